@@ -1,0 +1,3 @@
+"""Scrapy Do: run and schedule Scrapy spiders on your own machines."""
+
+__version__ = "1.0.0.dev0"

@@ -1,0 +1,271 @@
+"""Every domain error, in five families.
+
+A family decides the HTTP status (`web/status.py`), a class carries the fields of
+its message, and its docstring says when it is raised and whether repeating the
+same request can help.
+"""
+
+from collections.abc import Iterable
+
+__all__ = [
+    "BadArchive",
+    "BadArgument",
+    "BadPayload",
+    "BadWhen",
+    "Conflict",
+    "ConfigError",
+    "DataDirectoryInUse",
+    "Denied",
+    "DuplicateJob",
+    "ForeignOrigin",
+    "InvalidTransition",
+    "Invalid",
+    "JobNotActive",
+    "JobNotFound",
+    "LaunchFailed",
+    "LogNotFound",
+    "NewerSchema",
+    "NoSpace",
+    "NotAuthenticated",
+    "NotFound",
+    "NotPermitted",
+    "ProjectInUse",
+    "ProjectNotFound",
+    "ScheduleNotFound",
+    "ScrapyDoError",
+    "ShuttingDown",
+    "SpiderInUse",
+    "SpiderNotFound",
+    "StaleJob",
+    "StoreUnavailable",
+    "TooLarge",
+    "Unavailable",
+    "VersionNotFound",
+    "WrongHost",
+]
+
+
+class ScrapyDoError(Exception):
+    """The root of all errors that we raise on purpose."""
+
+
+# --- the five families -------------------------------------------------------------------------
+
+
+class NotFound(ScrapyDoError):
+    """What was named does not exist. Repeating does not help."""
+
+
+class Invalid(ScrapyDoError):
+    """The request cannot mean anything. Repeating does not help."""
+
+
+class Conflict(ScrapyDoError):
+    """The request is right but not in the present state of things. Repeating later may help."""
+
+
+class Denied(ScrapyDoError):
+    """Who asks, or from where, may not do this. Repeating does not help."""
+
+
+class Unavailable(ScrapyDoError):
+    """The daemon cannot do it now. Nothing was changed; repeating helps."""
+
+
+# --- not found ---------------------------------------------------------------------------------
+
+
+class ProjectNotFound(NotFound):
+    """No project of this name was pushed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unknown project {name}")
+        self.name = name
+
+
+class SpiderNotFound(NotFound):
+    """The version of the project that would run has no spider of this name."""
+
+    def __init__(self, project: str, spider: str) -> None:
+        super().__init__(f"Unknown spider {project}/{spider}")
+        self.project = project
+        self.spider = spider
+
+
+class VersionNotFound(NotFound):
+    """The project has no such version, or it was pruned."""
+
+    def __init__(self, project: str, version: str) -> None:
+        super().__init__(f"Unknown version {version} of project {project}")
+        self.project = project
+        self.version = version
+
+
+class JobNotFound(NotFound):
+    """No job or schedule of this identifier."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__(f'No such job: "{job_id}"')
+        self.job_id = job_id
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule of this identifier."""
+
+    def __init__(self, schedule_id: object) -> None:
+        super().__init__(f'No such schedule: "{schedule_id}"')
+        self.schedule_id = schedule_id
+
+
+class LogNotFound(NotFound):
+    """The job is unknown, has not started yet, or its files were pruned."""
+
+    def __init__(self) -> None:
+        super().__init__("File not found")
+
+
+# --- invalid -----------------------------------------------------------------------------------
+
+
+class BadArgument(Invalid):
+    """A parameter is missing, repeated, or not of its type; the message names it."""
+
+    def __init__(self, name: str, problem: str | None = None) -> None:
+        super().__init__(f"Missing argument: {name}" if problem is None else f"{name}: {problem}")
+        self.name = name
+
+
+class BadWhen(Invalid):
+    """A scheduling specification that means nothing; the message ends with a right example."""
+
+
+class BadPayload(Invalid):
+    """The payload of a job is not JSON."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"Payload is not a valid JSON string: {problem}")
+
+
+class BadArchive(Invalid):
+    """A project archive that is unsafe, broken, or whose spiders cannot be listed.
+
+    `traceback` is the project's own output where it was the project that failed.
+    """
+
+    def __init__(self, problem: str, *, traceback: str | None = None) -> None:
+        super().__init__(problem)
+        self.traceback = traceback
+
+
+class TooLarge(Invalid):
+    """A body, a field or an archive above its limit (status 413)."""
+
+    def __init__(self, what: str, limit_bytes: int) -> None:
+        super().__init__(f"{what} is larger than the limit of {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+# --- conflict ----------------------------------------------------------------------------------
+
+
+class ProjectInUse(Conflict):
+    """The project has standing orders, so it is not removed."""
+
+    def __init__(self, name: str, schedules: int) -> None:
+        super().__init__(f'There are {schedules} scheduled spiders for project "{name}"')
+
+
+class SpiderInUse(Conflict):
+    """A push would drop a spider that has standing orders."""
+
+    def __init__(self, spider: str, schedules: Iterable[object] = ()) -> None:
+        named = ", ".join(str(schedule) for schedule in schedules)
+        super().__init__(
+            f"Spider {spider} is going to be removed but has scheduled jobs"
+            + (f": {named}; push with force=1 to do it anyway" if named else "")
+        )
+        self.spider = spider
+
+
+class DuplicateJob(Conflict):
+    """An active job with the same uniqueness key exists."""
+
+    def __init__(self, unique: str) -> None:
+        super().__init__(f"Active job exists with key {unique}")
+        self.unique = unique
+
+
+class JobNotActive(Conflict):
+    """The job has already ended, so there is nothing to cancel."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__(f"Job {job_id} is not active")
+
+
+class InvalidTransition(Conflict):
+    """An event that the job's state does not know; a bug unless a client drives the job."""
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"A job in state {state} does not know the event {event}")
+
+
+class StaleJob(Conflict):
+    """The stored job is no longer what the caller read. Reading again and repeating helps."""
+
+
+class DataDirectoryInUse(Conflict):
+    """Another daemon owns the data directory."""
+
+
+class NewerSchema(Conflict):
+    """The database was written by a newer version of this program."""
+
+
+# --- denied ------------------------------------------------------------------------------------
+
+
+class NotAuthenticated(Denied):
+    """Credentials are needed and absent or wrong (status 401)."""
+
+
+class NotPermitted(Denied):
+    """Who asks is known and may not do this."""
+
+
+class ForeignOrigin(Denied):
+    """A browser sent the request for a page that is not ours."""
+
+
+class WrongHost(Denied):
+    """The Host header names a host that is not ours (status 421)."""
+
+
+# --- unavailable -------------------------------------------------------------------------------
+
+
+class LaunchFailed(Unavailable):
+    """A crawl could not be started; no process is left behind."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database is locked, gone or refuses to write."""
+
+
+class ShuttingDown(Unavailable):
+    """The daemon is stopping and takes no new work."""
+
+
+class NoSpace(Unavailable):
+    """The disk is full (status 507)."""
+
+
+# --- start-up ----------------------------------------------------------------------------------
+
+
+class ConfigError(ScrapyDoError):
+    """A configuration option is unknown or wrong; the daemon does not start."""
+
+    def __init__(self, section: str, option: str, problem: str) -> None:
+        super().__init__(f"[{section}] {option}: {problem}")
+        self.section = section
+        self.option = option
