@@ -1,0 +1,107 @@
+"""A schedule: a standing order that produces jobs at planned instants.
+
+It is not a job. A planned instant is a key: `(schedule, planned)` never makes two jobs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from scrapy_do.core.job import JobRequest
+
+
+class ScheduleState(StrEnum):
+    """Where a standing order is in its life."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    ERROR = "error"
+    CANCELED = "canceled"
+
+
+class CatchUp(StrEnum):
+    """What becomes of instants that were missed."""
+
+    LATEST = "latest"
+    NONE = "none"
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """What happens at an instant while an earlier job of the schedule is still active."""
+
+    SKIP = "skip"
+    QUEUE_ONE = "queue-one"
+    ALLOW = "allow"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How a schedule treats missed instants, overlaps and its own end."""
+
+    catchup: CatchUp = CatchUp.LATEST
+    catchup_window_s: float | None = None
+    overlap: Overlap = Overlap.SKIP
+    jitter_s: float = 0.0
+    until: datetime | None = None
+    max_runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What became of the planned instants so far."""
+
+    fired: int = 0
+    missed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A standing order: what to run, when, and how it has gone so far.
+
+    `spec` is the normal form, `zone` an IANA name, `anchor` the instant the grid is
+    counted from. `next_due` is None unless the schedule is active. `drawn` is the gap
+    that a random specification drew for the next instant, kept so that a restart does
+    not draw again. `error` says why a schedule in that state cannot be planned.
+    """
+
+    id: UUID
+    request: JobRequest
+    spec: str
+    zone: str
+    anchor: datetime
+    created_at: datetime
+    changed_at: datetime
+    created_by: str
+    policies: Policies = Policies()
+    state: ScheduleState = ScheduleState.ACTIVE
+    last_planned: datetime | None = None
+    next_due: datetime | None = None
+    drawn: timedelta | None = None
+    counts: Counts = Counts()
+    note: str = ""
+    error: str = ""
+
+
+class ScheduleEventKind(StrEnum):
+    """Why a range of planned instants made no job."""
+
+    MISSED = "missed"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleEvent:
+    """A range of planned instants that made no job, with the reason."""
+
+    schedule_id: UUID
+    kind: ScheduleEventKind
+    first: datetime
+    last: datetime
+    count: int
+    reason: str
