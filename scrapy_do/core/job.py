@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from scrapy_do.errors import BadArgument, InvalidTransition
 JSON = Any
 """A decoded JSON value."""
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 PRIORITIES = range(5)
 DEFAULT_PRIORITY = 2
 
@@ -97,9 +95,9 @@ class JobRequest:
     project: str
     spider: str
     version: str | None = None
-    arguments: Mapping[str, str] = EMPTY
-    settings: Mapping[str, JSON] = EMPTY
-    environment: Mapping[str, str] = EMPTY
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, JSON] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     priority: int = DEFAULT_PRIORITY
     tags: tuple[str, ...] = ()
     description: str = ""
@@ -205,7 +203,7 @@ class Progress:
     responses: int = 0
     log_lines: int = 0
     errors: int = 0
-    stats: Mapping[str, JSON] = EMPTY
+    stats: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +233,7 @@ class Job:
     started_by: str | None = None
     completed_by: str | None = None
     cancelled_by: str | None = None
-    meta: Mapping[str, JSON] = EMPTY
+    meta: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +252,7 @@ class NewJob:
     scheduled_by: str | None = None
     started_by: str | None = None
     completed_by: str | None = None
-    meta: Mapping[str, JSON] = EMPTY
+    meta: Mapping[str, JSON] = field(default_factory=dict)
 
 
 # --- the outcome of a crawl --------------------------------------------------------------------
@@ -530,7 +528,6 @@ TRANSITIONS: Mapping[tuple[type[State], type[Event]], Transition] = {
     (Starting, Exited): _exited,
     (Starting, Lost): _lost,
     (Starting, Cancel): _asked_to_stop,
-    (Starting, Limit): _asked_to_stop,
     (Starting, Shutdown): _asked_to_stop,
     (Running, Exited): _exited,
     (Running, Lost): _lost,

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
@@ -89,7 +88,7 @@ class Limits:
     spider_slots: int | None = None
     stop_grace_s: float = 30.0
     job: JobLimits = JobLimits()
-    projects: Mapping[str, ProjectLimits] = field(default_factory=lambda: MappingProxyType({}))
+    projects: Mapping[str, ProjectLimits] = field(default_factory=dict)
 
     def of_project(self, name: str) -> ProjectLimits:
         """The slots of a project, with the general ones where it sets none."""

@@ -1,0 +1,66 @@
+"""Small makers of values for the tests: everything has a sensible default."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from scrapy_do.core.job import (
+    Actor,
+    Driver,
+    Ending,
+    Job,
+    JobKey,
+    JobRequest,
+    Outcome,
+    Pending,
+    Process,
+    Progress,
+    State,
+)
+
+START = datetime(2026, 6, 3, 10, 17, 23, tzinfo=UTC)
+PROCESS = Process(pid=4711, start_ticks=12345, boot_id="0f0f")
+
+
+def at(seconds: float) -> datetime:
+    """The instant that many seconds after the start of every test."""
+    return START + timedelta(seconds=seconds)
+
+
+def request(**fields: Any) -> JobRequest:
+    return JobRequest(**{"project": "quotesbot", "spider": "toscrape-css", **fields})
+
+
+def job(number: int = 1, state: State | None = None, **fields: Any) -> Job:
+    """Make job number `number` of spider 1 of project 1, pending unless said otherwise."""
+    made = Job(
+        id=UUID(int=number),
+        key=JobKey(project=1, spider=1, number=number),
+        request=request(),
+        deploy_id=1,
+        actor=Actor.USER,
+        driver=Driver.LOCAL,
+        created_at=START,
+        changed_at=START,
+        sequence=number,
+        state=Pending(since=START) if state is None else state,
+    )
+    return replace(made, **fields)
+
+
+def ending(**fields: Any) -> Ending:
+    """Make the ending of a crawl that went well."""
+    return Ending(
+        **{
+            "ended_at": at(60),
+            "status": None if "signal" in fields else 0,
+            "opened": True,
+            "close_reason": "finished",
+            "progress": Progress(items=10, requests=2, responses=2, log_lines=20),
+            **fields,
+        }
+    )
+
+
+GOOD = Outcome.SUCCESSFUL
