@@ -241,18 +241,23 @@ def _checks(view: View, limits: Limits) -> Iterable[datetime]:
                 yield instant
 
 
-def free_slots(active: int, limits: Limits) -> int:
-    """How many more crawls may start."""
-    return max(0, limits.slots - active)
+def busy(active: Iterable[Job], live: Mapping[UUID, Live]) -> list[Job]:
+    """The active jobs that hold a slot: all but those whose crawl has ended."""
+    return [job for job in active if job.id not in live or live[job.id].ended is None]
+
+
+def free_slots(working: int, limits: Limits) -> int:
+    """How many more crawls may start beside those that hold a slot."""
+    return max(0, limits.slots - working)
 
 
 def saturated(
-    active: Iterable[Job], limits: Limits
+    working: Iterable[Job], limits: Limits
 ) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
     """The projects, and the (project, spider) pairs, that have no slot of their own left."""
     projects: Counter[str] = Counter()
     spiders: Counter[tuple[str, str]] = Counter()
-    for job in active:
+    for job in working:
         projects[job.request.project] += 1
         spiders[job.request.project, job.request.spider] += 1
     return (
@@ -277,11 +282,11 @@ def _launchable(view: View, limits: Limits) -> Iterator[Job]:
     Highest priority first; at equal priority the project with the fewest crawls, so that
     none starves another; then the oldest.
     """
-    active = list(view.active)
+    working = busy(view.active, view.live)
     waiting = [job for job in view.pending if isinstance(job.state, Pending)]
-    for _ in range(free_slots(len(active), limits)):
-        full_projects, full_spiders = saturated(active, limits)
-        running = Counter(job.request.project for job in active)
+    for _ in range(free_slots(len(working), limits)):
+        full_projects, full_spiders = saturated(working, limits)
+        running = Counter(job.request.project for job in working)
         candidates = [
             job
             for job in waiting
@@ -300,5 +305,5 @@ def _launchable(view: View, limits: Limits) -> Iterator[Job]:
             ),
         )
         waiting.remove(best)
-        active.append(best)
+        working.append(best)
         yield best

@@ -1,0 +1,1 @@
+"""The dialects: each parses its own requests, calls Operations, renders its own answers."""

@@ -1,0 +1,1 @@
+"""What the daemon decides and does: the use cases, the controller, the scheduler."""

@@ -1,0 +1,213 @@
+"""The use cases of projects: push, list, choose a version, remove."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from scrapy_do.control.background import InThread
+from scrapy_do.core.events import ProjectChanged, Publisher
+from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
+from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
+from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
+from scrapy_do.store.store import Store
+
+
+class ListSpiders(Protocol):
+    """Asks a contained process for the spiders of an unpacked project."""
+
+    async def __call__(
+        self, *, project: str, project_dir: Path, settings_module: str
+    ) -> tuple[str, ...]:
+        """Give the names that can be used.
+
+        Raises:
+            BadArchive: the project cannot say; with its traceback.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What a push did."""
+
+    project: Project
+    version: Version
+    removed_spiders: tuple[str, ...]
+
+
+class ProjectOperations:
+    """Every use case of projects, once, for all dialects."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        archives: ArchiveStore,
+        limits: ArchiveLimits,
+        list_spiders: ListSpiders,
+        events: Publisher,
+        now: Callable[[], datetime],
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._archives = archives
+        self._limits = limits
+        self._list_spiders = list_spiders
+        self._events = events
+        self._now = now
+        self._in_thread = in_thread
+        self._pushing: Counter[str] = Counter()
+
+    async def push(  # noqa: PLR0913 - what the dialects let a client say
+        self,
+        upload: Path,
+        *,
+        by: str,
+        label: str | None = None,
+        project: str | None = None,
+        force: bool = False,
+    ) -> Pushed:
+        """Make an uploaded archive the current version of its project.
+
+        The version before stays current until everything about the new one is known to
+        be right. `project` overrides the name that the archive gives. The upload is
+        consumed.
+
+        Raises:
+            BadArchive: unsafe, broken, or its spiders cannot be listed.
+            SpiderInUse: a scheduled spider would vanish, and `force` is not set.
+        """
+        if label is not None:
+            check_name(label, "version")
+        listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
+        name = check_name(listing.project if project is None else project, "project")
+        archive = await self._in_thread(lambda: self._archives.put(upload))
+        self._pushing[archive.digest] += 1
+        try:
+            return await self._accept(name, label, archive, listing, by=by, force=force)
+        finally:
+            self._pushing[archive.digest] -= 1
+            await self.sweep_archives(archive.digest)
+
+    async def _accept(  # noqa: PLR0913 - the facts of one push
+        self,
+        name: str,
+        label: str | None,
+        archive: ArchiveRef,
+        listing: ArchiveListing,
+        *,
+        by: str,
+        force: bool,
+    ) -> Pushed:
+        top = await self._in_thread(lambda: self._archives.unpack(archive, listing))
+        spiders = await self._list_spiders(
+            project=name, project_dir=top / listing.root, settings_module=listing.settings_module
+        )
+        orphans = [
+            schedule
+            for schedule in await self._standing_orders(name)
+            if schedule.request.version is None and schedule.request.spider not in spiders
+        ]
+        if orphans and not force:
+            spider = orphans[0].request.spider
+            raise SpiderInUse(
+                spider, [order.id for order in orphans if order.request.spider == spider]
+            )
+        before = await self._spiders_of(name)
+        project, version = await self._store.projects.put_version(
+            NewVersion(
+                project=name,
+                label=label,
+                archive=archive,
+                root=listing.root,
+                settings_module=listing.settings_module,
+                spiders=spiders,
+                pushed_at=self._now(),
+                pushed_by=by,
+            )
+        )
+        for schedule in orphans:
+            await self._store.schedules.fail(
+                schedule, f"spider {schedule.request.spider} is gone", now=self._now()
+            )
+        self._events.publish(ProjectChanged(project=name))
+        removed = tuple(sorted(set(before) - set(spiders)))
+        return Pushed(project=project, version=version, removed_spiders=removed)
+
+    async def _spiders_of(self, name: str) -> tuple[str, ...]:
+        for project in await self._store.projects.all():
+            if project.name == name and project.current is not None:
+                return project.current.spiders
+        return ()
+
+    async def _standing_orders(self, name: str) -> list[Schedule]:
+        return list(
+            await self._store.schedules.all(
+                project=name, states={ScheduleState.ACTIVE, ScheduleState.PAUSED}
+            )
+        )
+
+    async def all(self) -> list[Project]:
+        """The projects, by name."""
+        return sorted(await self._store.projects.all(), key=lambda project: project.name)
+
+    async def get(self, name: str) -> Project:
+        """One project.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+        return await self._store.projects.get(name)
+
+    async def versions(self, name: str) -> list[Version]:
+        """The versions of a project that are kept, newest first."""
+        project = await self.get(name)
+        return list(await self._store.projects.versions(project.name))
+
+    async def activate(self, name: str, label: str) -> Project:
+        """Make an earlier version the current one.
+
+        Raises:
+            SpiderInUse: a scheduled spider is not in that version.
+        """
+        version = await self._store.projects.version(name, label)
+        for schedule in await self._standing_orders(name):
+            if schedule.request.version is None and schedule.request.spider not in version.spiders:
+                raise SpiderInUse(schedule.request.spider, [schedule.id])
+        project = await self._store.projects.set_current(name, label)
+        self._events.publish(ProjectChanged(project=name))
+        return project
+
+    async def remove_version(self, name: str, label: str) -> None:
+        """Forget a version that is not the current one; accepted jobs keep it until they end."""
+        project = await self.get(name)
+        if project.current is not None and project.current.label == label:
+            raise BadArgument("version", f"{label} is the current version; activate another first")
+        await self._store.projects.remove_version(name, label)
+        await self.sweep_archives()
+
+    async def remove(self, name: str) -> None:
+        """Remove a project. Jobs already accepted keep their version until they end.
+
+        Raises:
+            ProjectInUse: it has standing orders.
+        """
+        await self.get(name)
+        orders = await self._standing_orders(name)
+        if orders:
+            raise ProjectInUse(name, len(orders))
+        await self._store.projects.remove(name)
+        self._events.publish(ProjectChanged(project=name))
+        await self.sweep_archives()
+
+    async def sweep_archives(self, *digests: str) -> None:
+        """Delete the archives (these, or all) that no version needs any more."""
+        in_use = set(await self._store.projects.archives_in_use()) | set(+self._pushing)
+        stored = set(digests) or set(await self._in_thread(self._archives.digests))
+        for digest in stored - in_use:
+            await self._in_thread(lambda digest=digest: self._archives.delete(digest))  # type: ignore[misc]  # bound now
