@@ -1,0 +1,92 @@
+"""What the file stores share: renames that last, removal in two steps, full disks.
+
+Blocking: called off the reactor thread.
+"""
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scrapy_do.errors import NoSpace
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def space_needed(what: str) -> Iterator[None]:
+    """Turn a full disk or quota inside the block into `NoSpace`; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpace(f"There is no space left to store {what}") from error
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names inside a directory survive a power loss."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private(directory: Path) -> Path:
+    """Make a directory that only its owner may enter, with its parents; return it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def discard(path: Path, trash: Path) -> bool:
+    """Remove a file or tree: rename it into the trash, then delete it there.
+
+    Nobody ever sees it half deleted, and what a crash leaves in the trash is removed
+    by `empty`. Both paths must lie on one file system.
+
+    Returns:
+        Whether there was something to remove.
+    """
+    grave = Path(tempfile.mkdtemp(dir=make_private(trash)))
+    try:
+        path.rename(grave / path.name)
+    except FileNotFoundError:
+        grave.rmdir()
+        return False
+    sync_directory(path.parent)
+    _remove_tree(grave)
+    return True
+
+
+def empty(trash: Path) -> None:
+    """Delete everything inside a directory, leaving the directory; missing is fine."""
+    if not trash.is_dir():
+        return
+    for child in trash.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            _remove_tree(child)
+        else:
+            child.unlink()
+
+
+def _remove_tree(tree: Path) -> None:
+    """Delete a tree whose directories may be read-only."""
+    try:
+        shutil.rmtree(tree)
+    except PermissionError:
+        _allow_changes(tree)
+        shutil.rmtree(tree)
+
+
+def _allow_changes(tree: Path) -> None:
+    tree.chmod(0o700)
+    for top, directories, _files in os.walk(tree):
+        for name in directories:
+            child = Path(top, name)
+            if stat.S_ISDIR(child.lstat().st_mode):
+                child.chmod(0o700)
