@@ -1,0 +1,1 @@
+"""How a crawl comes to life: launchers start crawls, find them again and end them."""

@@ -1,0 +1,181 @@
+"""What a launcher promises: starting crawls, finding them again, hearing of their end.
+
+The contract, which `tests/launchers/contract.py` checks on every launcher:
+
+- `launch` returns when the identity of the crawl's process is on disk. When it raises,
+  no process is left and none can appear later: the same job may be started again.
+- `Crawl.ended` fires exactly once, never fails, and only after every process of the
+  crawl is gone and its records are read.
+- Crawls outlive the launcher: `start` of a later one, given the same run directories,
+  returns them as `Alive`, or their ending as `Ended`, or `Fenced` when the spider never
+  ran and never will.
+- Nothing is signalled whose pid, start time and boot are not the recorded ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+
+from scrapy_do.run_record import ProcessIdentity
+from scrapy_do.wire import EMPTY, Counts, CrawlLimits, CrawlSpec, Report
+
+MAX_LISTING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a crawl's process and the children it waited for used."""
+
+    user_s: float
+    system_s: float
+    max_rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a crawl ended.
+
+    Exactly one of `status`, `signal` and `lost` is set; `lost` says why nothing better
+    is known. `close_reason` is None when Scrapy never closed the spider. `opened` says
+    whether the spider was opened; for a lost crawl it is True when that is unknown.
+    `ended_at` of a lost crawl is when its loss was found. `usage` is None when lost.
+    """
+
+    ended_at: datetime
+    status: int | None = None
+    signal: int | None = None
+    lost: str | None = None
+    opened: bool = False
+    close_reason: str | None = None
+    counts: Counts = field(default_factory=Counts)
+    stats: Mapping[str, Any] = EMPTY
+    hints: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+    def __post_init__(self) -> None:
+        given = [one for one in (self.status, self.signal, self.lost) if one is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of status, signal and lost must be given")
+
+    @property
+    def reason(self) -> str:
+        """The end in a few words."""
+        if self.lost is not None:
+            return self.lost
+        if self.signal is not None:
+            return f"killed by signal {self.signal}"
+        return self.close_reason or f"exit status {self.status}"
+
+
+class Crawl(Protocol):
+    """A crawl that runs, or ran. `ended` fires once with its `Exit` and never fails."""
+
+    job_id: UUID
+    attempt: int
+    process: ProcessIdentity | None
+    ended: Deferred[Exit]
+
+    def ask_to_stop(self) -> None:
+        """Ask politely, once: repeating, also after a restart, is harmless, as after the end."""
+        ...
+
+    def kill(self) -> None:
+        """End every process of the crawl at once. May be repeated; harmless after the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A run directory whose crawl runs."""
+
+    run_dir: Path
+    crawl: Crawl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A run directory whose crawl is over; `exit.lost` is set when nobody recorded how."""
+
+    run_dir: Path
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fenced:
+    """A run directory whose spider never ran and never will: the start may be repeated."""
+
+    run_dir: Path
+
+
+Adopted = Alive | Ended | Fenced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpidersRequest:
+    """Which unpacked project to ask for its spiders, and what it may use meanwhile."""
+
+    project_dir: Path
+    settings_module: str
+    environment: Mapping[str, str]
+    python: str
+    limits: CrawlLimits = field(default_factory=CrawlLimits)
+    timeout_s: float = MAX_LISTING_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusableSpider:
+    """A spider that exists but cannot be run by name; `name` is cut to 100 characters."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpiderList:
+    """The spiders of a project, each list sorted by name."""
+
+    names: tuple[str, ...]
+    unusable: tuple[UnusableSpider, ...] = ()
+
+
+class Launcher(Protocol):
+    """Starts crawls on this machine. See the module's docstring for the contract."""
+
+    async def start(
+        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+    ) -> tuple[Adopted, ...]:
+        """Begin; settle every run directory given, in the order given.
+
+        `on_report` is called on the reactor's thread with each report of a crawl that is
+        alive. To be called once, before anything else.
+        """
+        ...
+
+    async def launch(self, spec: CrawlSpec) -> Crawl:
+        """Start one crawl in its (existing, empty) run directory.
+
+        Raises:
+            LaunchFailed: nothing was started; see the module's docstring.
+        """
+        ...
+
+    async def spiders(self, request: SpidersRequest) -> SpiderList:
+        """Ask a throw-away process for the spiders of an unpacked project.
+
+        Raises:
+            BadArchive: the project fails, hangs or answers nonsense; with its traceback.
+            LaunchFailed: the process could not be started.
+        """
+        ...
+
+    async def stop(self, *, leave_crawls: bool) -> None:
+        """Let go of everything; without `leave_crawls`, kill what runs and wait for its end.
+
+        The `ended` of a crawl that is left never fires.
+        """
+        ...

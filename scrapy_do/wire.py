@@ -1,0 +1,335 @@
+"""The bytes between the daemon and a crawl: what to run, how it goes, how it went.
+
+Three values and their JSON, the only place where it is written and read: `CrawlSpec`
+(daemon to crawl, once, before the start), `Report` (crawl to daemon, a small complete
+snapshot every few seconds) and `Result` (crawl to its run directory, once, at the end).
+All times are milliseconds since the epoch, sizes are bytes, durations are seconds.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+from uuid import UUID
+
+JSON = Any
+"""A decoded JSON value."""
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+MARK = "SCRAPY_DO_RUN"
+"""The environment variable that names the run in each of its processes."""
+
+SPIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+RESERVED_ARGUMENTS = frozenset({"self", "cls", "name", "crawler", "crawler_or_spidercls"})
+"""Names that Scrapy's own calls use for themselves: a spider can never receive them."""
+
+MAX_SPEC_BYTES = 4 * 1024 * 1024
+MAX_REPORT_BYTES = 64 * 1024
+
+
+class BadFrame(ValueError):
+    """Bytes or fields that are not one of the values here; the message says which field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlLimits:
+    """What the kernel refuses a crawl; None means no limit of ours.
+
+    `processes` counts all processes and threads of the user, not of the crawl: it is
+    of use only when crawls have a user of their own. `file_size_bytes` also caps what a
+    crawl logs: beyond it writes fail with EFBIG and the crawl goes on unlogged.
+    `memusage_limit_mb` is Scrapy's own soft limit, in MiB of resident memory.
+    """
+
+    address_space_bytes: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    file_size_bytes: int | None = None
+    memusage_limit_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlSpec:
+    """Everything that one run of one spider needs, complete: nothing else is looked up.
+
+    `project_dir` is the unpacked project, not written to; `work_dir` is the crawl's
+    current directory. `out` and `err` are appended to. `items`, `requests` and `log`
+    are the record files; None means that this kind is not captured. `environment` is
+    the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
+    `SCRAPY_JOB` are added. `reports_socket` is filled in by the launcher. `python` is
+    the interpreter; it must be able to import this package.
+    """
+
+    job_id: UUID
+    attempt: int
+    run_dir: Path
+    work_dir: Path
+    out: Path
+    err: Path
+    items: Path | None
+    requests: Path | None
+    log: Path | None
+    project: str
+    version: str
+    project_dir: Path
+    settings_module: str
+    spider: str
+    arguments: Mapping[str, str]
+    settings: Mapping[str, JSON]
+    environment: Mapping[str, str]
+    python: str
+    limits: CrawlLimits = field(default_factory=CrawlLimits)
+    reports_socket: Path | None = None
+    report_interval_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not SPIDER_NAME.fullmatch(self.spider):
+            raise BadFrame(f"spider: {self.spider[:100]!r} is not a usable spider name")
+        for name in self.arguments:
+            if not ARGUMENT_NAME.fullmatch(name) or name in RESERVED_ARGUMENTS:
+                raise BadFrame(f"arguments: {name[:100]!r} is not a usable argument name")
+        for name, value in self.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise BadFrame(f"environment: {name[:100]!r} cannot be set")
+        if self.report_interval_s <= 0:
+            raise BadFrame("report_interval_s: must be above 0")
+
+    @property
+    def mark(self) -> str:
+        """The value of the `MARK` in the environment of every process of this run."""
+        return f"{self.job_id}.{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a crawl has done. `errors` are log lines of level ERROR and above."""
+
+    items: int = 0
+    requests: int = 0
+    responses: int = 0
+    log_lines: int = 0
+    errors: int = 0
+
+
+class ReportKind(StrEnum):
+    """When in its life a crawl reports."""
+
+    OPENED = "opened"
+    PROGRESS = "progress"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A complete snapshot of a running crawl: a later one replaces an earlier one.
+
+    `stats` are Scrapy's, made JSON; None when they do not fit into one report.
+    """
+
+    job_id: UUID
+    attempt: int
+    kind: ReportKind
+    time_ms: int
+    counts: Counts = field(default_factory=Counts)
+    stats: Mapping[str, JSON] | None = None
+    close_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the crawl itself says at its end; the exit record says how its process ended.
+
+    `close_reason` is None when Scrapy never closed the spider. `hints` are sentences for
+    people about what looks wrong.
+    """
+
+    opened: bool
+    close_reason: str | None
+    time_ms: int
+    counts: Counts = field(default_factory=Counts)
+    stats: Mapping[str, JSON] = EMPTY
+    hints: Sequence[str] = ()
+
+
+# --- JSON --------------------------------------------------------------------------------------
+
+
+def encode(value: CrawlSpec | Report | Result) -> bytes:
+    """Return the value as one line of JSON."""
+    return json.dumps(_plain(value), separators=(",", ":")).encode()
+
+
+def encode_report(report: Report) -> bytes:
+    """Return the report as one datagram, without its stats when they do not fit."""
+    frame = encode(report)
+    if len(frame) <= MAX_REPORT_BYTES:
+        return frame
+    plain = _plain(report)
+    plain["stats"] = None
+    return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def decode_spec(frame: bytes) -> CrawlSpec:
+    """Read a crawl specification.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = _Reader.of_frame("spec", frame)
+    limits = _Reader("spec.limits", reader.mapping("limits"))
+    return CrawlSpec(
+        job_id=reader.uuid("job_id"),
+        attempt=reader.whole("attempt"),
+        run_dir=Path(reader.text("run_dir")),
+        work_dir=Path(reader.text("work_dir")),
+        out=Path(reader.text("out")),
+        err=Path(reader.text("err")),
+        items=reader.path_or_none("items"),
+        requests=reader.path_or_none("requests"),
+        log=reader.path_or_none("log"),
+        project=reader.text("project"),
+        version=reader.text("version"),
+        project_dir=Path(reader.text("project_dir")),
+        settings_module=reader.text("settings_module"),
+        spider=reader.text("spider"),
+        arguments=reader.texts("arguments"),
+        settings=reader.mapping("settings"),
+        environment=reader.texts("environment"),
+        python=reader.text("python"),
+        limits=CrawlLimits(
+            **{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)}
+        ),
+        reports_socket=reader.path_or_none("reports_socket"),
+        report_interval_s=reader.number("report_interval_s"),
+    )
+
+
+def decode_report(frame: bytes) -> Report:
+    """Read a report.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = _Reader.of_frame("report", frame)
+    kind = reader.text("kind")
+    if kind not in set(ReportKind):
+        reader.refuse("kind")
+    return Report(
+        job_id=reader.uuid("job_id"),
+        attempt=reader.whole("attempt"),
+        kind=ReportKind(kind),
+        time_ms=reader.whole("time_ms"),
+        counts=_counts(reader),
+        stats=reader.mapping_or_none("stats"),
+        close_reason=reader.text_or_none("close_reason"),
+    )
+
+
+def decode_result(frame: bytes) -> Result:
+    """Read a result.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = _Reader.of_frame("result", frame)
+    return Result(
+        opened=reader.flag("opened"),
+        close_reason=reader.text_or_none("close_reason"),
+        time_ms=reader.whole("time_ms"),
+        counts=_counts(reader),
+        stats=reader.mapping("stats"),
+        hints=reader.texts_in_order("hints"),
+    )
+
+
+def _counts(reader: "_Reader") -> Counts:
+    counts = _Reader("counts", reader.mapping("counts"))
+    return Counts(**{one.name: counts.whole(one.name) for one in fields(Counts)})
+
+
+def _plain(value: object) -> JSON:
+    """Return a value of this module as what `json` knows."""
+    if isinstance(value, CrawlSpec | CrawlLimits | Report | Result | Counts):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, UUID | Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value
+
+
+class _Reader:
+    """One JSON object, read field by field and type by type."""
+
+    def __init__(self, what: str, content: Mapping[str, JSON]) -> None:
+        self._what = what
+        self._content = content
+
+    @classmethod
+    def of_frame(cls, what: str, frame: bytes) -> "_Reader":
+        try:
+            content = json.loads(frame)
+        except (ValueError, RecursionError) as error:
+            raise BadFrame(f"{what}: not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise BadFrame(f"{what}: not a JSON object")
+        return cls(what, content)
+
+    def refuse(self, name: str) -> NoReturn:
+        raise BadFrame(f"{self._what}: {name} is missing or not of its type")
+
+    def text(self, name: str) -> str:
+        value = self._content.get(name)
+        return value if isinstance(value, str) else self.refuse(name)
+
+    def text_or_none(self, name: str) -> str | None:
+        return None if self._content.get(name) is None else self.text(name)
+
+    def path_or_none(self, name: str) -> Path | None:
+        return None if self._content.get(name) is None else Path(self.text(name))
+
+    def whole(self, name: str) -> int:
+        value = self._content.get(name)
+        return value if type(value) is int else self.refuse(name)
+
+    def whole_or_none(self, name: str) -> int | None:
+        return None if self._content.get(name) is None else self.whole(name)
+
+    def number(self, name: str) -> float:
+        value = self._content.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(name)
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        value = self._content.get(name)
+        return value if isinstance(value, bool) else self.refuse(name)
+
+    def uuid(self, name: str) -> UUID:
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            self.refuse(name)
+
+    def mapping(self, name: str) -> Mapping[str, JSON]:
+        value = self._content.get(name)
+        return value if isinstance(value, dict) else self.refuse(name)
+
+    def mapping_or_none(self, name: str) -> Mapping[str, JSON] | None:
+        return None if self._content.get(name) is None else self.mapping(name)
+
+    def texts(self, name: str) -> Mapping[str, str]:
+        value = self.mapping(name)
+        return value if all(isinstance(text, str) for text in value.values()) else self.refuse(name)
+
+    def texts_in_order(self, name: str) -> tuple[str, ...]:
+        value = self._content.get(name)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            self.refuse(name)
+        return tuple(value)

@@ -1,0 +1,142 @@
+"""Stand-ins for what needs processes; each is verified by the contract suite of the real thing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+
+from scrapy_do.errors import LaunchFailed
+from scrapy_do.launchers.interface import (
+    Adopted,
+    Alive,
+    Exit,
+    Fenced,
+    SpiderList,
+    SpidersRequest,
+)
+from scrapy_do.run_record import ProcessIdentity
+from scrapy_do.wire import CrawlSpec, Report
+
+DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
+FINISHED = Exit(ended_at=DAY_ONE, status=0, opened=True, close_reason="finished")
+SHUT_DOWN = replace(FINISHED, close_reason="shutdown")
+KILLED = Exit(ended_at=DAY_ONE, signal=9, opened=True)
+
+
+class FakeCrawl:
+    """A crawl of the `FakeLauncher`: it runs until told to stop, killed, or `finish` is called.
+
+    A `stubborn` one does not stop when asked.
+    """
+
+    def __init__(self, spec: CrawlSpec, pid: int, now: Callable[[], datetime]) -> None:
+        self.spec = spec
+        self.job_id: UUID = spec.job_id
+        self.attempt: int = spec.attempt
+        self.process: ProcessIdentity | None = ProcessIdentity(
+            pid=pid, start_ticks=pid, boot_id="fake"
+        )
+        self.ended: Deferred[Exit] = Deferred()
+        self.stubborn = False
+        self.asked = 0
+        self.killed = 0
+        self._now = now
+
+    def ask_to_stop(self) -> None:
+        self.asked += 1
+        if not self.stubborn:
+            self.finish(replace(SHUT_DOWN, ended_at=self._now()))
+
+    def kill(self) -> None:
+        self.killed += 1
+        self.finish(replace(KILLED, ended_at=self._now()))
+
+    def finish(self, ending: Exit | None = None) -> None:
+        """End the crawl, well by default; nothing happens after the end."""
+        if not self.ended.called:
+            self.ended.callback(ending or replace(FINISHED, ended_at=self._now()))
+
+
+class FakeLauncher:
+    """Crawls without processes.
+
+    `crawls` holds every crawl ever launched or adopted, by (job id, attempt).
+    `refusals` are raised by the next launches, first in first out. `found` says what
+    `start` answers for a run directory; one that is not in it is `Fenced`. `spider_lists`
+    answers `spiders` by project directory; an exception in it is raised.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: DAY_ONE) -> None:
+        self.crawls: dict[tuple[UUID, int], FakeCrawl] = {}
+        self.refusals: list[LaunchFailed] = []
+        self.found: dict[Path, Adopted] = {}
+        self.spider_lists: dict[Path, SpiderList | Exception] = {}
+        self.stubborn_spiders: set[str] = set()
+        self.stopped = False
+        self._now = now
+        self._on_report: Callable[[Report], None] | None = None
+        self._next_pid = 1000
+
+    @property
+    def alive(self) -> tuple[FakeCrawl, ...]:
+        return tuple(crawl for crawl in self.crawls.values() if not crawl.ended.called)
+
+    def crawl_of(self, job_id: UUID) -> FakeCrawl:
+        """Return the latest attempt's crawl of a job."""
+        attempt = max(attempt for one, attempt in self.crawls if one == job_id)
+        return self.crawls[job_id, attempt]
+
+    def report(self, report: Report) -> None:
+        """Deliver a report, if its crawl is alive."""
+        crawl = self.crawls.get((report.job_id, report.attempt))
+        if self._on_report is not None and crawl is not None and not crawl.ended.called:
+            self._on_report(report)
+
+    def make_crawl(self, spec: CrawlSpec) -> FakeCrawl:
+        """Make a live crawl, as for an entry of `found`."""
+        self._next_pid += 1
+        crawl = FakeCrawl(spec, self._next_pid, self._now)
+        crawl.stubborn = spec.spider in self.stubborn_spiders
+        self.crawls[spec.job_id, spec.attempt] = crawl
+        return crawl
+
+    async def start(
+        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+    ) -> tuple[Adopted, ...]:
+        self._on_report = on_report
+        return tuple(self.found.get(run_dir, Fenced(run_dir=run_dir)) for run_dir in runs)
+
+    async def launch(self, spec: CrawlSpec) -> FakeCrawl:
+        if self.stopped:
+            raise LaunchFailed("the launcher is stopped")
+        if self.refusals:
+            raise self.refusals.pop(0)
+        if (spec.job_id, spec.attempt) in self.crawls:
+            raise LaunchFailed("this attempt was started before")
+        return self.make_crawl(spec)
+
+    async def spiders(self, request: SpidersRequest) -> SpiderList:
+        answer = self.spider_lists.get(request.project_dir, SpiderList(names=()))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def stop(self, *, leave_crawls: bool) -> None:
+        self.stopped = True
+        if not leave_crawls:
+            for crawl in self.alive:
+                crawl.kill()
+
+    def restarted(self) -> "FakeLauncher":
+        """Return the launcher of the next daemon: it finds the crawls that live."""
+        following = FakeLauncher(self._now)
+        following._next_pid = self._next_pid
+        following.crawls = self.crawls
+        following.found = {
+            crawl.spec.run_dir: Alive(run_dir=crawl.spec.run_dir, crawl=crawl)
+            for crawl in self.alive
+        }
+        return following
