@@ -7,10 +7,10 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from scrapy_do.errors import NoSpace
 
@@ -52,14 +52,13 @@ def discard(path: Path, trash: Path) -> bool:
     Returns:
         Whether there was something to remove.
     """
-    grave = Path(tempfile.mkdtemp(dir=make_private(trash)))
+    grave = make_private(trash) / uuid4().hex
     try:
-        path.rename(grave / path.name)
+        path.rename(grave)
     except FileNotFoundError:
-        grave.rmdir()
         return False
     sync_directory(path.parent)
-    _remove_tree(grave)
+    _remove(grave)
     return True
 
 
@@ -68,19 +67,19 @@ def empty(trash: Path) -> None:
     if not trash.is_dir():
         return
     for child in trash.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            _remove_tree(child)
-        else:
-            child.unlink()
+        _remove(child)
 
 
-def _remove_tree(tree: Path) -> None:
-    """Delete a tree whose directories may be read-only."""
+def _remove(path: Path) -> None:
+    """Delete a file, or a tree whose directories may be read-only."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
     try:
-        shutil.rmtree(tree)
+        shutil.rmtree(path)
     except PermissionError:
-        _allow_changes(tree)
-        shutil.rmtree(tree)
+        _allow_changes(path)
+        shutil.rmtree(path)
 
 
 def _allow_changes(tree: Path) -> None:

@@ -1,0 +1,144 @@
+"""One job's captured records of one kind: reading, batches written by HTTP, counts.
+
+The files and who locks them are described in `record_file`, Note [The files of a record
+log]. Blocking: called off the reactor thread.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from scrapy_do.errors import BadArgument, LogNotFound, StoreUnavailable, TooLarge
+from scrapy_do.files.disk import space_needed, sync_directory
+from scrapy_do.files.record_overwrite import overwrite
+from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget, save, tally
+from scrapy_do.record_file import NO_FILE, RecordReader, RecordWriter, opened
+
+VALUE_LIMIT_BYTES = 1024 * 1024  # of one record of a batch; source: Scrapy Cloud items API
+GAP_LIMIT = 1_000_000  # records that a batch may leave out before its start
+
+_PATIENCE_S = 2.0  # with a crawl that is writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A stored record: its number, when its batch was committed (ms), its JSON text and value.
+
+    `committed_ms` is 0 where it was lost in a crash.
+    """
+
+    index: int
+    committed_ms: int
+    line: bytes
+    value: object
+
+
+class RecordLog:
+    """The records of one kind of one job, also while a crawl is writing them."""
+
+    def __init__(self, path: Path, kind: RecordKind) -> None:
+        self._path = path
+        self._kind = kind
+        self._reader = RecordReader(path)
+
+    def count(self) -> int:
+        """Return the number of the next record: all records so far, gaps included."""
+        return self._reader.count()
+
+    def stats(self) -> RecordStats:
+        """Return the counts, exact for everything written before the call."""
+        return tally(self._path, self._kind)[0].stats()
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Yield the records from `start` to before `stop`, in order.
+
+        Gaps and damaged lines are left out; the others keep their numbers.
+        """
+        times = self._reader.times(start)
+        committed_ms = 0
+        upcoming = next(times, None)
+        for index, line in enumerate(self._reader.read(start, stop), start):
+            while upcoming and upcoming[0] <= index:
+                committed_ms = upcoming[1]
+                upcoming = next(times, None)
+            value = decode(line)
+            if value is not None:
+                yield Record(index=index, committed_ms=committed_ms, line=line, value=value)
+
+    def write(self, lines: Sequence[bytes], *, now_ms: int, start: int | None = None) -> None:
+        """Store a batch so that it survives a power loss: record `start` + i becomes line i.
+
+        A batch that is sent again changes nothing: records that are there already keep
+        their commit time and are counted once. Others are overwritten. Records left out
+        before `start` are gaps. Without `start` the batch goes to the end.
+
+        Raises:
+            TooLarge: a line is above the limit; nothing was stored.
+            BadArgument: `start` leaves too many records out.
+            LogNotFound: the job has no directory.
+            StoreUnavailable: a crawl keeps the file locked.
+            NoSpace: the disk is full; nothing was stored.
+        """
+        if any(len(line) > VALUE_LIMIT_BYTES for line in lines):
+            raise TooLarge("A record", VALUE_LIMIT_BYTES)
+        with _writing(), RecordWriter(self._path) as writer:
+            with writer.locked(_PATIENCE_S):
+                first = writer.count if start is None else start
+                if first - writer.count > GAP_LIMIT:
+                    raise BadArgument("start", f"only {writer.count} records were written so far")
+                same = self._stored(lines, first)
+                if first + same < min(writer.count, first + len(lines)):
+                    self._overwrite(lines[same:], first + same, now_ms)
+                else:
+                    self._append(writer, lines[same:], first + same, now_ms)
+            with writer.locked(_PATIENCE_S):
+                pass  # indexes what was overwritten
+        tally(self._path, self._kind)
+
+    def _stored(self, lines: Sequence[bytes], first: int) -> int:
+        """Return how many lines, from the first on, are stored already under their numbers."""
+        stored = self._reader.read(first, first + len(lines))
+        pairs = zip(stored, lines, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    def _append(
+        self, writer: RecordWriter, lines: Sequence[bytes], first: int, now_ms: int
+    ) -> None:
+        if lines:
+            is_new = writer.count == 0
+            writer.skip(first - writer.count)
+            for line in lines:
+                writer.append(line)
+            writer.commit(now_ms, durable=True)
+            if is_new:
+                sync_directory(self._path.parent)
+        else:  # an earlier try wrote them, but it may have died before they were on the disk
+            writer.sync()
+
+    def _overwrite(self, lines: Sequence[bytes], first: int, now_ms: int) -> None:
+        counted, _ = tally(self._path, self._kind)
+        for old in self._reader.read(first, first + len(lines)):
+            counted.add(old, -1)
+        for new in lines:
+            counted.add(new)
+        forget(self._path)
+        size_bytes = overwrite(self._path, lines, first, now_ms)
+        with opened(self._path) as data:
+            if data is not None:
+                save(self._path, counted, data, size_bytes)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn the troubles of a write into our errors."""
+    try:
+        with space_needed("the records"):
+            yield
+    except BlockingIOError:
+        raise StoreUnavailable("The records are being written by somebody else") from None
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        raise LogNotFound from None
