@@ -1,25 +1,24 @@
 """The bytes between the daemon and a crawl: what to run, how it goes, how it went.
 
-Three values and their JSON, the only place where it is written and read: `CrawlSpec`
-(daemon to crawl, once, before the start), `Report` (crawl to daemon, a small complete
-snapshot every few seconds) and `Result` (crawl to its run directory, once, at the end).
-All times are milliseconds since the epoch, sizes are bytes, durations are seconds.
+Values and their JSON, the only place where it is written and read: `CrawlSpec` (daemon to
+crawl, once, before the start), `Report` (crawl to daemon, a small complete snapshot every
+few seconds), `Result` (crawl to its run directory, at times and at the end), and the
+question for a project's spiders with its answer. All times are milliseconds since the
+epoch, sizes are bytes, durations are seconds.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NoReturn
 from uuid import UUID
 
 JSON = Any
 """A decoded JSON value."""
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 MARK = "SCRAPY_DO_RUN"
 """The environment variable that names the run in each of its processes."""
@@ -31,6 +30,16 @@ RESERVED_ARGUMENTS = frozenset({"self", "cls", "name", "crawler", "crawler_or_sp
 
 MAX_SPEC_BYTES = 4 * 1024 * 1024
 MAX_REPORT_BYTES = 64 * 1024
+MAX_LISTING_S = 60.0
+
+# What a holder announces to its launcher, once. A failure is followed by its reason.
+STARTED_ANNOUNCEMENT = b"started"
+TAKEN_ANNOUNCEMENT = b"taken"
+FAILED_ANNOUNCEMENT = b"failed "
+
+# What the warm parent is asked to fork; two descriptors come along: in and out.
+CRAWL_ORDER = b"crawl"
+LISTING_ORDER = b"listing"
 
 
 class BadFrame(ValueError):
@@ -143,24 +152,50 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the crawl itself says at its end; the exit record says how its process ended.
+    """What the crawl itself says; the exit record says how its process ended.
 
-    `close_reason` is None when Scrapy never closed the spider. `hints` are sentences for
-    people about what looks wrong.
+    Written when the spider opens, with each report, and for good at the end: a crawl that
+    is killed leaves the last one. `close_reason` is None when Scrapy has not closed the
+    spider. `hints` are sentences for people about what looks wrong.
     """
 
     opened: bool
     close_reason: str | None
     time_ms: int
     counts: Counts = field(default_factory=Counts)
-    stats: Mapping[str, JSON] = EMPTY
+    stats: Mapping[str, JSON] = field(default_factory=dict)
     hints: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpidersRequest:
+    """Which unpacked project to ask for its spiders, and what it may use meanwhile."""
+
+    project_dir: Path
+    settings_module: str
+    environment: Mapping[str, str]
+    python: str
+    limits: CrawlLimits = field(default_factory=CrawlLimits)
+    timeout_s: float = MAX_LISTING_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpidersAnswer:
+    """The names of a project's spiders as they are, or else the problem in a few words.
+
+    Names are cut to 101 characters, which is enough to see that they are too long.
+    `output` is the end of what the project printed.
+    """
+
+    names: Sequence[str]
+    problem: str | None
+    output: str
 
 
 # --- JSON --------------------------------------------------------------------------------------
 
 
-def encode(value: CrawlSpec | Report | Result) -> bytes:
+def encode(value: CrawlSpec | Report | Result | SpidersRequest | SpidersAnswer) -> bytes:
     """Return the value as one line of JSON."""
     return json.dumps(_plain(value), separators=(",", ":")).encode()
 
@@ -182,7 +217,6 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         BadFrame: the bytes are not one.
     """
     reader = _Reader.of_frame("spec", frame)
-    limits = _Reader("spec.limits", reader.mapping("limits"))
     return CrawlSpec(
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
@@ -202,9 +236,7 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         settings=reader.mapping("settings"),
         environment=reader.texts("environment"),
         python=reader.text("python"),
-        limits=CrawlLimits(
-            **{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)}
-        ),
+        limits=_limits(reader),
         reports_socket=reader.path_or_none("reports_socket"),
         report_interval_s=reader.number("report_interval_s"),
     )
@@ -248,6 +280,42 @@ def decode_result(frame: bytes) -> Result:
     )
 
 
+def decode_spiders_request(frame: bytes) -> SpidersRequest:
+    """Read a request for spiders.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = _Reader.of_frame("spiders request", frame)
+    return SpidersRequest(
+        project_dir=Path(reader.text("project_dir")),
+        settings_module=reader.text("settings_module"),
+        environment=reader.texts("environment"),
+        python=reader.text("python"),
+        limits=_limits(reader),
+        timeout_s=reader.number("timeout_s"),
+    )
+
+
+def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
+    """Read the answer to a request for spiders.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = _Reader.of_frame("spiders answer", frame)
+    return SpidersAnswer(
+        names=reader.texts_in_order("names"),
+        problem=reader.text_or_none("problem"),
+        output=reader.text("output"),
+    )
+
+
+def _limits(reader: "_Reader") -> CrawlLimits:
+    limits = _Reader("limits", reader.mapping("limits"))
+    return CrawlLimits(**{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)})
+
+
 def _counts(reader: "_Reader") -> Counts:
     counts = _Reader("counts", reader.mapping("counts"))
     return Counts(**{one.name: counts.whole(one.name) for one in fields(Counts)})
@@ -255,7 +323,7 @@ def _counts(reader: "_Reader") -> Counts:
 
 def _plain(value: object) -> JSON:
     """Return a value of this module as what `json` knows."""
-    if isinstance(value, CrawlSpec | CrawlLimits | Report | Result | Counts):
+    if is_dataclass(value):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, UUID | Path):
         return str(value)

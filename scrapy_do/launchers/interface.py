@@ -22,9 +22,21 @@ from uuid import UUID
 from twisted.internet.defer import Deferred
 
 from scrapy_do.run_record import ProcessIdentity
-from scrapy_do.wire import EMPTY, Counts, CrawlLimits, CrawlSpec, Report
+from scrapy_do.wire import Counts, CrawlSpec, Report, SpidersRequest
 
-MAX_LISTING_S = 60.0
+__all__ = [
+    "Adopted",
+    "Alive",
+    "Crawl",
+    "Ended",
+    "Exit",
+    "Fenced",
+    "Launcher",
+    "SpiderList",
+    "SpidersRequest",
+    "UnusableSpider",
+    "Usage",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ class Exit:
     opened: bool = False
     close_reason: str | None = None
     counts: Counts = field(default_factory=Counts)
-    stats: Mapping[str, Any] = EMPTY
+    stats: Mapping[str, Any] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
     usage: Usage | None = None
 
@@ -116,18 +128,6 @@ Adopted = Alive | Ended | Fenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpidersRequest:
-    """Which unpacked project to ask for its spiders, and what it may use meanwhile."""
-
-    project_dir: Path
-    settings_module: str
-    environment: Mapping[str, str]
-    python: str
-    limits: CrawlLimits = field(default_factory=CrawlLimits)
-    timeout_s: float = MAX_LISTING_S
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UnusableSpider:
     """A spider that exists but cannot be run by name; `name` is cut to 100 characters."""
 
@@ -157,7 +157,7 @@ class Launcher(Protocol):
         ...
 
     async def launch(self, spec: CrawlSpec) -> Crawl:
-        """Start one crawl in its (existing, empty) run directory.
+        """Start one crawl in its run directory, which exists and was never used.
 
         Raises:
             LaunchFailed: nothing was started; see the module's docstring.

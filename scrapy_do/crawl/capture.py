@@ -1,0 +1,113 @@
+"""Writes one kind of record of a crawl to its file, and never fails the crawl."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scrapy.utils.serialize import ScrapyJSONEncoder
+
+from scrapy_do.record_file import RecordWriter
+
+_FLUSH_BYTES = 256 * 1024
+_FLUSH_INTERVAL_S = 1.0
+_HELD_BYTES = 8 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class Capture:
+    """Collects records and flushes them about once a second.
+
+    When the file cannot be written, records are held up to a limit and then dropped; the
+    first failure is logged. `written` is the number of the next record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._writer = RecordWriter(path)
+        self._kind = path.name
+        self._flushed_s = time.monotonic()
+        self._flushing = False
+        self._failed = False
+        self.dropped = 0
+        self.next_number = self._first_number()
+
+    def append(self, record: Mapping[str, Any]) -> int | None:
+        """Take a record; return its number, or None if it cannot be written."""
+        try:
+            self._writer.append(_line(record))
+        except (TypeError, ValueError, RecursionError) as error:
+            self.dropped += 1
+            self._complain(error)
+            return None
+        number = self.next_number
+        self.next_number += 1
+        late = time.monotonic() - self._flushed_s >= _FLUSH_INTERVAL_S
+        # A file that failed is tried again by time only, or a full disk would slow the crawl.
+        full = self._writer.pending_bytes >= _FLUSH_BYTES and not self._failed
+        if late or full:
+            self.flush()
+        return number
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        if self._flushing:  # a failure is logged, and the log is captured
+            return
+        self._flushing = True
+        self._flushed_s = time.monotonic()
+        try:
+            self._writer.flush(_now_ms())
+        except OSError as error:
+            if self._writer.pending_bytes > _HELD_BYTES:
+                self.dropped += self._writer.drop()
+            self._complain(error)
+        finally:
+            self._flushing = False
+
+    def close(self) -> None:
+        """Write the rest for good."""
+        self._flushing = True
+        try:
+            self._writer.close(_now_ms())
+        except OSError as error:
+            self._complain(error)
+
+    def _first_number(self) -> int:
+        try:
+            with self._writer.locked():
+                return self._writer.count
+        except OSError as error:
+            self._complain(error)
+            return 0
+
+    def _complain(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            logger.error("Records are lost, %s cannot be written: %s", self._kind, error)
+
+
+class _Encoder(ScrapyJSONEncoder):
+    """Scrapy's encoder, which knows items, times and decimals; anything else as its text."""
+
+    def default(self, o: Any) -> Any:  # noqa: ANN401 - the signature of `json`
+        try:
+            return super().default(o)
+        except TypeError:
+            return repr(o)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    try:
+        return _encoded(record)
+    except ValueError:  # a number that is not finite
+        return _encoded(json.loads(json.dumps(record, cls=_Encoder), parse_constant=lambda _: None))
+
+
+def _encoded(record: Any) -> bytes:  # noqa: ANN401 - a JSON value
+    return json.dumps(record, cls=_Encoder, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

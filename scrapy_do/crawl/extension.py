@@ -1,0 +1,216 @@
+"""What is attached to a crawl: counts it, keeps its records, reports it, writes its result.
+
+Attached to the crawler's signals directly, not through the project's `EXTENSIONS`: a
+project can neither switch it off nor notice it.
+"""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from itemadapter import ItemAdapter
+from scrapy import Request, Spider, signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import Settings
+from scrapy.utils.asyncio import call_later, create_looping_call
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_do import run_record
+from scrapy_do.crawl.capture import Capture
+from scrapy_do.crawl.logs import LogCapture
+from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
+from scrapy_do.crawl.reporter import Reporter
+from scrapy_do.crawl.stats import Tally, plain_stats
+from scrapy_do.wire import CrawlSpec, Report, ReportKind, Result, encode
+
+_TICK_S = 1.0
+_OUT_OF_MEMORY = "memusage_exceeded"
+_START_REQUESTS_HINT = (
+    "The spider defines start_requests() but not start(): "
+    "this version of Scrapy never calls start_requests()."
+)
+
+
+class _Loop(Protocol):
+    def stop(self) -> None: ...
+
+
+class Recorder:
+    """Follows one crawl from before its project is imported to its very end."""
+
+    def __init__(self, spec: CrawlSpec) -> None:
+        self._spec = spec
+        self._tally = Tally()
+        self._items = _capture(spec.items)
+        self._requests = _capture(spec.requests)
+        self._log = _capture(spec.log)
+        keep = None if self._log is None else self._log.append
+        self._logging = LogCapture(self._tally, keep, self._out_of_memory)
+        self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
+        self._crawler: Crawler | None = None
+        self._loop: _Loop | None = None
+        self._reported_s = 0.0
+        self.opened = False
+        self._close_reason: str | None = None
+
+    def prepare(self, settings: Settings) -> None:
+        """Listen to the log, and add what must be in the settings before the crawler is made."""
+        self._logging.follow(settings)
+        self._logging.install()
+        if self._requests is not None:
+            # Among Scrapy's own middlewares, so that the project's setting stays its own.
+            settings["SPIDER_MIDDLEWARES_BASE"].set(RequestParents, 1000, priority="cmdline")
+
+    def attach(self, crawler: Crawler) -> None:
+        """Connect to a crawler that was not started yet."""
+        self._crawler = crawler
+        self._logging.follow(crawler.settings)
+        connect = crawler.signals.connect
+        connect(self._spider_opened, signals.spider_opened)
+        connect(self._spider_closed, signals.spider_closed)
+        connect(self._request_sent, signals.request_reached_downloader)
+        connect(self._response_received, signals.response_received)
+        connect(self._item_scraped, signals.item_scraped)
+        if self._requests is not None:
+            connect(self._response_downloaded, signals.response_downloaded)
+
+    def finish(self) -> None:
+        """Write everything down for good; called last, whatever happened."""
+        for capture in (self._items, self._requests, self._log):
+            if capture is not None:
+                capture.close()
+        with contextlib.suppress(OSError):
+            self._write_result(synced=True)
+
+    # --- signals -----------------------------------------------------------------------------
+
+    def _spider_opened(self) -> None:
+        self.opened = True
+        loop = create_looping_call(self._tick)
+        loop.start(_TICK_S, now=False)
+        self._loop = loop
+        self._report(ReportKind.OPENED)
+
+    def _spider_closed(self, reason: str) -> None:
+        self._close_reason = reason
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+        self._report(ReportKind.CLOSED)
+
+    def _request_sent(self) -> None:
+        self._tally.requests += 1
+
+    def _response_downloaded(self, response: Response, request: Request) -> None:
+        self._keep_request(response, request)
+
+    def _response_received(self, response: Response, request: Request) -> None:
+        self._tally.responses += 1
+        if self._requests is not None and "cached" in response.flags:
+            self._keep_request(response, request)
+
+    def _item_scraped(self, item: object) -> None:
+        self._tally.items += 1
+        if self._items is not None:
+            self._items.append({**_fields(item), "_type": type(item).__name__})
+
+    # --- what they lead to -------------------------------------------------------------------
+
+    def _keep_request(self, response: Response, request: Request) -> None:
+        assert self._requests is not None
+        assert self._crawler is not None
+        record: dict[str, Any] = {
+            "time": time.time_ns() // 1_000_000,
+            "url": response.url,
+            "status": response.status,
+            "method": request.method,
+            "rs": len(response.body),
+            "duration": int(request.meta.get("download_latency", 0) * 1000),
+            "fp": self._crawler.request_fingerprinter.fingerprint(request).hex(),
+        }
+        parent = request.meta.get(PARENT)
+        if parent is not None:
+            record["parent"] = parent
+        number = self._requests.append(record)
+        if number is not None:
+            request.meta[NUMBER] = number
+
+    def _tick(self) -> None:
+        for capture in (self._items, self._requests, self._log):
+            if capture is not None:
+                capture.flush()
+        if time.monotonic() - self._reported_s >= self._spec.report_interval_s:
+            self._report(ReportKind.PROGRESS)
+
+    def _report(self, kind: ReportKind) -> None:
+        self._reported_s = time.monotonic()
+        if self._reporter is not None:
+            self._reporter.send(
+                Report(
+                    job_id=self._spec.job_id,
+                    attempt=self._spec.attempt,
+                    kind=kind,
+                    time_ms=time.time_ns() // 1_000_000,
+                    counts=self._tally.counts(),
+                    stats=self._stats(),
+                    close_reason=self._close_reason,
+                )
+            )
+        with contextlib.suppress(OSError):  # what is known is reported again at the end
+            self._write_result(synced=False)
+
+    def _write_result(self, *, synced: bool) -> None:
+        result = Result(
+            opened=self.opened,
+            close_reason=self._close_reason,
+            time_ms=time.time_ns() // 1_000_000,
+            counts=self._tally.counts(),
+            stats=self._stats(),
+            hints=self._hints(),
+        )
+        run_record.write(self._spec.run_dir, run_record.RESULT, encode(result), synced=synced)
+
+    def _stats(self) -> Mapping[str, Any]:
+        # The collector does not exist before the crawl starts, whatever the version.
+        stats = None if self._crawler is None else getattr(self._crawler, "_stats", None)
+        if stats is None and self.opened and self._crawler is not None:
+            stats = self._crawler.stats
+        return {} if stats is None else plain_stats(stats.get_stats())
+
+    def _hints(self) -> tuple[str, ...]:
+        if self._tally.requests or self._crawler is None:
+            return ()
+        spider = self._crawler.spidercls
+        old_style = hasattr(spider, "start_requests") and not hasattr(Spider, "start_requests")
+        return (_START_REQUESTS_HINT,) if old_style and spider.start is Spider.start else ()
+
+    def _out_of_memory(self) -> None:
+        """Close the spider: it has met its memory limit, and what it does now is chance."""
+        if self.opened and self._close_reason is None:
+            call_later(0, self._close, _OUT_OF_MEMORY)
+
+    def _close(self, reason: str) -> None:
+        assert self._crawler is not None
+        if self._close_reason is None and self._crawler.crawling:
+            closing = deferred_from_coro(self._crawler.engine.close_spider_async(reason=reason))
+            closing.addErrback(lambda _failure: None)  # it is closing already
+
+
+def _capture(path: Path | None) -> Capture | None:
+    return None if path is None else Capture(path)
+
+
+def _reporter(path: Path) -> Reporter | None:
+    try:
+        return Reporter(path)
+    except OSError:  # the daemon's directory was moved away: go on alone
+        return None
+
+
+def _fields(item: object) -> Mapping[str, Any]:
+    if ItemAdapter.is_item(item):
+        return ItemAdapter(item).asdict()
+    return {"value": item}

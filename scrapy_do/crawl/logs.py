@@ -1,0 +1,69 @@
+"""Takes part in a crawl's logging: counts lines, keeps them as records, hears MemoryError.
+
+What Scrapy writes to stderr is not touched.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from scrapy.settings import BaseSettings
+
+from scrapy_do.crawl.stats import Tally
+
+_MAX_MESSAGE_CHARACTERS = 64 * 1024
+
+
+class LogCapture(logging.Handler):
+    """A root handler that passes each line to `keep` as a record and counts it.
+
+    `out_of_memory` is called for a line that reports a MemoryError.
+    """
+
+    def __init__(
+        self,
+        tally: Tally,
+        keep: Callable[[dict[str, Any]], object] | None,
+        out_of_memory: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._tally = tally
+        self._keep = keep
+        self._out_of_memory = out_of_memory
+
+    def install(self) -> None:
+        """Begin to listen."""
+        logging.root.addHandler(self)
+
+    def follow(self, settings: BaseSettings) -> None:
+        """Listen from the level at which Scrapy itself logs."""
+        self.setLevel(settings.get("LOG_LEVEL"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count and keep a line."""
+        self._tally.log_lines += 1
+        if record.levelno >= logging.ERROR:
+            self._tally.errors += 1
+        if self._keep is not None:
+            self._keep(
+                {
+                    "time": int(record.created * 1000),
+                    "level": record.levelno,
+                    "message": _message(record),
+                }
+            )
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind is not None and issubclass(kind, MemoryError):
+            self._out_of_memory()
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError, KeyError):  # a format that does not fit its arguments
+        text = f"{record.msg!r} {record.args!r}"
+    text = f"[{record.name}] {text}"
+    if record.exc_info and record.exc_info[0] is not None:
+        text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+    return text[:_MAX_MESSAGE_CHARACTERS]

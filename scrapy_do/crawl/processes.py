@@ -1,0 +1,191 @@
+"""What the holder and its child tell the kernel: Linux calls that `os` has no name for.
+
+Standard library only: this is all that a holder keeps in memory for hours.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import io
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from scrapy_do.wire import MARK, CrawlLimits
+
+MAX_MARK_BYTES = 64
+_PLACEHOLDER = "-" * MAX_MARK_BYTES
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+_REAP_INTERVAL_S = 0.005
+_OOM_SCORE = b"500"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.getenv.argtypes = [ctypes.c_char_p]
+_libc.getenv.restype = ctypes.c_void_p
+
+
+def become_subreaper() -> None:
+    """Make orphaned descendants ours instead of the init process's."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Be killed when the parent dies; end now if it is dead already."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def set_name(name: str) -> None:
+    """Set what `ps` and `top` show for this process; the kernel keeps 15 bytes."""
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
+
+
+def be_the_first_to_go() -> None:
+    """Let the kernel end this process rather than the daemon when memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
+
+
+def set_limits(limits: CrawlLimits) -> None:
+    """Set the resource limits of this process and all its children; no core files ever.
+
+    A limit above what this process may have is cut to that.
+    """
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_AS: limits.address_space_bytes,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_FSIZE: limits.file_size_bytes,
+    }
+    for kind, value in wanted.items():
+        if value is None:
+            continue
+        _, ceiling = resource.getrlimit(kind)
+        if ceiling != resource.RLIM_INFINITY:
+            value = min(value, ceiling)  # noqa: PLW2901 - the value that is allowed
+        resource.setrlimit(kind, (value, value))
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Close every file descriptor that is not in `keep`."""
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        descriptor = int(entry.name)
+        if descriptor not in keep:
+            with contextlib.suppress(OSError):  # the one that listed the directory
+                os.close(descriptor)
+
+
+def point(descriptor: int, path: str | Path, flags: int) -> None:
+    """Make a descriptor of the standard streams refer to a file."""
+    opened = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    os.dup2(opened, descriptor)
+    if opened != descriptor:
+        os.close(opened)
+
+
+def set_environment(environment: Mapping[str, str]) -> None:
+    """Make this the whole environment."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def set_streams() -> None:
+    """Write text as UTF-8, line by line, whatever the interpreter was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def kill_group(group: int) -> None:
+    """Kill every process of a process group, if there is any."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def end_descendants() -> None:
+    """Kill and reap all our descendants, until there is none.
+
+    As a subreaper we inherit whoever loses its parent, so killing our children again and
+    again reaches everyone, whatever session or group they fled to.
+    """
+    while True:
+        for child in _children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        try:
+            reaped, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if reaped == 0:
+            time.sleep(_REAP_INTERVAL_S)
+
+
+def _children() -> tuple[int, ...]:
+    pid = os.getpid()
+    listing = Path(f"/proc/{pid}/task/{pid}/children").read_bytes()
+    return tuple(map(int, listing.split()))
+
+
+def leave(status: int) -> NoReturn:
+    """End the process as the interpreter would, but without tearing all modules down.
+
+    Threads that are not daemons are waited for and exit functions run; what is skipped
+    is freeing memory, which in a forked process would first copy most of it.
+    """
+    try:
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
+        atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+
+
+# --- the mark ----------------------------------------------------------------------------------
+
+
+def mark_environment(mark: str | None = None) -> dict[str, str]:
+    """Return the entry to put into the environment of a new interpreter.
+
+    Without a mark the entry keeps the place for one, see `Marker`.
+    """
+    return {MARK: _PLACEHOLDER if mark is None else mark}
+
+
+class Marker:
+    """Writes the run's mark where the kernel shows it to others.
+
+    Note [The mark of a forked process]: `/proc/PID/environ` shows the memory in which
+    the kernel put the environment when the program was *executed*; `os.environ` of a
+    forked process never gets there. The warm parent is therefore started with a
+    placeholder, and a process forked from it overwrites the placeholder in place.
+    """
+
+    def __init__(self) -> None:
+        address = _libc.getenv(MARK.encode())
+        kept = b"" if address is None else ctypes.string_at(address)
+        self._address = address if kept == _PLACEHOLDER.encode() else None
+
+    def write(self, mark: str) -> None:
+        """Write the mark, if this interpreter was started with a placeholder."""
+        if self._address is not None:
+            ctypes.memmove(
+                self._address, mark.encode().ljust(MAX_MARK_BYTES, b"\0"), MAX_MARK_BYTES
+            )
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,3 @@
+BOT_NAME = "good"
+SPIDER_MODULES = ["good.spiders"]
+ROBOTSTXT_OBEY = False
