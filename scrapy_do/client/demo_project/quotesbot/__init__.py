@@ -1,0 +1,1 @@
+"""A project with three spiders for the demo site."""
