@@ -40,7 +40,7 @@ class ArchiveStore:
         self._packed = make_private(root / "packed")
         self._unpacked = root / "unpacked"
         self._unpacked.mkdir(mode=0o755, exist_ok=True)
-        self._trash = root / "trash"
+        self._trash = make_private(root / "trash")
         self._limits = limits or ArchiveLimits()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 

@@ -52,7 +52,7 @@ def discard(path: Path, trash: Path) -> bool:
     Returns:
         Whether there was something to remove.
     """
-    grave = make_private(trash) / uuid4().hex
+    grave = trash / uuid4().hex
     try:
         path.rename(grave)
     except FileNotFoundError:
@@ -63,9 +63,7 @@ def discard(path: Path, trash: Path) -> bool:
 
 
 def empty(trash: Path) -> None:
-    """Delete everything inside a directory, leaving the directory; missing is fine."""
-    if not trash.is_dir():
-        return
+    """Delete everything inside a directory, leaving the directory."""
     for child in trash.iterdir():
         _remove(child)
 

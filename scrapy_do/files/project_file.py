@@ -65,11 +65,11 @@ def _parse(content: bytes) -> configparser.RawConfigParser:
 
 
 def _checked(project: str, settings_module: str) -> ProjectFile:
-    if not is_name(project):
-        raise BadArchive(f"{_NO_NAME}: {project[:100]!a} is not a name ({NAME_RULE})")
     parts = settings_module.split(".")
     if len(settings_module) > _MODULE_LIMIT or not all(part.isidentifier() for part in parts):
         raise BadArchive(
             f"{_NO_SETTINGS}: {settings_module[:100]!a} is not the name of a settings module"
         )
+    if not is_name(project):
+        raise BadArchive(f"{_NO_NAME}: {project[:100]!a} is not a name ({NAME_RULE})")
     return ProjectFile(project=project, settings_module=settings_module)

@@ -30,7 +30,7 @@ class RunStore:
 
     def __init__(self, root: Path) -> None:
         self._runs = make_private(root / "active")
-        self._trash = root / "trash"
+        self._trash = make_private(root / "trash")
 
     def create(self, job_id: UUID, attempt: int) -> Path:
         """Make the directory of an attempt, mode 0700, its name on disk for good.
