@@ -1,0 +1,232 @@
+"""Routes: a table of method, path and coroutine, around Klein.
+
+A whole dialect, as small as it can be::
+
+    class Greetings:
+        '''Says hello.
+
+        | method | path             | role | what       |
+        |--------|------------------|------|------------|
+        | GET    | /hello/<who>     | READ | a greeting |
+        | POST   | /hello.json      | RUN  | learns one |
+        | POST   | /upload.json     | PUSH | takes code |
+        '''
+
+        prefix = ""  # "/api" would get every path that is /api or begins with /api/
+
+        def __init__(self, operations: Operations, *, upload_bytes: int) -> None:
+            self._operations = operations
+            self.router = Router(style=ErrorStyle(status={NotFound: 400}, body=error_body))
+            add = self.router.add
+            add("GET", "/hello/<who>", self.hello)
+            add("POST", "/hello.json", self.learn)
+            rules = BodyRules(limit_bytes=upload_bytes, upload="archive")
+            add("POST", "/upload.json", self.upload, role=Role.PUSH, body=rules)
+
+        async def hello(self, call: Call, *, who: str) -> Answer:
+            greeting = await self._operations.greeting(who)  # may raise NotFound: see status.py
+            return json_response({"status": "ok", "greeting": greeting})
+
+        async def learn(self, call: Call) -> JSON:
+            call.params.require("who", "words")
+            tags = call.params.texts("tag")
+            made = await self._operations.learn(call.params.text("who"), tags, by=call.principal)
+            return {"status": "ok", "id": str(made.id)}
+
+        async def upload(self, call: Call) -> JSON:
+            archive = call.params.file("archive")
+            return {"status": "ok", "name": await self._operations.push(archive.path)}
+
+Patterns are those of werkzeug and whole paths, the dialect's prefix included: `<name>` is
+one segment, `<int:number>` up to 18 digits, `<path:rest>` everything to the end.
+A segment may hold any character, also NUL, `..` between slashes of a `<path:>`, and
+blanks: the rules of the core judge names, and nothing from a path reaches a file name.
+
+A handler returns a JSON value (status 200, one line), a `Response`, or a `Stream`. It
+never sets an error status and catches no domain error. It runs to its end even when the
+client leaves: what was begun is not left half done. Role: READ for GET, RUN for all other
+methods, unless said otherwise. HEAD comes with GET.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from klein import Klein
+from twisted.web.http_headers import Headers as RequestHeaders
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import NotFound as NoRoute
+from werkzeug.routing import IntegerConverter, RequestRedirect
+
+from scrapy_do.core.principal import Principal, Role
+from scrapy_do.errors import NotPermitted
+from scrapy_do.web.answer import JSON, Answer, Response, Stream, json_response
+from scrapy_do.web.params import Params
+from scrapy_do.web.spool import InThread
+from scrapy_do.web.status import ErrorStyle, UnknownPath, WrongVerb
+from scrapy_do.web.upload import Body, BodyRules
+
+__all__ = ["JSON", "Answer", "Call", "Dialect", "Route", "Router"]
+
+Handler = Callable[..., Awaitable[JSON | Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, as a handler sees it.
+
+    `path` is decoded, `base_url` is scheme and host as the client wrote them, without a
+    final slash. `body` is there when it was no form and no JSON, or when the route is raw;
+    `document` is the value of a JSON body. `client` is the peer's address.
+    """
+
+    method: str
+    path: str
+    base_url: str
+    params: Params
+    principal: Principal
+    headers: RequestHeaders
+    client: str
+    in_thread: InThread
+    body: Body | None = None
+    document: Any = None
+
+    def header(self, name: str, default: str = "") -> str:
+        """The first header of this name."""
+        value = self.headers.getRawHeaders(name)
+        return value[0] if value else default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One line of the table."""
+
+    method: str
+    pattern: str
+    role: Role
+    body: BodyRules
+    handler: Handler
+
+    @property
+    def name(self) -> str:
+        """What no other route of the router is called."""
+        return f"{self.method} {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """A route and the values of its pattern."""
+
+    route: Route
+    values: Mapping[str, Any]
+
+
+class _BoundedInteger(IntegerConverter):
+    """Whole numbers that every database and every parser can hold; others match no route."""
+
+    regex = "[0-9]{1,18}"
+
+
+class Router:
+    """The routes of one dialect, and the style of its errors.
+
+    `any_slash` also accepts every path with a slash added at its end.
+    """
+
+    def __init__(self, *, style: ErrorStyle, any_slash: bool = False) -> None:
+        self.style = style
+        self._any_slash = any_slash
+        self._klein = Klein()
+        self._klein.url_map.merge_slashes = False
+        self._klein.url_map.converters["int"] = _BoundedInteger
+        self._routes: dict[str, Route] = {}
+
+    def add(
+        self,
+        method: str,
+        pattern: str,
+        handler: Handler,
+        *,
+        role: Role | None = None,
+        body: BodyRules | None = None,
+    ) -> None:
+        """Add a route; GET serves HEAD too.
+
+        Raises:
+            ValueError: the same method and pattern were added before.
+        """
+        # Klein names a route after its function, and a second function of that name takes
+        # over the first one's requests without a word. Ours are named by what is unique.
+        if self._any_slash:
+            pattern = pattern.rstrip("/") or "/"
+        usual = Role.READ if method == "GET" else Role.RUN
+        route = Route(
+            method=method,
+            pattern=pattern,
+            role=usual if role is None else role,
+            body=BodyRules() if body is None else body,
+            handler=handler,
+        )
+        if route.name in self._routes:
+            raise ValueError(f"two routes for {route.name}")
+        self._routes[route.name] = route
+        register = self._klein.route(pattern, methods=[method], endpoint=route.name)
+        register(handler)  # type: ignore[type-var]  # Klein hands on whatever is returned
+
+    def routes(self) -> tuple[Route, ...]:
+        """The table, in the order of adding."""
+        return tuple(self._routes.values())
+
+    def match(self, method: str, path: str) -> Matched:
+        """The route of a request.
+
+        Raises:
+            UnknownPath: no route has this path.
+            WrongVerb: one has, with another method.
+        """
+        plain = path.removesuffix("/") if self._any_slash and path != "/" else path
+        if path.startswith("//"):  # which werkzeug would read as one slash
+            raise UnknownPath(path)
+        try:
+            name, values = self._klein.url_map.bind("").match(plain, method)
+        except (NoRoute, RequestRedirect):
+            raise UnknownPath(path) from None
+        except MethodNotAllowed as error:
+            raise WrongVerb(method, tuple(sorted(error.valid_methods or ()))) from None
+        return Matched(route=self._routes[name], values=values)
+
+    async def answer(self, matched: Matched, call: Call) -> Answer:
+        """Run the handler; whatever it raises is for the site's single hook."""
+        # Klein passes its first argument on as it is and makes a Deferred of the coroutine.
+        begun: Any = self._klein.execute_endpoint(
+            matched.route.name,
+            call,  # type: ignore[arg-type]
+            **matched.values,
+        )
+        result = await begun
+        return result if isinstance(result, Response | Stream) else json_response(result)
+
+
+class Dialect(Protocol):
+    """What `make_site` mounts: everything below a prefix."""
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of its paths without a final slash; "" takes what is left."""
+        ...
+
+    @property
+    def router(self) -> Router:
+        """Its routes and its style of errors."""
+        ...
+
+
+def check_role(principal: Principal, role: Role) -> None:
+    """Let a principal through, or not.
+
+    Raises:
+        NotPermitted: the principal's role is too small.
+    """
+    if not principal.may(role):
+        needed, has = role.name.lower(), principal.role.name.lower()
+        raise NotPermitted(f"This needs the role {needed}; {principal.name} has {has}")

@@ -1,0 +1,149 @@
+"""THE table: which error gives which status, and how a dialect words it.
+
+A handler raises; the router asks this module for the status and the dialect's
+`ErrorStyle` for the body. An error that nobody raised on purpose is a bug: it is logged
+with its failure, and the client gets a neutral sentence without any detail.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from scrapy_do.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    NoSpace,
+    NotAuthenticated,
+    NotFound,
+    ScrapyDoError,
+    TooLarge,
+    Unavailable,
+    WrongHost,
+)
+from scrapy_do.web.answer import Headers, Response
+
+_log = Logger()
+
+
+class UnknownPath(NotFound):
+    """No route has this path. 404 in every dialect, also where other NotFound are not."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"Unknown path: {path}")
+
+
+class WrongVerb(Invalid):
+    """The path exists, but not for this method (status 405 with Allow)."""
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"Wrong method {method}: expected one of {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class Malformed(Invalid):
+    """The request breaks a rule of HTTP itself (status 400 in every dialect)."""
+
+
+class UnsatisfiableRange(Invalid):
+    """No byte of the file is in the range that was asked for (status 416)."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"The range is outside of the {size_bytes} bytes of the file")
+        self.size_bytes = size_bytes
+
+
+class InternalError(ScrapyDoError):
+    """What a client is told of a bug."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal error: the server log says more")
+
+
+STATUS: Mapping[type[ScrapyDoError], int] = MappingProxyType(
+    {
+        NotFound: 404,
+        UnknownPath: 404,
+        Invalid: 400,
+        Malformed: 400,
+        WrongVerb: 405,
+        TooLarge: 413,
+        UnsatisfiableRange: 416,
+        Conflict: 409,
+        Denied: 403,
+        NotAuthenticated: 401,
+        WrongHost: 421,
+        Unavailable: 503,
+        NoSpace: 507,
+        InternalError: 500,
+    }
+)
+
+
+def _json_body(error: ScrapyDoError, _status: int) -> bytes:
+    value = {"status": "error", "message": str(error)}
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _no_headers(_error: ScrapyDoError, _status: int) -> Headers:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorStyle:
+    """How a dialect words errors.
+
+    `status` overrides single entries of `STATUS`; the most specific class of the error in
+    either table wins, so `{NotFound: 400}` leaves `UnknownPath` at 404. `body` gets the
+    error and its status. `headers` adds to those that the protocol itself demands.
+    `challenge` is the WWW-Authenticate of a 401, None for none.
+    """
+
+    body: Callable[[ScrapyDoError, int], bytes] = _json_body
+    content_type: str | None = "application/json"
+    status: Mapping[type[ScrapyDoError], int] = field(default_factory=dict)
+    headers: Callable[[ScrapyDoError, int], Headers] = _no_headers
+    challenge: str | None = 'Basic realm="scrapy-do", charset="UTF-8"'
+
+
+def status_of(error: ScrapyDoError, style: ErrorStyle) -> int:
+    """The status of an error: the most specific class in the style's table or in ours."""
+    for kind in type(error).__mro__:
+        for table in (style.status, STATUS):
+            if kind in table:
+                return table[kind]
+    return 500
+
+
+def error_response(error: ScrapyDoError, style: ErrorStyle) -> Response:
+    """An error in the words of a dialect."""
+    status = status_of(error, style)
+    return Response(
+        status=status,
+        body=style.body(error, status),
+        content_type=style.content_type,
+        headers=(*_protocol_headers(error, status, style), *style.headers(error, status)),
+    )
+
+
+def failure_response(failure: Failure, style: ErrorStyle, *, where: str) -> Response:
+    """Whatever a handler raised, as an answer; what is not ours is logged under `where`."""
+    if isinstance(failure.value, ScrapyDoError):
+        return error_response(failure.value, style)
+    _log.failure("{where} failed", failure, where=where)
+    return error_response(InternalError(), style)
+
+
+def _protocol_headers(error: ScrapyDoError, status: int, style: ErrorStyle) -> Headers:
+    """The headers without which the status would break HTTP."""
+    if isinstance(error, WrongVerb):
+        return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, UnsatisfiableRange):
+        return (("Content-Range", f"bytes */{error.size_bytes}"),)
+    if status == 401 and style.challenge is not None:  # noqa: PLR2004  the number is the name
+        return (("WWW-Authenticate", style.challenge),)
+    return ()
