@@ -145,7 +145,7 @@ def _zone(text: str) -> str:
     if text:
         try:
             ZoneInfo(text)
-        except (ValueError, OSError):
+        except (LookupError, ValueError, OSError):
             raise ValueError("must be the name of a time zone, such as Europe/Warsaw") from None
     return text
 

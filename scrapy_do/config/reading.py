@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 from scrapy_do.config import kinds
 from scrapy_do.config.kinds import Kind
@@ -149,8 +148,12 @@ def _machine_zone() -> str:
     """Name the zone of the machine; a machine that names none counts as UTC."""
     from tzlocal import get_localzone_name  # noqa: PLC0415 - only needed without an option
 
-    name = str(get_localzone_name() or "UTC")
-    return name if ZoneInfo(name).key == name else "UTC"
+    try:
+        return kinds.ZONE.parse(get_localzone_name() or "UTC")
+    except (LookupError, ValueError) as error:  # pragma: no cover - files in /etc that disagree
+        raise ConfigError(
+            "scrapy-do", "timezone", f"must be set, the machine's own zone is unknown ({error})"
+        ) from error
 
 
 def _warnings(web: WebConfig) -> Iterator[str]:
