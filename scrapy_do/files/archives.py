@@ -133,14 +133,14 @@ class ArchiveStore:
     def _unpack(self, ref: ArchiveRef, tree: Path) -> None:
         listing = self.listing(ref)
         # Beside the tree: a read-only directory can be renamed within its parent only.
-        half = Path(tempfile.mkdtemp(prefix=_HALF_UNPACKED, dir=self._unpacked))
-        try:
-            with space_needed("the unpacked archive"):
+        with space_needed("the unpacked archive"):
+            half = Path(tempfile.mkdtemp(prefix=_HALF_UNPACKED, dir=self._unpacked))
+            try:
                 _extract(self._path(ref.digest), listing, half)
                 half.rename(tree)
                 sync_directory(self._unpacked)
-        finally:
-            discard(half, self._trash)
+            finally:
+                discard(half, self._trash)
 
 
 def _checked(digest: str) -> str:

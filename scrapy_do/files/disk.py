@@ -54,11 +54,11 @@ def discard(path: Path, trash: Path) -> bool:
     """
     grave = trash / uuid4().hex
     try:
-        path.rename(grave)
+        _move(path, grave)
     except FileNotFoundError:
         return False
-    sync_directory(path.parent)
     _remove(grave)
+    sync_directory(path.parent)
     return True
 
 
@@ -66,6 +66,14 @@ def empty(trash: Path) -> None:
     """Delete everything inside a directory, leaving the directory."""
     for child in trash.iterdir():
         _remove(child)
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.rename(target)
+    except PermissionError:  # a read-only directory keeps the entry for its parent, too
+        path.chmod(0o700)
+        path.rename(target)
 
 
 def _remove(path: Path) -> None:

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 STORED = 0
 DEFLATED = 8
@@ -168,3 +169,7 @@ def descriptor(content: bytes, *, signature: bool = True, wide: bool = False) ->
 
 
 UNKNOWN_SIZES = {"crc": 0, "compressed": 0, "size": 0}
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())

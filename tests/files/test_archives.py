@@ -1,0 +1,305 @@
+"""The archive store: one copy per content, one tree per archive, nothing half done."""
+
+import errno
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.core.project import ArchiveRef
+from scrapy_do.errors import BadArchive, NoSpace
+from scrapy_do.files.archives import ArchiveStore
+from tests.files.honest import PROJECT, below, packed
+from tests.files.zips import Entry, archive, config_entry, names, text
+
+CONTENT = packed(PROJECT)
+REF = ArchiveRef(digest=hashlib.sha256(CONTENT).hexdigest(), size_bytes=len(CONTENT))
+
+
+def put(store: ArchiveStore, content: bytes = CONTENT) -> ArchiveRef:
+    upload = store.incoming / "upload"
+    upload.write_bytes(content)
+    return store.put(upload)
+
+
+def below_root(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_put(tmp_path: Path) -> None:
+    """A stored upload is moved, named by its digest, and can be read again."""
+    store = ArchiveStore(tmp_path)
+
+    ref = put(store)
+
+    assert ref == REF
+    assert [f"packed/{REF.digest}.zip"] == below_root(tmp_path)
+    with store.open(ref) as file:
+        assert file.read() == CONTENT
+    assert store.path(ref).read_bytes() == CONTENT
+    assert frozenset({REF.digest}) == store.digests()
+
+
+def test_put_twice(tmp_path: Path) -> None:
+    """The same content is stored once."""
+    store = ArchiveStore(tmp_path)
+
+    assert put(store) == put(store)
+    assert [f"packed/{REF.digest}.zip"] == below_root(tmp_path)
+
+
+def test_put_from_elsewhere_is_a_bug(tmp_path: Path) -> None:
+    """A missing upload is no archive."""
+    store = ArchiveStore(tmp_path)
+
+    with pytest.raises(FileNotFoundError):
+        store.put(store.incoming / "nothing")
+
+
+def test_unpack_modes(tmp_path: Path) -> None:
+    """The tree is read-only for everybody, whatever modes the archive says."""
+    store = ArchiveStore(tmp_path)
+    entries = [
+        config_entry(),
+        Entry(name=b"bin/", mode=0o040700),
+        Entry(name=b"bin/x", mode=0o100777),
+    ]
+    tree = store.unpack(put(store, archive(entries)))
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tree, *tree.rglob("*")]}
+    assert {tree.name: 0o555, "scrapy.cfg": 0o444, "bin": 0o555, "x": 0o444} == modes
+
+
+def test_unpack_gives_the_root(tmp_path: Path) -> None:
+    """The project's own directory is returned when it is not the top."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store, packed(below("shop", PROJECT)))
+
+    project = store.unpack(ref, store.listing(ref).root)
+
+    assert PROJECT["scrapy.cfg"] == (project / "scrapy.cfg").read_bytes()
+
+
+def test_unpack_once(tmp_path: Path) -> None:
+    """A second call returns the tree of the first without reading the archive."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store)
+    first = store.unpack(ref)
+    before = (first / "scrapy.cfg").stat()
+    store.path(ref).unlink()
+
+    assert first == store.unpack(ref)
+    assert before == (first / "scrapy.cfg").stat()
+
+
+def test_unpack_from_many_threads(tmp_path: Path) -> None:
+    """Threads that unpack one archive at the same time all see the one whole tree."""
+    files = {**PROJECT, **{f"data/{number}": b"x" * 1000 for number in range(50)}}
+    store = ArchiveStore(tmp_path)
+    ref = put(store, packed(files))
+    start = threading.Barrier(8)
+    seen: list[tuple[int, int]] = []
+
+    def unpack() -> None:
+        start.wait()
+        tree = store.unpack(ref)
+        found = sum(path.is_file() for path in tree.rglob("*"))
+        seen.append((tree.stat().st_ino, found))
+
+    threads = [threading.Thread(target=unpack) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [(seen[0][0], len(files))] * 8 == seen
+    assert [ref.digest] == names(tmp_path / "unpacked")
+
+
+def test_unpack_different_archives_from_many_threads(tmp_path: Path) -> None:
+    """Threads that put and unpack different archives do not disturb each other."""
+    store = ArchiveStore(tmp_path)
+    contents = [packed({**PROJECT, "number": b"%d" % number}) for number in range(20)]
+    found: dict[int, bytes] = {}
+
+    def store_one(number: int) -> None:
+        upload = store.incoming / f"upload{number}"
+        upload.write_bytes(contents[number])
+        found[number] = (store.unpack(store.put(upload)) / "number").read_bytes()
+
+    threads = [threading.Thread(target=store_one, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {number: b"%d" % number for number in range(20)} == found
+
+
+def test_refused_archive_leaves_nothing(tmp_path: Path) -> None:
+    """An archive whose data turn out to be broken leaves no tree, and stays refused."""
+    broken = Entry(name=b"z", content=b"x", central={"crc": 1}, local={"crc": 1})
+    store = ArchiveStore(tmp_path)
+    ref = put(store, archive([config_entry(), text("a"), broken]))
+
+    for _ in range(2):
+        with pytest.raises(BadArchive, match="wrong checksum"):
+            store.unpack(ref)
+    assert [f"packed/{ref.digest}.zip"] == below_root(tmp_path)
+    assert names(tmp_path / "unpacked") == []
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up while unpacking is said as such, and the half tree is gone."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(NoSpace, match="no space left to store the unpacked archive"):
+            store.unpack(ref)
+        with pytest.raises(NoSpace, match="no space left to store the archive"):
+            put(store)
+
+    assert names(tmp_path / "unpacked") == []
+    assert store.unpack(ref).is_dir()
+
+
+def test_delete(tmp_path: Path) -> None:
+    """Deleting removes archive and tree; doing it again is harmless."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store)
+    store.unpack(ref)
+
+    store.delete(ref.digest)
+    store.delete(ref.digest)
+
+    assert below_root(tmp_path) == []
+    assert frozenset() == store.digests()
+    with pytest.raises(FileNotFoundError):
+        store.open(ref)
+    with pytest.raises(FileNotFoundError):
+        store.unpack(ref)
+
+
+def test_sweep(tmp_path: Path) -> None:
+    """At start the leftovers of a killed process are removed, and nothing else."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store)
+    tree = store.unpack(ref)
+    for leftover in ("unpacked/.unpacking-x1/shop", "trash/abc/shop", "incoming"):
+        (tmp_path / leftover).mkdir(parents=True, exist_ok=True)
+        (tmp_path / leftover / "file").write_bytes(b"half")
+    (tmp_path / "trash/one.zip").write_bytes(b"x")
+    (tmp_path / "trash/link").symlink_to(tree)
+
+    ArchiveStore(tmp_path).sweep()
+
+    expected = [f"packed/{ref.digest}.zip", *(f"unpacked/{ref.digest}/{name}" for name in PROJECT)]
+    assert sorted(expected) == below_root(tmp_path)
+    assert names(tmp_path / "trash") == []
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "..", "../" * 10, "a" * 63, "A" * 64, "a" * 64 + "\n", "a" * 65]
+)
+def test_other_digests(digest: str, tmp_path: Path) -> None:
+    """Nothing but a digest ever reaches a path."""
+    store = ArchiveStore(tmp_path)
+
+    with pytest.raises(ValueError, match="is not a SHA-256 digest"):
+        store.path(ArchiveRef(digest=digest, size_bytes=0))
+    with pytest.raises(ValueError, match="is not a SHA-256 digest"):
+        store.delete(digest)
+
+
+def test_foreign_files_are_no_digests(tmp_path: Path) -> None:
+    """Files that somebody else put beside the archives are not listed."""
+    store = ArchiveStore(tmp_path)
+    (tmp_path / "packed/README.zip").write_bytes(b"")
+    (tmp_path / "packed" / ("a" * 64)).write_bytes(b"")
+
+    assert frozenset() == store.digests()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from scrapy_do.core.project import ArchiveRef
+from scrapy_do.files.archives import ArchiveStore
+left = int(sys.argv[3])
+sync = os.fsync
+def count_down(descriptor):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(descriptor)
+os.fsync = count_down
+store = ArchiveStore(Path(sys.argv[1]))
+store.unpack(ArchiveRef(digest=sys.argv[2], size_bytes=0))
+"""
+
+
+@pytest.mark.live
+def test_killed_while_unpacking(tmp_path: Path) -> None:
+    """An unpack that is killed at any sync leaves either no tree or the whole one."""
+    store = ArchiveStore(tmp_path)
+    ref = put(store)
+    tree = tmp_path / "unpacked" / ref.digest
+    for step in range(0, 12, 3):
+        arguments = [sys.executable, "-c", KILLED, str(tmp_path), ref.digest, str(step)]
+        killed = subprocess.run(arguments, check=False)
+        assert (killed.returncode == 0) >= tree.is_dir()
+        store.sweep()
+        assert [ref.digest] * tree.is_dir() == names(tmp_path / "unpacked")
+    assert len(PROJECT) == sum(path.is_file() for path in store.unpack(ref).rglob("*"))
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from scrapy_do.files.archives import ArchiveStore
+"".encode("utf-8-sig")  # loaded now: the other user may not read the interpreter's files
+os.setgid(65534); os.setuid(65534)
+store = ArchiveStore(Path(sys.argv[1]))
+upload = store.incoming / "upload"
+upload.write_bytes(sys.stdin.buffer.read())
+ref = store.put(upload)
+tree = store.unpack(ref)
+try:
+    (tree / "scrapy.cfg").write_bytes(b"changed")
+except PermissionError:
+    pass
+else:
+    sys.exit("the tree can be changed")
+store.delete(ref.digest)
+print(sorted(os.listdir(sys.argv[1])), os.listdir(Path(sys.argv[1], "trash")))
+"""
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_without_privileges(tmp_path: Path) -> None:
+    """An ordinary user cannot write to the tree, and can still delete it."""
+    root = tmp_path / "store"
+    root.mkdir()
+    os.chown(root, 65534, 65534)
+    for parent in [tmp_path, *tmp_path.parents][:4]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    arguments = [sys.executable, "-c", UNPRIVILEGED, str(root)]
+    done = subprocess.run(arguments, input=CONTENT, capture_output=True, check=False)
+
+    assert (
+        done.returncode,
+        done.stdout,
+        done.stderr,
+    ) == (0, b"['incoming', 'packed', 'trash', 'unpacked'] []\n", b"")

@@ -1,0 +1,152 @@
+"""The artifact store: a directory per job, and files that a crawl cannot turn into traps."""
+
+import os
+import stat
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from scrapy_do.errors import LogNotFound
+from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.record_stats import RecordKind
+from tests.files.zips import names
+
+JOB = UUID("0b6f5d5c-6a3e-4a7c-9d51-3f8c1f0e2a11")
+OTHER = UUID("a1b2c3d4-0000-4000-8000-000000000001")
+
+
+def test_prepare(tmp_path: Path) -> None:
+    """A job's directory is private, lies below the first two digits, and stays when asked twice."""
+    store = ArtifactStore(tmp_path)
+    assert not store.exists(JOB)
+
+    path = store.prepare(JOB)
+    (path / "err").write_bytes(b"first attempt\n")
+
+    assert tmp_path / "jobs/0b" / str(JOB) == path
+    assert path == store.prepare(JOB)
+    assert store.exists(JOB)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert (path / "err").read_bytes() == b"first attempt\n"
+
+
+def test_names(tmp_path: Path) -> None:
+    """The names of a job's files are fixed."""
+    store = ArtifactStore(tmp_path)
+    names = ["out", "err", "items.jsonl", "requests.jsonl", "log.jsonl", "samples.jsonl"]
+
+    assert [store.prepare(JOB) / name for name in names] == [
+        store.path(JOB, kind) for kind in Artifact
+    ]
+
+
+def test_open_and_sizes(tmp_path: Path) -> None:
+    """The files that are there can be read and measured."""
+    store = ArtifactStore(tmp_path)
+    assert store.sizes(JOB) == {}
+    store.prepare(JOB)
+    store.path(JOB, Artifact.STDERR).write_bytes(b"some log\n")
+    store.path(JOB, Artifact.ITEMS).write_bytes(b"{}\n")
+
+    with store.open(JOB, Artifact.STDERR) as file:
+        assert file.read() == b"some log\n"
+    assert store.sizes(JOB) == {Artifact.STDERR: 9, Artifact.ITEMS: 3}
+
+
+def test_no_traps(tmp_path: Path) -> None:
+    """What a crawl puts in the place of a file is neither followed, nor waited for, nor read."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"token\n")
+    store = ArtifactStore(tmp_path / "store")
+    directory = store.prepare(JOB)
+    (directory / "out").symlink_to(secret)
+    os.mkfifo(directory / "err")
+    (directory / "items.jsonl").mkdir()
+    (directory / "log.jsonl").symlink_to(secret)
+    os.mkfifo(directory / "requests.jsonl")
+
+    for kind in Artifact:
+        with pytest.raises(LogNotFound):
+            store.open(JOB, kind)
+    assert store.sizes(JOB) == {}
+    for records in RecordKind:
+        assert (
+            store.records(JOB, records).count(),
+            list(store.records(JOB, records).read()),
+        ) == (0, [])
+    for records in (RecordKind.LOGS, RecordKind.REQUESTS):
+        with pytest.raises(LogNotFound):
+            store.records(JOB, records).write([b"{}"], now_ms=1)
+    assert secret.read_bytes() == b"token\n"
+
+
+@pytest.mark.parametrize("suffix", [".index", ".times", ".stats", ".new"])
+def test_no_traps_beside(suffix: str, tmp_path: Path) -> None:
+    """Nothing is written through a link that a crawl put beside its records."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"token\n")
+    store = ArtifactStore(tmp_path / "store")
+    (store.prepare(JOB) / f"items.jsonl{suffix}").symlink_to(secret)
+    items = store.records(JOB, RecordKind.ITEMS)
+
+    for value in (b"{}", b'{"a":1}'):
+        try:
+            items.write([value], now_ms=1, start=0)
+        except LogNotFound:
+            assert suffix in {".index", ".times"}
+
+    assert secret.read_bytes() == b"token\n"
+
+
+def test_records(tmp_path: Path) -> None:
+    """Each kind of records lies in its own file."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(JOB)
+    for kind in RecordKind:
+        store.records(JOB, kind).write([f'{{"kind":"{kind}"}}'.encode()], now_ms=1)
+
+    assert {kind: store.path(JOB, kind).read_bytes() for kind in store.sizes(JOB)} == {
+        Artifact.ITEMS: b'{"kind":"items"}\n',
+        Artifact.REQUESTS: b'{"kind":"requests"}\n',
+        Artifact.LOG: b'{"kind":"logs"}\n',
+        Artifact.SAMPLES: b'{"kind":"samples"}\n',
+    }
+
+
+def test_jobs(tmp_path: Path) -> None:
+    """All jobs with a directory are found, and nothing else."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(OTHER)
+    store.prepare(JOB)
+    (tmp_path / "jobs/0b/notes").mkdir()
+    (tmp_path / "jobs/0b" / str(JOB).upper()).mkdir()
+    (tmp_path / "jobs/lost+found").mkdir()
+
+    assert list(store.jobs()) == [JOB, OTHER]
+
+
+def test_delete(tmp_path: Path) -> None:
+    """Deleting removes one job's directory; doing it again is harmless."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(OTHER)
+    (store.prepare(JOB) / "out").write_bytes(b"x")
+
+    store.delete(JOB)
+    store.delete(JOB)
+
+    assert list(store.jobs()) == [OTHER]
+    assert names(tmp_path / "trash") == []
+
+
+def test_sweep(tmp_path: Path) -> None:
+    """What was renamed away before a crash is deleted at start."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(JOB)
+    (tmp_path / "trash/abc").mkdir()
+    (tmp_path / "trash/abc/out").write_bytes(b"x")
+
+    store.sweep()
+
+    assert names(tmp_path / "trash") == []
+    assert list(store.jobs()) == [JOB]
