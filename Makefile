@@ -1,0 +1,52 @@
+# make demo | test | lint | bench | faults | setup; ARGS='...' is passed on.
+# On a machine with Python 3.11 or later nothing has to be installed beforehand.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/coverage run -m pytest -q
+
+.PHONY: setup demo test test-still test-live lint bench faults
+
+demo: $(INSTALLED)
+	$(BIN)/scrapy-do demo $(ARGS)
+
+setup: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $(INSTALLED)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The still tests and the live ones run side by side; both count for the coverage.
+ifeq ($(strip $(ARGS)),)
+test: lint
+	$(BIN)/coverage erase
+	$(MAKE) --jobs=2 --output-sync=target test-still test-live
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+else
+test: $(INSTALLED)
+	$(BIN)/pytest $(ARGS)
+endif
+
+test-still: $(INSTALLED)
+	$(PYTEST) -m 'not live and not faults'
+
+test-live: $(INSTALLED)
+	$(PYTEST) -m 'live or faults'
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench $(ARGS)
+
+faults: $(INSTALLED)
+	$(BIN)/pytest -m faults --faults-sweep $(ARGS)
