@@ -61,15 +61,18 @@ def boot_id() -> str:
     return Path(_BOOT_ID).read_text(encoding="ascii").strip()
 
 
-def identity_of(pid: int) -> ProcessIdentity | None:
-    """Return the identity of a process, or None when there is none (a zombie counts as none)."""
+def identity_of(pid: int, *, ended_too: bool = False) -> ProcessIdentity | None:
+    """Return the identity of a process, or None when there is none.
+
+    A process that has ended but was not yet waited for counts only with `ended_too`.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
     # The second field, the program's name, may hold anything; what follows is regular.
     after_name = stat[stat.rindex(b")") + 2 :].split()
-    if after_name[0] in (b"Z", b"X"):
+    if after_name[0] in (b"Z", b"X") and not ended_too:
         return None
     return ProcessIdentity(pid=pid, start_ticks=int(after_name[19]), boot_id=boot_id())
 

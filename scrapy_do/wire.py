@@ -23,6 +23,9 @@ JSON = Any
 MARK = "SCRAPY_DO_RUN"
 """The environment variable that names the run in each of its processes."""
 
+MARK_PLACEHOLDER = "-" * 64
+"""Its value in the warm parent: room for the mark of any run."""
+
 SPIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 RESERVED_ARGUMENTS = frozenset({"self", "cls", "name", "crawler", "crawler_or_spidercls"})

@@ -17,10 +17,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from scrapy_do.wire import MARK, CrawlLimits
+from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
 
-MAX_MARK_BYTES = 64
-_PLACEHOLDER = "-" * MAX_MARK_BYTES
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -155,14 +153,6 @@ def leave(status: int) -> NoReturn:
 # --- the mark ----------------------------------------------------------------------------------
 
 
-def mark_environment(mark: str | None = None) -> dict[str, str]:
-    """Return the entry to put into the environment of a new interpreter.
-
-    Without a mark the entry keeps the place for one, see `Marker`.
-    """
-    return {MARK: _PLACEHOLDER if mark is None else mark}
-
-
 class Marker:
     """Writes the run's mark where the kernel shows it to others.
 
@@ -175,14 +165,13 @@ class Marker:
     def __init__(self) -> None:
         address = _libc.getenv(MARK.encode())
         kept = b"" if address is None else ctypes.string_at(address)
-        self._address = address if kept == _PLACEHOLDER.encode() else None
+        self._address = address if kept == MARK_PLACEHOLDER.encode() else None
 
     def write(self, mark: str) -> None:
         """Write the mark, if this interpreter was started with a placeholder."""
+        room = len(MARK_PLACEHOLDER)
         if self._address is not None:
-            ctypes.memmove(
-                self._address, mark.encode().ljust(MAX_MARK_BYTES, b"\0"), MAX_MARK_BYTES
-            )
+            ctypes.memmove(self._address, mark.encode().ljust(room, b"\0"), room)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -59,8 +59,10 @@ def _run(spec: CrawlSpec, recorder: Recorder) -> int:
 
 def _apply(spec: CrawlSpec, settings: Settings) -> None:
     """Set what was ordered, above everything the project says."""
-    # Below the project: a project that asks for the console still gets it.
-    settings.set("TELNETCONSOLE_ENABLED", False, priority="command")
+    # Each opens a port for whoever is on this machine. Below the project: one that asks
+    # for them still gets them.
+    for name in ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED"):
+        settings.set(name, False, priority="command")
     settings.setdict(dict(spec.settings), priority="cmdline")
     limit_mb = spec.limits.memusage_limit_mb
     if limit_mb is not None:

@@ -1,0 +1,196 @@
+"""Asks a project for the names of its spiders, in a throw-away process that cannot escape.
+
+Listing spiders imports the project: it runs code that was just pushed. A guard, which
+is a subreaper in a session of its own, forks the process that imports; reads its names
+from one pipe and all it prints from another, keeping the end; waits no longer than the
+request says, nor than its asker lives; kills everything that was started; answers.
+
+Run by `python -m scrapy_do.crawl.list_spiders` or forked by the warm parent; either way
+the request comes from one descriptor and the answer leaves by another.
+"""
+
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from typing import NoReturn
+
+from scrapy_do.crawl import processes
+from scrapy_do.wire import (
+    MAX_SPEC_BYTES,
+    SpidersAnswer,
+    SpidersRequest,
+    decode_spiders_request,
+    encode,
+)
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+MAX_OUTPUT_BYTES = 1024 * 1024
+MAX_NAMES_BYTES = 8 * 1024 * 1024
+_CUT = 101  # one more than a usable name may have
+_CHUNK_BYTES = 64 * 1024
+
+
+def answer_request(request: int, answer: int) -> NoReturn:
+    """Answer one request for spiders, in a process of its own, which ends here."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    processes.set_name("scrapy-do-list")
+    answer = fcntl.fcntl(answer, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
+    with os.fdopen(os.dup(request), "rb") as file:
+        order = decode_spiders_request(file.read(MAX_SPEC_BYTES))
+    for descriptor in (STDIN, STDOUT):
+        processes.point(descriptor, os.devnull, os.O_RDWR)
+    processes.close_all_but({STDIN, STDOUT, STDERR, answer})
+    processes.become_subreaper()
+    directory = tempfile.mkdtemp(prefix="scrapy-do-")
+    try:
+        told = _Guard(order, answer, directory).ask()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    with os.fdopen(answer, "wb") as file:
+        file.write(encode(told))
+    os._exit(0)
+
+
+class _Guard:
+    """Runs the project in a child and listens to it."""
+
+    def __init__(self, order: SpidersRequest, asker: int, directory: str) -> None:
+        self._order = order
+        self._asker = asker
+        self._directory = directory
+        self._names = bytearray()
+        self._output = bytearray()
+        self._timed_out = False
+
+    def ask(self) -> SpidersAnswer:
+        """Run the child to its end, or end it; return what is known then."""
+        names_end, names_in = os.pipe()
+        output_end, output_in = os.pipe()
+        guard = os.getpid()
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            processes.die_with_parent(guard)
+            os.dup2(output_in, STDOUT)
+            os.dup2(output_in, STDERR)
+            processes.close_all_but({STDIN, STDOUT, STDERR, names_in})
+            _list(self._order, names_in, self._directory)
+        os.close(names_in)
+        os.close(output_in)
+        self._listen(child, {names_end: self._names, output_end: self._output})
+        processes.kill_group(child)
+        _, wait_status = os.waitpid(child, 0)
+        processes.end_descendants()
+        return self._answer(os.waitstatus_to_exitcode(wait_status))
+
+    def _listen(self, child: int, pipes: dict[int, bytearray]) -> None:
+        """Collect what the child says until it ends, is late, or nobody asks any more."""
+        deadline_s = time.monotonic() + self._order.timeout_s
+        ended = os.pidfd_open(child)
+        poll = select.poll()
+        for descriptor in (*pipes, ended):
+            poll.register(descriptor, select.POLLIN)
+        poll.register(self._asker, 0)  # nothing but its closing
+        while True:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                self._timed_out = True
+                return
+            ready = dict(poll.poll(left_s * 1000))
+            for descriptor in pipes.keys() & ready.keys():
+                if not self._take(descriptor, pipes[descriptor]):
+                    poll.unregister(descriptor)
+            if self._asker in ready:
+                return
+            # Last, and only when the pipes are empty: what was said before the end counts.
+            if ended in ready and not any(events & select.POLLIN for events in _data(ready, pipes)):
+                return
+
+    def _take(self, descriptor: int, kept: bytearray) -> bool:
+        chunk = os.read(descriptor, _CHUNK_BYTES)
+        kept += chunk
+        if kept is self._output:
+            del kept[:-MAX_OUTPUT_BYTES]
+        else:
+            del kept[MAX_NAMES_BYTES:]
+        return bool(chunk)
+
+    def _answer(self, code: int) -> SpidersAnswer:
+        output = self._output.decode(errors="replace")
+        names: list[str] = []
+        problem = None
+        if self._timed_out:
+            problem = f"the project did not finish within {self._order.timeout_s:g} s"
+        elif code < 0:
+            problem = f"the project's process was killed by signal {-code}"
+        elif code != 0 or not self._names:
+            problem = _last_line(output) or f"the project ended its process with status {code}"
+        else:
+            try:
+                names = [name for name in json.loads(self._names) if isinstance(name, str)]
+            except ValueError:
+                problem = "the project disturbed the listing of its spiders"
+        return SpidersAnswer(names=tuple(names), problem=problem, output=output)
+
+
+def _data(ready: dict[int, int], pipes: dict[int, bytearray]) -> list[int]:
+    return [events for descriptor, events in ready.items() if descriptor in pipes]
+
+
+def _last_line(text: str) -> str:
+    lines = text.rstrip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
+    """Import the project and write its spiders' names; ends the process."""
+    status = 1
+    try:
+        processes.be_the_first_to_go()
+        processes.set_streams()
+        processes.set_environment(
+            {
+                "HOME": directory,
+                "TMPDIR": directory,
+                **order.environment,
+                "SCRAPY_SETTINGS_MODULE": order.settings_module,
+            }
+        )
+        os.chdir(directory)
+        processes.set_limits(order.limits)
+        found = json.dumps([name[:_CUT] for name in _names(order)]).encode()
+        with os.fdopen(names, "wb") as file:
+            file.write(found)
+        status = 0
+    except BaseException:  # noqa: BLE001 - a project may raise anything, SystemExit too
+        traceback.print_exc()
+    finally:
+        # Not `leave`: the project's threads and exit functions are none of ours.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _names(order: SpidersRequest) -> list[str]:
+    # Scrapy must not be in the memory of a guard that was started by itself.
+    from scrapy.addons import AddonManager  # noqa: PLC0415
+    from scrapy.spiderloader import get_spider_loader  # noqa: PLC0415
+
+    from scrapy_do.crawl.project import load_settings  # noqa: PLC0415
+
+    settings = load_settings(order.project_dir, order.settings_module)
+    AddonManager.load_pre_crawler_settings(settings)
+    return sorted(str(name) for name in get_spider_loader(settings).list())
+
+
+if __name__ == "__main__":
+    answer_request(STDIN, STDOUT)

@@ -1,0 +1,141 @@
+"""An interpreter that has imported Scrapy once and forks crawls on order.
+
+It has no state: it reads orders from the Unix socket that is its standard input, each
+with two descriptors, forks for each, and ends when the socket closes. What it forks
+does not depend on it. Children are reaped by the kernel, since SIGCHLD is ignored.
+
+Note [What must not be imported before a fork]
+
+- `twisted.internet.reactor`, and anything that imports it: the reactor is a choice of
+  the project, made once per process, and an epoll descriptor is shared after a fork.
+- Nothing that starts a thread: only the forking thread exists in the child, and a lock
+  that another one held stays locked for ever.
+- No asyncio event loop: same reason as the reactor. Its modules are harmless.
+- No module of a project: the next crawl may be of another one, or of another version.
+- Nothing that reads the environment at import for good: the child's is another.
+
+Random numbers: `random` seeds itself anew in a forked child, OpenSSL and `os.urandom`
+need no care; str hashes have the same seed in all crawls of one warm parent.
+"""
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+
+from scrapy_do.crawl import processes
+from scrapy_do.crawl.holder import hold
+from scrapy_do.crawl.list_spiders import answer_request
+from scrapy_do.wire import CRAWL_ORDER, FAILED_ANNOUNCEMENT, LISTING_ORDER
+
+WARM = (
+    "scrapy_do.crawl.runner",
+    "scrapy.addons",
+    "scrapy.core.downloader.handlers.datauri",
+    "scrapy.core.downloader.handlers.http11",
+    "scrapy.core.engine",
+    "scrapy.core.scheduler",
+    "scrapy.downloadermiddlewares.cookies",
+    "scrapy.downloadermiddlewares.defaultheaders",
+    "scrapy.downloadermiddlewares.downloadtimeout",
+    "scrapy.downloadermiddlewares.httpauth",
+    "scrapy.downloadermiddlewares.httpcache",
+    "scrapy.downloadermiddlewares.httpcompression",
+    "scrapy.downloadermiddlewares.httpproxy",
+    "scrapy.downloadermiddlewares.offsite",
+    "scrapy.downloadermiddlewares.redirect",
+    "scrapy.downloadermiddlewares.retry",
+    "scrapy.downloadermiddlewares.robotstxt",
+    "scrapy.downloadermiddlewares.stats",
+    "scrapy.downloadermiddlewares.useragent",
+    "scrapy.dupefilters",
+    "scrapy.exporters",
+    "scrapy.extensions.corestats",
+    "scrapy.extensions.feedexport",
+    "scrapy.extensions.logstats",
+    "scrapy.extensions.memusage",
+    "scrapy.extensions.spiderstate",
+    "scrapy.extensions.throttle",
+    "scrapy.http",
+    "scrapy.linkextractors",
+    "scrapy.loader",
+    "scrapy.logformatter",
+    "scrapy.pipelines",
+    "scrapy.pqueues",
+    "scrapy.resolver",
+    "scrapy.robotstxt",
+    "scrapy.shell",
+    "scrapy.spiderloader",
+    "scrapy.spidermiddlewares.depth",
+    "scrapy.spidermiddlewares.httperror",
+    "scrapy.spidermiddlewares.referer",
+    "scrapy.spidermiddlewares.urllength",
+    "scrapy.spiders",
+    "scrapy.squeues",
+    "scrapy.statscollectors",
+    "scrapy.utils.reactor",
+    "twisted.internet.asyncioreactor",
+    "twisted.internet.ssl",
+)
+"""What a crawl with Scrapy's default settings has imported when its spider opens."""
+
+_MAX_ORDER_BYTES = 16
+
+
+def main() -> None:
+    """Fork on order until the socket closes."""
+    marker = processes.Marker()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for name in WARM:
+        _import(name)
+    gc.collect()
+    # Nothing that exists now is ever collected: a collector would touch, and thereby copy,
+    # every page that the children share.
+    gc.freeze()
+    orders = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    while True:
+        order, received = _receive(orders)
+        if not order:
+            return
+        _fork(order, received, marker)
+        for descriptor in received:
+            os.close(descriptor)
+
+
+def _import(name: str) -> None:
+    """Import a module, if this version of Scrapy has it."""
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+
+
+def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
+    order, received, _flags, _address = socket.recv_fds(orders, _MAX_ORDER_BYTES, 2)
+    return order, received
+
+
+def _fork(order: bytes, received: list[int], marker: processes.Marker) -> None:
+    """Fork a process that does what is ordered; it never comes back."""
+    source, sink = received
+    try:
+        child = os.fork()
+    except OSError as error:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(sink, FAILED_ANNOUNCEMENT + str(error).encode())
+        return
+    if child != 0:
+        return
+    if order == CRAWL_ORDER:
+        hold(source, sink, marker)
+    if order == LISTING_ORDER:
+        answer_request(source, sink)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""A crawl with a holder: how the daemon hears of its end and ends it.
+
+The same for crawls that were just launched and for those of an earlier daemon.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from scrapy_do import run_record
+from scrapy_do.launchers import containment
+from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
+from scrapy_do.launchers.interface import Exit
+from scrapy_do.launchers.services import Services, background
+from scrapy_do.launchers.watch import Watch
+from scrapy_do.run_record import BadRecord, ProcessIdentity, Started
+from scrapy_do.wire import CrawlSpec, Report
+
+KILL_PATIENCE_S = 5.0
+"""How long a holder may take to end a killed crawl before it is killed itself."""
+
+_READ_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt of one job, and where its records are."""
+
+    job_id: UUID
+    attempt: int
+    run_dir: Path
+
+    @classmethod
+    def of(cls, spec: CrawlSpec) -> "Run":
+        """Return the run that a specification orders."""
+        return cls(job_id=spec.job_id, attempt=spec.attempt, run_dir=spec.run_dir)
+
+    @property
+    def mark(self) -> str:
+        """What each of its processes has in its environment."""
+        return f"{self.job_id}.{self.attempt}"
+
+
+class HeldCrawl:
+    """The live handle of a crawl; implements `Crawl`. `on_end` is called before `ended` fires."""
+
+    def __init__(
+        self,
+        run: Run,
+        started: Started,
+        holder: int,
+        *,
+        services: Services,
+        on_end: Callable[["HeldCrawl"], None],
+    ) -> None:
+        self.job_id: UUID = run.job_id
+        self.attempt: int = run.attempt
+        self.process: ProcessIdentity | None = started.crawl
+        self.ended: Deferred[Exit] = Deferred()
+        self.last_report: Report | None = None
+        self._run = run
+        self._started = started
+        self._services = services
+        self._on_end = on_end
+        self._over = False
+        self._kill_asked = False
+        self._log = Logger(source=self)
+        self._watch = Watch(services.reactor, holder, self._holder_ended)
+
+    def ask_to_stop(self) -> None:
+        """Send the one SIGTERM that lets Scrapy close the spider; a second would cut it short."""
+        if self._over or self._was_asked():
+            return
+        containment.send(self._started.crawl, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the crawl; its holder kills the rest, and is killed if it does not."""
+        if self._over:
+            return
+        containment.kill_with_group(self._started.crawl)
+        if not self._kill_asked:
+            self._kill_asked = True
+            self._services.reactor.callLater(KILL_PATIENCE_S, self._kill_holder)
+
+    def let_go(self) -> None:
+        """Stop watching; `ended` will not fire."""
+        self._over = True
+        self._watch.close()
+
+    def _was_asked(self) -> bool:
+        """Whether somebody asked before us; from now on, somebody did."""
+        path = self._run.run_dir / run_record.STOPPING
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return True
+        except OSError as error:  # a full disk must not keep a crawl alive
+            self._log.warn("job={job}: {error}", job=self.job_id, error=error)
+        return False
+
+    def _kill_holder(self) -> None:
+        if not self._over:
+            self._log.warn("The holder of job={job} is stuck and is killed", job=self.job_id)
+            containment.send(self._started.holder, signal.SIGKILL)
+
+    def _holder_ended(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        containment.reap(self._watch.descriptor)
+        self._watch.close()
+        background(self._settle(), f"reading the end of job={self.job_id}")
+
+    async def _settle(self) -> None:
+        ending: Exit | None = None
+        while ending is None:
+            try:
+                ending = await self._services.in_thread(self._read_end)
+            except OSError as error:  # no descriptors left, say: the truth is still there
+                self._log.warn("job={job}: {error}", job=self.job_id, error=error)
+                await self._services.pause(_READ_AGAIN_S)
+        self._on_end(self)
+        self.ended.callback(ending)
+
+    def _read_end(self) -> Exit:
+        return settled_end(
+            self._run, self._started, found_at=self._services.now(), last_report=self.last_report
+        )
+
+
+def settled_end(
+    run: Run, started: Started, *, found_at: datetime, last_report: Report | None = None
+) -> Exit:
+    """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking."""
+    try:
+        ending = read_exit(run.run_dir, last_report)
+    except BadRecord:
+        ending = lost_exit(run.run_dir, DAMAGED, found_at=found_at, same_boot=True)
+    if ending is not None:
+        return ending
+    containment.kill_with_group(started.crawl)
+    containment.sweep(run.mark)
+    return lost_exit(run.run_dir, HOLDER_DIED, found_at=found_at, same_boot=True)

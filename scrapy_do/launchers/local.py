@@ -1,0 +1,245 @@
+"""The launcher of this machine: the same for spawned and forked crawls.
+
+How a process comes into being is the `Starter`'s business; all the rest is here: the
+order, the answer, what remains of a start that failed, reports, adoption, listing.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.logger import Logger
+
+from scrapy_do import run_record
+from scrapy_do.errors import BadArchive, LaunchFailed
+from scrapy_do.launchers.adopt import Settler
+from scrapy_do.launchers.held_crawl import HeldCrawl
+from scrapy_do.launchers.inbox import Inbox
+from scrapy_do.launchers.interface import (
+    Adopted,
+    Alive,
+    Crawl,
+    Ended,
+    Exit,
+    Fenced,
+    SpiderList,
+    UnusableSpider,
+)
+from scrapy_do.launchers.reports import ReportsSocket
+from scrapy_do.launchers.services import Services
+from scrapy_do.run_record import ProcessIdentity
+from scrapy_do.wire import (
+    CRAWL_ORDER,
+    FAILED_ANNOUNCEMENT,
+    LISTING_ORDER,
+    MAX_SPEC_BYTES,
+    SPIDER_NAME,
+    TAKEN_ANNOUNCEMENT,
+    BadFrame,
+    CrawlSpec,
+    Report,
+    SpidersRequest,
+    decode_spiders_answer,
+    encode,
+)
+
+_START_PATIENCE_S = 30.0
+_LISTING_GRACE_S = 10.0
+_MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_SHOWN_CHARACTERS = 100
+_SETTLE_AGAIN_S = 1.0
+_UNABLE = "Unable to get the list of spiders"
+_UNUSABLE = "the name is not 1 to 100 of A-Z a-z 0-9 . _ -, starting with a letter or digit"
+
+
+class Starter(Protocol):
+    """Makes processes that do what is ordered, without waiting for them."""
+
+    def begin(self, order: bytes, python: str, mark: str, source: int, sink: int) -> None:
+        """Have a process started that reads `source` and answers on `sink`.
+
+        Both descriptors stay the caller's.
+
+        Raises:
+            LaunchFailed, OSError: no process was started.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Let go of what starts processes; what was started goes on."""
+        ...
+
+
+class LocalLauncher:
+    """Implements `Launcher` with whatever makes the processes."""
+
+    def __init__(self, starter: Starter, *, reports_socket: Path, services: Services) -> None:
+        self._starter = starter
+        self._reports_path = reports_socket
+        self._services = services
+        self._crawls: dict[tuple[UUID, int], HeldCrawl] = {}
+        self._settler = Settler(services, self._forget)
+        self._reports: ReportsSocket | None = None
+        self._on_report: Callable[[Report], None] = lambda _report: None
+        self._stopped = False
+        self._log = Logger(source=self)
+
+    async def start(
+        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+    ) -> tuple[Adopted, ...]:
+        """Settle the run directories given and begin to listen to their crawls."""
+        self._on_report = on_report
+        found = [await self._settle(run_dir) for run_dir in runs]
+        self._reports = ReportsSocket(self._services.reactor, self._reports_path, self._report)
+        return tuple(found)
+
+    async def launch(self, spec: CrawlSpec) -> Crawl:
+        """Start one crawl. What the holder announces is news; the records decide."""
+        if self._stopped:
+            raise LaunchFailed("the launcher is stopped")
+        spec = replace(spec, reports_socket=self._reports_path)
+        said = await self._order_crawl(spec).read(_START_PATIENCE_S)
+        if said == TAKEN_ANNOUNCEMENT:
+            raise LaunchFailed("this attempt was started before")
+        match await self._settle_surely(spec.run_dir):
+            case Alive(crawl=crawl):
+                return crawl
+            case Ended(exit=ending):
+                return EndedCrawl(spec, ending)
+            case Fenced():
+                raise LaunchFailed(_failure(said))
+
+    async def spiders(self, request: SpidersRequest) -> SpiderList:
+        """Ask a throw-away process for the spiders of a project."""
+        said = await self._order_listing(request).read(request.timeout_s + _LISTING_GRACE_S)
+        if said is None:
+            raise BadArchive(f"{_UNABLE}: no answer within {request.timeout_s:g} s")
+        if said.startswith(FAILED_ANNOUNCEMENT):
+            raise LaunchFailed(_failure(said))
+        try:
+            answer = decode_spiders_answer(said)
+        except BadFrame:
+            raise BadArchive(f"{_UNABLE}: the project ended the process that lists them") from None
+        if answer.problem is not None:
+            raise BadArchive(f"{_UNABLE}: {answer.problem}", traceback=answer.output)
+        return _spider_list(answer.names)
+
+    async def stop(self, *, leave_crawls: bool) -> None:
+        """Let go of everything; kill what runs unless it is to be left."""
+        self._stopped = True
+        crawls = tuple(self._crawls.values())
+        for crawl in crawls:
+            if leave_crawls:
+                crawl.let_go()
+            else:
+                crawl.kill()
+        if not leave_crawls:
+            await DeferredList([crawl.ended for crawl in crawls])
+        self._crawls.clear()
+        await self._starter.stop()
+        if self._reports is not None:
+            self._reports.close()
+
+    # --- orders ------------------------------------------------------------------------------
+
+    def _order_crawl(self, spec: CrawlSpec) -> Inbox:
+        """Write the order and have a holder started; return where it announces itself."""
+        order = encode(spec)
+        if len(order) > MAX_SPEC_BYTES:
+            raise LaunchFailed("the order is too large")
+        try:
+            # Not synced: without a lock, which is, there was no start.
+            run_record.write(spec.run_dir, run_record.ORDER, order, synced=False)
+            source = os.open(spec.run_dir / run_record.ORDER, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise LaunchFailed(str(error)) from error
+        return self._begin(CRAWL_ORDER, spec.python, spec.mark, source)
+
+    def _order_listing(self, request: SpidersRequest) -> Inbox:
+        if self._stopped:
+            raise LaunchFailed("the launcher is stopped")
+        try:
+            source = os.memfd_create("spiders-request")
+        except OSError as error:
+            raise LaunchFailed(str(error)) from error
+        os.write(source, encode(request))
+        os.lseek(source, 0, os.SEEK_SET)
+        return self._begin(LISTING_ORDER, request.python, f"listing.{uuid4()}", source)
+
+    def _begin(self, order: bytes, python: str, mark: str, source: int) -> Inbox:
+        try:
+            inbox = Inbox(self._services, _MAX_ANSWER_BYTES)
+            try:
+                self._starter.begin(order, python, mark, source, inbox.sink)
+            except (OSError, LaunchFailed):
+                inbox.close()
+                raise
+        except OSError as error:
+            raise LaunchFailed(str(error)) from error
+        finally:
+            os.close(source)
+        return inbox
+
+    # --- crawls ------------------------------------------------------------------------------
+
+    async def _settle(self, run_dir: Path) -> Adopted:
+        found = await self._settler.settle(run_dir)
+        if isinstance(found, Alive) and isinstance(found.crawl, HeldCrawl):
+            self._crawls[found.crawl.job_id, found.crawl.attempt] = found.crawl
+        return found
+
+    async def _settle_surely(self, run_dir: Path) -> Adopted:
+        """Settle a start of which a process may exist: give up only with certainty."""
+        while True:
+            try:
+                return await self._settle(run_dir)
+            except OSError as error:
+                self._log.warn("{run_dir}: {error}", run_dir=run_dir, error=error)
+                await self._services.pause(_SETTLE_AGAIN_S)
+
+    def _forget(self, crawl: HeldCrawl) -> None:
+        self._crawls.pop((crawl.job_id, crawl.attempt), None)
+
+    def _report(self, report: Report) -> None:
+        crawl = self._crawls.get((report.job_id, report.attempt))
+        if crawl is not None:
+            crawl.last_report = report
+            self._on_report(report)
+
+
+class EndedCrawl:
+    """A crawl that was over before its launch was; implements `Crawl`."""
+
+    def __init__(self, spec: CrawlSpec, ending: Exit) -> None:
+        self.job_id: UUID = spec.job_id
+        self.attempt: int = spec.attempt
+        self.process: ProcessIdentity | None = None
+        self.ended: Deferred[Exit] = succeed(ending)
+
+    def ask_to_stop(self) -> None:
+        """Nothing is left to stop."""
+
+    def kill(self) -> None:
+        """Nothing is left to kill."""
+
+
+def _failure(said: bytes | None) -> str:
+    if said is None:
+        return "the crawl's holder did not answer"
+    if said.startswith(FAILED_ANNOUNCEMENT):
+        return said.removeprefix(FAILED_ANNOUNCEMENT).decode(errors="replace")
+    return "the crawl's holder ended before the crawl started"
+
+
+def _spider_list(names: Sequence[str]) -> SpiderList:
+    usable = tuple(name for name in names if SPIDER_NAME.fullmatch(name))
+    unusable = tuple(
+        UnusableSpider(name=name[:_SHOWN_CHARACTERS], reason=_UNUSABLE)
+        for name in names
+        if not SPIDER_NAME.fullmatch(name)
+    )
+    return SpiderList(names=usable, unusable=unusable)
