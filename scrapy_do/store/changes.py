@@ -1,0 +1,132 @@
+"""Rows of jobs added, changed and deleted, with their tags and counts in step.
+
+Everything here runs inside a write transaction: see Note [One writer] in `database`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, update
+
+from scrapy_do.core.job import Job
+from scrapy_do.store import tables
+from scrapy_do.store.counters import count_moves, next_sequences
+from scrapy_do.store.rows import (
+    JOB_ROWS,
+    Values,
+    job_of,
+    job_values,
+)
+
+BATCH = 500
+"""How many values one statement names at most: databases bound their number."""
+
+_Item = TypeVar("_Item")
+
+
+def in_batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """The items in runs of at most `BATCH`."""
+    for first in range(0, len(items), BATCH):
+        yield items[first : first + BATCH]
+
+
+def read_jobs(
+    connection: Connection, column: ColumnElement[Any], values: Sequence[Any]
+) -> list[Job]:
+    """The jobs with one of these values in a column, in no order."""
+    return [
+        job_of(row)
+        for some in in_batches(values)
+        for row in connection.execute(JOB_ROWS.where(column.in_(some)))
+    ]
+
+
+def jobs_by_id(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Job]:
+    """The jobs of these ids that exist."""
+    return {job.id: job for job in read_jobs(connection, tables.jobs.c.id, list(ids))}
+
+
+def insert_jobs(connection: Connection, rows: Sequence[Values]) -> list[Job]:
+    """Add rows, numbered in their order, and return their jobs in it."""
+    if not rows:
+        return []
+    sequences = next_sequences(connection, len(rows))
+    numbered = [
+        {**row, "sequence": sequence} for row, sequence in zip(rows, sequences, strict=True)
+    ]
+    connection.execute(insert(tables.jobs), numbered)
+    jobs = read_jobs(connection, tables.jobs.c.sequence, list(sequences))
+    jobs.sort(key=lambda job: job.sequence)
+    _insert_tags(connection, jobs)
+    count_moves(connection, ((None, job) for job in jobs))
+    return jobs
+
+
+def difference(new: Job, old: Job) -> Values:
+    """The columns in which two values of a job differ, but those of its names."""
+    before = job_values(old)
+    return {
+        name: value
+        for name, value in job_values(new).items()
+        if value != before[name]
+        and name not in {"id", "project_id", "spider_number", "number", "sequence"}
+    }
+
+
+def update_jobs(connection: Connection, changes: Sequence[tuple[Job, Values]]) -> list[Job]:
+    """Change stored jobs and return them as they are then, in the order of the changes.
+
+    A change of the state gives a job the next number of the sequence.
+    """
+    moved = [
+        index
+        for index, (_, values) in enumerate(changes)
+        if "since_ms" in values or "state" in values
+    ]
+    sequences = next_sequences(connection, len(moved)) if moved else ()
+    numbers = dict(zip(moved, sequences, strict=True))
+    for index, (stored, values) in enumerate(changes):
+        row = {**values, "sequence": numbers.get(index, stored.sequence)}
+        connection.execute(update(tables.jobs).where(tables.jobs.c.id == stored.id).values(row))
+    found = jobs_by_id(connection, [stored.id for stored, _ in changes])
+    after = [found[stored.id] for stored, _ in changes]
+    before = [stored for stored, _ in changes]
+    _delete_tags(connection, before)
+    _insert_tags(connection, after)
+    count_moves(connection, zip(before, after, strict=True))
+    return after
+
+
+def delete_jobs(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Delete stored jobs."""
+    for some in in_batches(jobs):
+        connection.execute(
+            delete(tables.jobs).where(tables.jobs.c.id.in_([job.id for job in some]))
+        )
+    _delete_tags(connection, jobs)
+    count_moves(connection, ((job, None) for job in jobs))
+
+
+def _insert_tags(connection: Connection, jobs: Sequence[Job]) -> None:
+    rows = [row for job in jobs for row in _tag_rows(job)]
+    if rows:
+        connection.execute(insert(tables.job_tags), rows)
+
+
+def _tag_rows(job: Job) -> Iterator[Values]:
+    values = job_values(job)
+    filtered = ("sequence", "project_id", "spider_number", "state", "outcome", "changed_ms")
+    for tag in dict.fromkeys(job.request.tags):
+        yield {"tag": tag, **{name: values[name] for name in filtered}}
+
+
+def _delete_tags(connection: Connection, jobs: Sequence[Job]) -> None:
+    table = tables.job_tags
+    for job in jobs:
+        if job.request.tags:
+            connection.execute(
+                delete(table).where(
+                    table.c.tag.in_(job.request.tags), table.c.sequence == job.sequence
+                )
+            )

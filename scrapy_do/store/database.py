@@ -1,0 +1,323 @@
+"""The one way into the database, the same for SQLite and PostgreSQL.
+
+All that differs between the two is here: how a connection is prepared, how a transaction
+begins, and what the errors mean.
+
+Note [One writer]
+    Every write transaction first takes the one lock of the store: BEGIN IMMEDIATE, or an
+    advisory lock on PostgreSQL. What it reads therefore stays true until it commits, and a
+    larger `sequence` is always committed later than a smaller one.
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool, StaticPool
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from scrapy_do.errors import Invalid, NoSpace, ScrapyDoError, StoreUnavailable
+
+BUSY_TIMEOUT_S = 2.0
+"""How long a transaction waits for another program's lock."""
+
+QUEUE_LIMIT_S = 2.5
+"""How long a transaction may have waited for its turn. With the time above this stays
+below the 5 seconds within which every request is answered."""
+
+READERS = 3
+
+_POSTGRESQL_LOCK = 0x5C8A9D0
+_SQLITE_CACHE_KIB = 16 * 1024
+_SQLITE_WAL_KEPT_BYTES = 64 * 2**20
+
+_Result = TypeVar("_Result")
+Work = Callable[[Connection], _Result]
+
+
+class Database:
+    """Runs transactions, each a function of a connection.
+
+    Without a reactor each runs at once in the calling thread: for tests and small tools.
+    With one, writes run in one thread and reads in a few others, and results come back
+    through the reactor. `broken` says why nothing runs any more: after a failed read,
+    write or sync of the disk only a new start of the program can tell what was stored.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        reactor: IReactorThreads | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        self.url = url
+        self.broken: str | None = None
+        self._busy_timeout_s = busy_timeout_s
+        self._reactor = reactor
+        make = _sqlite_engine if self.is_sqlite else _postgresql_engine
+        self.writer = make(url, busy_timeout_s, 1 if reactor else 0, read_only=False)
+        self._reader = (
+            make(url, busy_timeout_s, READERS, read_only=True) if reactor else self.writer
+        )
+        self._writing, self._reading = (
+            ThreadPool(1, size, name)
+            for size, name in ((1, "store-write"), (READERS, "store-read"))
+        )
+        if reactor is not None:
+            self._writing.start()
+            self._reading.start()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite rather than PostgreSQL."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, if there is one."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    async def transact(self, work: Work[_Result]) -> _Result:
+        """Run a function in a write transaction; when this returns its work is durable.
+
+        Raises:
+            StoreUnavailable: the database is locked, gone, or refuses; nothing was changed.
+            NoSpace: the disk is full; nothing was changed.
+            Invalid: a value that the database cannot hold.
+        """
+        return await self._run(self._writing, lambda: self.transact_now(work))
+
+    async def read(self, work: Work[_Result]) -> _Result:
+        """Run a function that only reads; all it reads is of one moment.
+
+        Raises:
+            StoreUnavailable: the database is locked or gone.
+        """
+        return await self._run(self._reading, lambda: self._within(self._reader, _begin_read, work))
+
+    def transact_now(self, work: Work[_Result]) -> _Result:
+        """Run a function in a write transaction in the calling thread."""
+        return self._within(self.writer, _begin_write, work)
+
+    async def _run(self, pool: ThreadPool, call: Callable[[], _Result]) -> _Result:
+        if self._reactor is None:
+            return call()
+        seconds: Callable[[], float] = cast("Any", self._reactor).seconds  # of IReactorTime
+        latest = seconds() + QUEUE_LIMIT_S
+
+        def in_turn() -> _Result:
+            if seconds() > latest:
+                raise StoreUnavailable("the database is too busy")
+            return call()
+
+        return await deferToThreadPool(self._reactor, pool, in_turn)
+
+    def _within(
+        self, engine: Engine, begin: Callable[[Connection], None], work: Work[_Result]
+    ) -> _Result:
+        if self.broken is not None:
+            raise StoreUnavailable(self.broken)
+        try:
+            with engine.connect() as connection:
+                begin(connection)
+                result = work(connection)
+                connection.commit()
+                return result
+        except (DBAPIError, PoolTimeout, UnicodeEncodeError, OverflowError) as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        """Say in our words what went wrong; what is none of ours is a bug and stays."""
+        if isinstance(error, PoolTimeout):
+            return StoreUnavailable("the database is too busy")
+        if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
+            return Invalid("a text or a number that the database cannot hold")
+        cause = getattr(error, "orig", None)
+        if isinstance(cause, sqlite3.Error):
+            meant, self.broken = _sqlite_meaning(cause, self.broken)
+        else:
+            meant = _postgresql_meaning(error)
+        return meant or error
+
+    def close(self) -> None:
+        """Wait for what runs, then close all connections."""
+        if self._reactor is not None:
+            self._writing.stop()
+            self._reading.stop()
+        self._reader.dispose()
+        self.writer.dispose()
+
+
+def database_url(where: str | Path) -> URL:
+    """The address of a database: a SQLite file, or the URL of either kind.
+
+    PostgreSQL is always spoken to through psycopg.
+    """
+    if isinstance(where, Path):
+        return URL.create("sqlite", database=str(where))
+    url = make_url(where)
+    return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """JSON that both databases take: NaN and infinities become null."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value
+
+
+def _begin_write(connection: Connection) -> None:
+    """See Note [One writer]."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+
+
+def _begin_read(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+# --- SQLite ------------------------------------------------------------------------------------
+
+
+def _sqlite_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: bool) -> Engine:
+    """Connect without the driver's own transactions, and never to a file that is not there."""
+    path = url.database
+    target = f"file:{quote(path)}?mode=rw" if path else ":memory:"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            target,
+            uri=bool(path),
+            timeout=busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    engine = create_engine(
+        "sqlite://", creator=connect, json_serializer=json_text, **_pool(busy_timeout_s, threads)
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "foreign_keys = ON",
+            "synchronous = FULL",
+            "journal_mode = WAL",
+            f"journal_size_limit = {_SQLITE_WAL_KEPT_BYTES}",
+            f"cache_size = -{_SQLITE_CACHE_KIB}",
+            "cell_size_check = ON",
+            "trusted_schema = OFF",
+            f"query_only = {'ON' if read_only else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _pool(busy_timeout_s: float, threads: int) -> dict[str, Any]:
+    if not threads:
+        return {"poolclass": StaticPool}
+    return {
+        "poolclass": QueuePool,
+        "pool_size": threads,
+        "max_overflow": 0,
+        "pool_timeout": busy_timeout_s,
+    }
+
+
+_SQLITE_DAMAGE = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+}
+_SQLITE_DISK_FAILURES = {
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+}
+_SQLITE_REFUSALS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_NOMEM,
+}
+
+
+def _sqlite_meaning(
+    error: sqlite3.Error, broken: str | None
+) -> tuple[ScrapyDoError | None, str | None]:
+    """What an error means, and why the database is broken if it is."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None, broken
+    primary = code & 0xFF
+    if primary == sqlite3.SQLITE_FULL:
+        return NoSpace(f"the disk of the database is full ({error})"), broken
+    if primary in _SQLITE_DAMAGE or code in _SQLITE_DISK_FAILURES:
+        broken = f"the database cannot be trusted until a new start: {error}"
+        return StoreUnavailable(broken), broken
+    if primary in _SQLITE_REFUSALS:
+        return StoreUnavailable(f"the database does not answer: {error}"), broken
+    return None, broken
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+
+def _postgresql_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: bool) -> Engine:
+    del read_only  # said by each transaction
+    options = f"-c lock_timeout={int(busy_timeout_s * 1000)} -c synchronous_commit=on"
+    return create_engine(
+        url,
+        json_serializer=json_text,
+        pool_pre_ping=True,
+        pool_size=threads or 1,
+        max_overflow=0,
+        pool_timeout=busy_timeout_s,
+        connect_args={"options": options, "connect_timeout": max(2, int(busy_timeout_s))},
+    )
+
+
+def _postgresql_meaning(error: Exception) -> ScrapyDoError | None:
+    """What an error means. Sources: PostgreSQL, appendix A, error codes by class."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if state == "53100":
+        return NoSpace("the disk of the database is full")
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    known = state is not None and state[:2] in {"08", "25", "40", "53", "55", "57", "58"}
+    operational = type(error).__name__ in {"OperationalError", "InterfaceError"}
+    if lost or known or (operational and state is None):
+        return StoreUnavailable(f"the database does not answer: {getattr(error, 'orig', error)}")
+    return None

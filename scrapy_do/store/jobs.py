@@ -1,0 +1,312 @@
+"""The jobs of the store: each method is one transaction, values in and out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from scrapy_do.core.filter import JobFilter, StateName
+from scrapy_do.core.job import Driver, Job, JobKey, NewJob, Progress, is_active
+from scrapy_do.errors import DuplicateJob, JobNotFound, StaleJob
+from scrapy_do.store import tables
+from scrapy_do.store.accept import Acceptance
+from scrapy_do.store.changes import (
+    delete_jobs,
+    difference,
+    in_batches,
+    jobs_by_id,
+    update_jobs,
+)
+from scrapy_do.store.counters import JobCounters, read_counters
+from scrapy_do.store.database import Database
+from scrapy_do.store.jobs_query import (
+    active_jobs,
+    count_jobs,
+    find_jobs,
+    next_not_before,
+    pending_jobs,
+    prunable_jobs,
+    take_next,
+)
+from scrapy_do.store.rows import JOB_ROWS, job_of, progress_values
+
+Change = Callable[[Job], Job]
+
+
+class Jobs:
+    """Jobs: accepted, looked up, moved on, pruned.
+
+    A job that was read is moved on by `save`, which compares its `sequence`: somebody
+    else's move in between is never overwritten. What does not move a job (tags, meta,
+    progress) changes beside that and does not disturb it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, new: NewJob, *, create_spider: bool = False) -> Job:
+        """Accept a job; durable when this returns.
+
+        The stored request names the version that was current. Only a job that an outside
+        client drives may be of a spider that no version has; `create_spider` gives it a
+        number.
+
+        Raises:
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+            DuplicateJob: an active job of the project has the same `unique`, or the planned
+                instant has a job already.
+        """
+        added = await self.add_all((new,), create_spider=create_spider)
+        if not added:
+            raise DuplicateJob(f"{new.schedule_id} at {new.planned_at}")
+        return added[0]
+
+    async def add_all(self, new: Sequence[NewJob], *, create_spider: bool = False) -> list[Job]:
+        """Accept jobs together, leaving out planned instants that have a job already.
+
+        Raises:
+            ProjectNotFound, VersionNotFound, SpiderNotFound, DuplicateJob: as `add`; then
+                none is stored.
+        """
+        return await self._database.transact(
+            lambda connection: Acceptance(connection, create_spider=create_spider).accept(new)
+        )
+
+    # --- looking -------------------------------------------------------------------------------
+
+    async def get(self, job_id: UUID) -> Job:
+        """One job.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return await self._database.read(lambda connection: _get(connection, job_id))
+
+    async def get_by_key(self, key: JobKey) -> Job:
+        """One job by its Scrapy Cloud key.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        table = tables.jobs
+
+        def work(connection: Connection) -> Job:
+            row = connection.execute(
+                JOB_ROWS.where(
+                    table.c.project_id == key.project,
+                    table.c.spider_number == key.spider,
+                    table.c.number == key.number,
+                )
+            ).first()
+            if row is None:
+                raise JobNotFound(key)
+            return job_of(row)
+
+        return await self._database.read(work)
+
+    async def find(self, wanted: JobFilter) -> list[Job]:
+        """The jobs that match, newest change first."""
+        return await self._database.read(lambda connection: find_jobs(connection, wanted))
+
+    async def count(self, wanted: JobFilter) -> int:
+        """How many jobs match; the page of the filter does not matter."""
+        return await self._database.read(lambda connection: count_jobs(connection, wanted))
+
+    async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
+        """How many jobs are in each state that has any."""
+        table = tables.job_counts
+        query = select(table.c.state, func.sum(table.c.jobs)).group_by(table.c.state)
+        if project_id is not None:
+            query = query.where(table.c.project_id == project_id)
+
+        def work(connection: Connection) -> dict[StateName, int]:
+            rows = connection.execute(query).tuples()
+            return {StateName(state): int(count) for state, count in rows if count}
+
+        return await self._database.read(work)
+
+    async def counters(self) -> JobCounters:
+        """How many jobs have ended since the store was made."""
+        return await self._database.read(read_counters)
+
+    # --- for the controller --------------------------------------------------------------------
+
+    async def active(self) -> list[Job]:
+        """The jobs in Starting, Running and Stopping that our controller drives."""
+        return await self._database.read(active_jobs)
+
+    async def pending(
+        self,
+        now: datetime,
+        *,
+        per_project: int,
+        full_projects: Iterable[str] = (),
+        full_spiders: Iterable[tuple[str, str]] = (),
+    ) -> list[Job]:
+        """Of each project the first `per_project` jobs that are due and could be claimed.
+
+        Highest priority first, then the oldest; nothing of the projects and (project,
+        spider) pairs that are full.
+        """
+        return await self._database.read(
+            lambda connection: pending_jobs(
+                connection, now, per_project, tuple(full_projects), tuple(full_spiders)
+            )
+        )
+
+    async def next_not_before(self, now: datetime) -> datetime | None:
+        """The next instant after `now` at which a waiting job becomes due."""
+        return await self._database.read(lambda connection: next_not_before(connection, now))
+
+    async def save(self, job: Job, *, expected: Job) -> Job:
+        """Store what differs between two values of a job, if nobody moved it in between.
+
+        Returns the stored job; a change of state has given it the next `sequence`.
+
+        Raises:
+            StaleJob: the job has moved, or is gone.
+        """
+        saved = await self.save_all([(job, expected)])
+        if not saved:
+            raise StaleJob(f"job {job.id} has changed meanwhile")
+        return saved[0]
+
+    async def save_all(self, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
+        """Store many (new, expected) pairs as `save` does; those that moved are left out."""
+        return await self._database.transact(lambda connection: save_jobs(connection, pairs))
+
+    async def record_progress(self, progress: Mapping[UUID, Progress]) -> None:
+        """Note how far running crawls are. An ended job keeps its last figures."""
+        table = tables.jobs
+        rows = [{"job_id": key, **progress_values(value)} for key, value in progress.items()]
+        if not rows:
+            return
+        crawling = [StateName.STARTING.value, StateName.RUNNING.value, StateName.STOPPING.value]
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("job_id"), table.c.state.in_(crawling))
+            .values({name: bindparam(name) for name in progress_values(Progress())})
+        )
+        await self._database.transact(
+            lambda connection: connection.execute(statement, rows) and None
+        )
+
+    # --- for clients that change jobs ----------------------------------------------------------
+
+    async def edit(self, job_id: UUID, change: Change) -> Job:
+        """Replace a job by what a function makes of it, whatever it is at that moment.
+
+        The function runs inside the transaction and may be called again; what it raises
+        leaves the job as it was.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        edited = await self.edit_all((job_id,), change)
+        if not edited:
+            raise JobNotFound(job_id)
+        return edited[0]
+
+    async def edit_all(self, ids: Sequence[UUID], change: Change) -> list[Job]:
+        """As `edit`, for many jobs together, in the order of `ids`; unknown ones are left out."""
+
+        def work(connection: Connection) -> list[Job]:
+            stored = jobs_by_id(connection, ids)
+            known = [stored[job_id] for job_id in dict.fromkeys(ids) if job_id in stored]
+            return update_jobs(connection, [(job, difference(change(job), job)) for job in known])
+
+        return await self._database.transact(work)
+
+    async def take(self, project_ids: Iterable[int], change: Change) -> Job | None:
+        """Give the next pending job of some projects to an outside client.
+
+        `change` makes of it what it then is. None when nothing is pending.
+        """
+
+        def work(connection: Connection) -> Job | None:
+            job = take_next(connection, tuple(project_ids))
+            if job is None:
+                return None
+            return update_jobs(connection, [(job, difference(change(job), job))])[0]
+
+        return await self._database.transact(work)
+
+    async def request_cancel(self, job: Job, by: str) -> Job:
+        """Note who wants the end of a job that an outside client drives.
+
+        Raises:
+            JobNotFound: it is gone.
+        """
+        return await self.edit(job.id, lambda stored: replace(stored, cancelled_by=by))
+
+    # --- retention -----------------------------------------------------------------------------
+
+    async def prunable(
+        self,
+        *,
+        older_than: datetime | None = None,
+        per_spider: int | None = None,
+        in_all: int | None = None,
+        limit: int = 500,
+    ) -> list[UUID]:
+        """Some ended jobs that a rule no longer keeps, oldest first; empty when there is none.
+
+        The rules: last changed before `older_than`; more than `per_spider` of one spider;
+        more than `in_all` together. Each call looks for one rule: delete, then ask again.
+        """
+        return await self._database.read(
+            lambda connection: prunable_jobs(connection, older_than, per_spider, in_all, limit)
+        )
+
+    async def delete(self, ids: Iterable[UUID]) -> list[UUID]:
+        """Forget jobs and say which: all that exist but those our controller still attends."""
+
+        def work(connection: Connection) -> list[UUID]:
+            stored = jobs_by_id(connection, ids)
+            ended = [
+                job
+                for job in stored.values()
+                if job.driver is Driver.CLIENT or not is_active(job.state)
+            ]
+            delete_jobs(connection, ended)
+            return [job.id for job in ended]
+
+        return await self._database.transact(work)
+
+    async def unknown(self, ids: Sequence[UUID]) -> list[UUID]:
+        """Those of the ids that no job has."""
+        table = tables.jobs
+
+        def work(connection: Connection) -> list[UUID]:
+            known = {
+                job_id
+                for some in in_batches(ids)
+                for job_id in connection.execute(
+                    select(table.c.id).where(table.c.id.in_(some))
+                ).scalars()
+            }
+            return [job_id for job_id in ids if job_id not in known]
+
+        return await self._database.read(work)
+
+
+def save_jobs(connection: Connection, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
+    """Store what differs in each pair whose job is as expected."""
+    stored = jobs_by_id(connection, [expected.id for _, expected in pairs])
+    return update_jobs(
+        connection,
+        [
+            (stored[expected.id], difference(new, expected))
+            for new, expected in pairs
+            if expected.id in stored and stored[expected.id].sequence == expected.sequence
+        ],
+    )
+
+
+def _get(connection: Connection, job_id: UUID) -> Job:
+    row = connection.execute(JOB_ROWS.where(tables.jobs.c.id == job_id)).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return job_of(row)

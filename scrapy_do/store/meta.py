@@ -1,0 +1,53 @@
+"""Small settings kept as JSON: of projects, of spiders, of the store itself."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from scrapy_do.core.job import JSON
+from scrapy_do.store import tables
+from scrapy_do.store.database import Database
+
+_meta = tables.meta
+
+
+class Meta:
+    """Values by scope and key. A scope is a text such as `project/7/settings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, scope: str, key: str) -> JSON:
+        """One value, or None."""
+        query = select(_meta.c.value).where(_meta.c.scope == scope, _meta.c.key == key)
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+    async def all(self, scope: str) -> dict[str, JSON]:
+        """The values of a scope by key, in the order of keys."""
+        query = select(_meta.c.key, _meta.c.value).where(_meta.c.scope == scope)
+        return await self._database.read(
+            lambda connection: dict(connection.execute(query.order_by(_meta.c.key)).tuples().all())
+        )
+
+    async def put(self, scope: str, values: Mapping[str, JSON]) -> None:
+        """Store values together, each instead of what its key had."""
+
+        def work(connection: Connection) -> None:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            for key, value in values.items():
+                statement = dialect.insert(_meta).values(scope=scope, key=key, value=value)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["scope", "key"], set_={"value": statement.excluded.value}
+                    )
+                )
+
+        await self._database.transact(work)
+
+    async def delete(self, scope: str, key: str | None = None) -> None:
+        """Forget one value, or all of a scope; nothing happens where there is none."""
+        statement = delete(_meta).where(_meta.c.scope == scope)
+        if key is not None:
+            statement = statement.where(_meta.c.key == key)
+        await self._database.transact(lambda connection: connection.execute(statement) and None)

@@ -1,0 +1,338 @@
+"""The projects of the store: versions, spiders, and the numbers of both."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from scrapy_do.core.project import NewVersion, Project, Spider, Version
+from scrapy_do.errors import ProjectNotFound, VersionNotFound
+from scrapy_do.store import tables
+from scrapy_do.store.accept import find_project, find_version, spider_number
+from scrapy_do.store.database import Database
+from scrapy_do.store.rows import AnyRow, ms_of, project_of, spider_of, version_of
+
+_projects, _versions, _spiders = tables.projects, tables.versions, tables.spiders
+
+
+class Projects:
+    """Projects, their versions and spiders. Removed ones are not seen by any method."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- looking -------------------------------------------------------------------------------
+
+    async def get(self, name: str) -> Project:
+        """One project.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+        return await self._database.read(
+            lambda connection: _with_current(connection, find_project(connection, name))
+        )
+
+    async def get_by_id(self, project_id: int) -> Project:
+        """One project by its number.
+
+        Raises:
+            ProjectNotFound: there is none.
+        """
+
+        def work(connection: Connection) -> Project:
+            found = _read_projects(connection, _projects.c.id == project_id)
+            if not found:
+                raise ProjectNotFound(str(project_id))
+            return found[0]
+
+        return await self._database.read(work)
+
+    async def all(self) -> list[Project]:
+        """Every project, by name."""
+        return await self._database.read(_read_projects)
+
+    async def versions(self, name: str) -> list[Version]:
+        """The versions of a project, newest first.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+
+        def work(connection: Connection) -> list[Version]:
+            project = find_project(connection, name)
+            return _kept_versions(connection, project.id)
+
+        return await self._database.read(work)
+
+    async def version(self, name: str, label: str) -> Version:
+        """One version of a project.
+
+        Raises:
+            ProjectNotFound, VersionNotFound: there is none.
+        """
+        return await self._database.read(
+            lambda connection: _labelled(connection, find_project(connection, name), label)
+        )
+
+    async def version_by_id(self, deploy_id: int) -> Version:
+        """The version of a job, removed or not.
+
+        Raises:
+            VersionNotFound: no job needs it any more.
+        """
+
+        def work(connection: Connection) -> Version:
+            row = connection.execute(select(_versions).where(_versions.c.id == deploy_id)).first()
+            if row is None:
+                raise VersionNotFound("?", str(deploy_id))
+            return version_of(row)
+
+        return await self._database.read(work)
+
+    async def spiders(self, project_id: int) -> list[Spider]:
+        """The spiders of a project that have a number, by name."""
+        query = (
+            select(_spiders).where(_spiders.c.project_id == project_id).order_by(_spiders.c.name)
+        )
+        return await self._database.read(
+            lambda connection: [spider_of(row) for row in connection.execute(query)]
+        )
+
+    async def spider_number(
+        self, project_id: int, name: str, *, create: bool = False
+    ) -> int | None:
+        """The number of a spider; None when it has none and `create` does not give it one."""
+
+        def work(connection: Connection) -> int | None:
+            return spider_number(connection, project_id, name, create=create)
+
+        found = await self._database.read(
+            lambda connection: spider_number(connection, project_id, name)
+        )
+        return await self._database.transact(work) if found is None and create else found
+
+    async def archives_in_use(self) -> set[str]:
+        """The digests of the archives that versions or unfinished jobs need."""
+        jobs = tables.jobs
+        needed = select(jobs.c.deploy_id).where(tables.UNFINISHED, jobs.c.deploy_id.is_not(None))
+        query = select(_versions.c.digest).where(~_versions.c.removed | _versions.c.id.in_(needed))
+        return await self._database.read(
+            lambda connection: set(connection.execute(query.distinct()).scalars())
+        )
+
+    # --- changing ------------------------------------------------------------------------------
+
+    async def name(self, name: str, *, now: datetime) -> Project:
+        """Give a project its number before it is pushed, unless it has one."""
+        return await self._database.transact(
+            lambda connection: _with_current(connection, _ensure_project(connection, name, now))
+        )
+
+    async def put_version(
+        self, new: NewVersion, *, make_current: bool = True
+    ) -> tuple[Project, Version]:
+        """Store a version, and its project and spiders where they are new.
+
+        Without a label it gets the project's next number. A version of the same label is
+        replaced: jobs already accepted keep the old one.
+        """
+
+        def work(connection: Connection) -> tuple[Project, Version]:
+            project = _ensure_project(connection, new.project, new.pushed_at)
+            version = _insert_version(connection, project, new)
+            for spider in new.spiders:
+                spider_number(connection, project.id, spider, create=True)
+            if make_current or project.current_version_id is None:
+                _make_current(connection, project.id, version)
+            return _with_current(connection, find_project(connection, new.project)), version
+
+        return await self._database.transact(work)
+
+    async def set_current(self, name: str, label: str) -> Project:
+        """Make a version the one that new jobs run.
+
+        Raises:
+            ProjectNotFound, VersionNotFound: there is none.
+        """
+
+        def work(connection: Connection) -> Project:
+            project = find_project(connection, name)
+            _make_current(connection, project.id, _labelled(connection, project, label))
+            return _with_current(connection, find_project(connection, name))
+
+        return await self._database.transact(work)
+
+    async def remove_version(self, name: str, label: str) -> None:
+        """Remove a version. The newest of the others becomes current if this one was.
+
+        Raises:
+            ProjectNotFound, VersionNotFound: there is none.
+        """
+
+        def work(connection: Connection) -> None:
+            project = find_project(connection, name)
+            version = _labelled(connection, project, label)
+            _remove_versions(connection, _versions.c.id == version.id)
+            if project.current_version_id == version.id:
+                kept = _kept_versions(connection, project.id)
+                _make_current(connection, project.id, kept[0] if kept else None)
+
+        await self._database.transact(work)
+
+    async def remove(self, name: str) -> None:
+        """Remove a project. Its jobs stay, with the versions that they need.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+
+        def work(connection: Connection) -> None:
+            project = find_project(connection, name)
+            _make_current(connection, project.id, None)
+            _remove_versions(connection, _versions.c.project_id == project.id)
+            connection.execute(
+                update(_projects).where(_projects.c.id == project.id).values(removed=True)
+            )
+
+        await self._database.transact(work)
+
+    async def prune_versions(self, kept: int) -> list[Version]:
+        """Remove all but the newest `kept` versions of each project, and say which.
+
+        The current version stays, and those that standing orders name.
+        """
+
+        def work(connection: Connection) -> list[Version]:
+            old = [
+                version
+                for project in _read_projects(connection)
+                for version in _prunable_versions(connection, project, kept)
+            ]
+            if old:
+                _remove_versions(connection, _versions.c.id.in_([version.id for version in old]))
+            _forget_versions(connection)
+            return old
+
+        return await self._database.transact(work)
+
+
+def _read_projects(connection: Connection, *conditions: ColumnElement[bool]) -> list[Project]:
+    rows = connection.execute(
+        select(_projects).where(~_projects.c.removed, *conditions).order_by(_projects.c.name)
+    ).all()
+    wanted = [row.current_version_id for row in rows if row.current_version_id is not None]
+    current = {
+        row.id: version_of(row)
+        for row in connection.execute(select(_versions).where(_versions.c.id.in_(wanted)))
+    }
+    return [project_of(row, current.get(row.current_version_id)) for row in rows]
+
+
+def _with_current(connection: Connection, row: AnyRow) -> Project:
+    return project_of(row, find_version(connection, row, None))
+
+
+def _labelled(connection: Connection, project: AnyRow, label: str) -> Version:
+    version = find_version(connection, project, label)
+    assert version is not None  # a label that is not found is refused
+    return version
+
+
+def _kept_versions(connection: Connection, project_id: int) -> list[Version]:
+    query = select(_versions).where(_versions.c.project_id == project_id, ~_versions.c.removed)
+    return [version_of(row) for row in connection.execute(query.order_by(_versions.c.id.desc()))]
+
+
+def _ensure_project(connection: Connection, name: str, now: datetime) -> AnyRow:
+    """The row of a project, made or brought back if need be."""
+    stored = connection.execute(select(_projects).where(_projects.c.name == name)).first()
+    if stored is None:
+        connection.execute(
+            insert(_projects).values(
+                name=name, spiders_named=0, versions_pushed=0, created_ms=ms_of(now)
+            )
+        )
+    elif stored.removed:
+        connection.execute(
+            update(_projects).where(_projects.c.id == stored.id).values(removed=False)
+        )
+    return find_project(connection, name)
+
+
+def _insert_version(connection: Connection, project: AnyRow, new: NewVersion) -> Version:
+    label = new.label or _next_label(connection, project.id)
+    _remove_versions(
+        connection, (_versions.c.project_id == project.id) & (_versions.c.label == label)
+    )
+    row = connection.execute(
+        insert(_versions)
+        .values(
+            project_id=project.id,
+            label=label,
+            digest=new.archive.digest,
+            size_bytes=new.archive.size_bytes,
+            root=new.root,
+            settings_module=new.settings_module,
+            spiders=list(new.spiders),
+            pushed_ms=ms_of(new.pushed_at),
+            pushed_by=new.pushed_by,
+        )
+        .returning(_versions)
+    ).one()
+    return version_of(row)
+
+
+def _next_label(connection: Connection, project_id: int) -> str:
+    """The next number that is not somebody's own label already."""
+    taken = {version.label for version in _kept_versions(connection, project_id)}
+    while True:
+        number = connection.execute(
+            update(_projects)
+            .where(_projects.c.id == project_id)
+            .values(versions_pushed=_projects.c.versions_pushed + 1)
+            .returning(_projects.c.versions_pushed)
+        ).scalar_one()
+        if str(number) not in taken:
+            return str(number)
+
+
+def _make_current(connection: Connection, project_id: int, version: Version | None) -> None:
+    """Set the version that new jobs run; its spiders are the deployed ones."""
+    connection.execute(
+        update(_projects)
+        .where(_projects.c.id == project_id)
+        .values(current_version_id=None if version is None else version.id)
+    )
+    names: Sequence[str] = () if version is None else version.spiders
+    connection.execute(
+        update(_spiders)
+        .where(_spiders.c.project_id == project_id)
+        .values(deployed=_spiders.c.name.in_(names))
+    )
+
+
+def _remove_versions(connection: Connection, which: ColumnElement[bool]) -> None:
+    connection.execute(update(_versions).where(which, ~_versions.c.removed).values(removed=True))
+
+
+def _prunable_versions(connection: Connection, project: Project, kept: int) -> list[Version]:
+    schedules = tables.schedules
+    named = set(
+        connection.execute(
+            select(schedules.c.version).where(
+                schedules.c.project_id == project.id, schedules.c.version.is_not(None)
+            )
+        ).scalars()
+    )
+    return [
+        version
+        for version in _kept_versions(connection, project.id)[kept:]
+        if version != project.current and version.label not in named
+    ]
+
+
+def _forget_versions(connection: Connection) -> None:
+    """Delete the rows of removed versions that no job names."""
+    used = select(tables.jobs.c.deploy_id).where(tables.jobs.c.deploy_id == _versions.c.id)
+    connection.execute(delete(_versions).where(_versions.c.removed, ~used.exists()))

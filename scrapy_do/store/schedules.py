@@ -1,0 +1,328 @@
+"""The schedules of the store: standing orders, their firing and what they left out.
+
+Note [A planned instant is a key]
+    Firing is one transaction: the schedule moves from one due instant to the next, guarded
+    by the old one, and the jobs of the instants between are added, each at most once for
+    its schedule and instant. There is no state in which half of it happened.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from scrapy_do.core.job import Job, JobRequest, NewJob
+from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleState
+from scrapy_do.errors import ScheduleNotFound, StaleJob
+from scrapy_do.store import tables
+from scrapy_do.store.accept import Acceptance
+from scrapy_do.store.changes import in_batches
+from scrapy_do.store.database import Database
+from scrapy_do.store.jobs import save_jobs
+from scrapy_do.store.rows import (
+    JOB_ROWS,
+    SCHEDULE_ROWS,
+    Values,
+    event_of,
+    event_values,
+    instant_of,
+    job_of,
+    maybe_ms,
+    ms_of,
+    schedule_of,
+    schedule_values,
+)
+
+EVENTS_KEPT = 1000
+"""How many events of one schedule are kept; its counts go on."""
+
+_schedules, _events, _jobs = tables.schedules, tables.schedule_events, tables.jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A schedule moves from one due instant to the next, with what the instants became.
+
+    `cancel` are (new, expected) pairs of jobs that give way to the new ones.
+    """
+
+    before: Schedule
+    after: Schedule
+    jobs: Sequence[NewJob] = ()
+    events: Sequence[ScheduleEvent] = ()
+    cancel: Sequence[tuple[Job, Job]] = ()
+
+
+class Schedules:
+    """Standing orders. Those that are over stay listed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, schedule: Schedule) -> Schedule:
+        """Store a schedule.
+
+        Raises:
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+        """
+
+        def work(connection: Connection) -> Schedule:
+            target = Acceptance(connection).target(schedule.request)
+            row = {**schedule_values(schedule), "project_id": target.project_id}
+            connection.execute(insert(_schedules).values(row))
+            return _get(connection, schedule.id)
+
+        return await self._database.transact(work)
+
+    async def get(self, schedule_id: UUID) -> Schedule:
+        """One schedule.
+
+        Raises:
+            ScheduleNotFound: there is none.
+        """
+        return await self._database.read(lambda connection: _get(connection, schedule_id))
+
+    async def all(
+        self, project: str | None = None, states: Iterable[ScheduleState] | None = None
+    ) -> list[Schedule]:
+        """The schedules, newest first."""
+        query = SCHEDULE_ROWS.order_by(_schedules.c.created_ms.desc(), _schedules.c.id)
+        if project is not None:
+            query = query.where(tables.projects.c.name == project)
+        if states is not None:
+            query = query.where(_schedules.c.state.in_([state.value for state in states]))
+        return await self._database.read(
+            lambda connection: [schedule_of(row) for row in connection.execute(query)]
+        )
+
+    async def count_standing(self) -> int:
+        """How many schedules are active or paused."""
+        standing = [ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value]
+        query = select(func.count()).where(_schedules.c.state.in_(standing))
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one())
+
+    async def save(self, schedule: Schedule, *, expected: Schedule) -> Schedule:
+        """Store a changed schedule, if it still is as expected.
+
+        Raises:
+            ScheduleNotFound: it is gone.
+            StaleJob: it has changed meanwhile.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: it should run something else
+                now, which is not there.
+        """
+
+        def work(connection: Connection) -> Schedule:
+            stored = _get(connection, expected.id)
+            if schedule_values(stored) != schedule_values(expected):
+                raise StaleJob(f"schedule {expected.id} has changed meanwhile")
+            row = schedule_values(schedule)
+            if _what(schedule.request) != _what(expected.request):
+                row["project_id"] = Acceptance(connection).target(schedule.request).project_id
+            connection.execute(update(_schedules).where(_schedules.c.id == expected.id).values(row))
+            return _get(connection, expected.id)
+
+        return await self._database.transact(work)
+
+    async def fail(self, schedule: Schedule, error: str, *, now: datetime) -> Schedule:
+        """Put a schedule into the state `error`, whatever it is at that moment.
+
+        Raises:
+            ScheduleNotFound: it is gone.
+        """
+
+        def work(connection: Connection) -> Schedule:
+            connection.execute(
+                update(_schedules)
+                .where(_schedules.c.id == schedule.id)
+                .values(
+                    state=ScheduleState.ERROR.value,
+                    error=error,
+                    next_due_ms=None,
+                    changed_ms=ms_of(now),
+                )
+            )
+            return _get(connection, schedule.id)
+
+        return await self._database.transact(work)
+
+    async def delete(self, ids: Iterable[UUID]) -> None:
+        """Forget schedules; their jobs stay."""
+        unwanted = list(ids)
+
+        def work(connection: Connection) -> None:
+            for some in in_batches(unwanted):
+                connection.execute(delete(_schedules).where(_schedules.c.id.in_(some)))
+
+        await self._database.transact(work)
+
+    # --- firing --------------------------------------------------------------------------------
+
+    async def due(self, now: datetime, *, limit: int) -> list[Schedule]:
+        """The schedules whose next instant has come, longest due first."""
+        query = SCHEDULE_ROWS.where(
+            _schedules.c.next_due_ms.is_not(None), _schedules.c.next_due_ms <= ms_of(now)
+        ).order_by(_schedules.c.next_due_ms)
+        return await self._database.read(
+            lambda connection: [schedule_of(row) for row in connection.execute(query.limit(limit))]
+        )
+
+    async def next_due(self) -> datetime | None:
+        """The next instant at which a schedule is due."""
+        query = select(func.min(_schedules.c.next_due_ms)).where(
+            _schedules.c.next_due_ms.is_not(None)
+        )
+
+        def work(connection: Connection) -> datetime | None:
+            ms = connection.execute(query).scalar()
+            return None if ms is None else instant_of(ms)
+
+        return await self._database.read(work)
+
+    async def fire(
+        self,
+        before: Schedule,
+        after: Schedule,
+        jobs: Sequence[NewJob],
+        events: Sequence[ScheduleEvent] = (),
+        cancel: Sequence[tuple[Job, Job]] = (),
+    ) -> tuple[Job, ...]:
+        """Fire one schedule: see `fire_many`."""
+        firing = Firing(before=before, after=after, jobs=jobs, events=events, cancel=cancel)
+        return await self.fire_many([firing])
+
+    async def fire_many(self, firings: Sequence[Firing]) -> tuple[Job, ...]:
+        """Fire schedules in one transaction; return the jobs added, then those moved.
+
+        A schedule whose due instant is no longer that of `before` is left out, with all
+        that belongs to it; a planned instant that has a job already gets no other.
+
+        Raises:
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what one of the jobs should
+                run is not there; then none is fired.
+        """
+        return await self._database.transact(lambda connection: _fire(connection, firings))
+
+    # --- looking back --------------------------------------------------------------------------
+
+    async def events(
+        self, schedule_id: UUID, *, limit: int = EVENTS_KEPT, skip: int = 0
+    ) -> list[ScheduleEvent]:
+        """The instants of a schedule that made no job, newest first."""
+        query = (
+            select(_events)
+            .where(_events.c.schedule_id == schedule_id)
+            .order_by(_events.c.number.desc())
+            .limit(limit)
+            .offset(skip)
+        )
+        return await self._database.read(
+            lambda connection: [event_of(row) for row in connection.execute(query)]
+        )
+
+    async def active_jobs_of(self, schedule_ids: Iterable[UUID]) -> Mapping[UUID, tuple[Job, ...]]:
+        """The unfinished jobs of each schedule that has any, oldest first."""
+        wanted = list(schedule_ids)
+
+        def work(connection: Connection) -> Mapping[UUID, tuple[Job, ...]]:
+            found: dict[UUID, tuple[Job, ...]] = {}
+            for some in in_batches(wanted):
+                query = JOB_ROWS.where(
+                    _jobs.c.schedule_id.in_(some),
+                    _jobs.c.schedule_id.is_not(None),
+                    tables.UNFINISHED,
+                )
+                for row in connection.execute(query.order_by(_jobs.c.created_ms, _jobs.c.sequence)):
+                    found[row.schedule_id] = (*found.get(row.schedule_id, ()), job_of(row))
+            return found
+
+        return await self._database.read(work)
+
+    async def last_job_of(self, schedule_id: UUID) -> Job | None:
+        """The job of the newest planned instant of a schedule."""
+        query = JOB_ROWS.where(
+            _jobs.c.schedule_id == schedule_id, _jobs.c.planned_ms.is_not(None)
+        ).order_by(_jobs.c.planned_ms.desc())
+
+        def work(connection: Connection) -> Job | None:
+            row = connection.execute(query.limit(1)).first()
+            return None if row is None else job_of(row)
+
+        return await self._database.read(work)
+
+
+def _get(connection: Connection, schedule_id: UUID) -> Schedule:
+    row = connection.execute(SCHEDULE_ROWS.where(_schedules.c.id == schedule_id)).first()
+    if row is None:
+        raise ScheduleNotFound(schedule_id)
+    return schedule_of(row)
+
+
+def _what(request: JobRequest) -> tuple[str, str, str | None]:
+    return request.project, request.spider, request.version
+
+
+def _fire(connection: Connection, firings: Sequence[Firing]) -> tuple[Job, ...]:
+    """See Note [A planned instant is a key]."""
+    current = [firing for firing in firings if _is_due(connection, firing)]
+    if not current:
+        return ()
+    moved = [
+        job for firing in current for job in save_jobs(connection, firing.cancel) if firing.cancel
+    ]
+    added = Acceptance(connection).accept([job for firing in current for job in firing.jobs])
+    rows = [schedule_values(firing.after) for firing in current]
+    _move(connection, rows)
+    events = [event_values(event) for firing in current for event in firing.events]
+    if events:
+        connection.execute(insert(_events), events)
+        for schedule_id in {event["schedule_id"] for event in events}:
+            _forget_events(connection, schedule_id)
+    return (*added, *moved)
+
+
+def _is_due(connection: Connection, firing: Firing) -> bool:
+    due_ms = connection.execute(
+        select(_schedules.c.next_due_ms).where(_schedules.c.id == firing.before.id)
+    ).scalar()
+    return due_ms is not None and due_ms == maybe_ms(firing.before.next_due)
+
+
+_MOVED = (
+    "state",
+    "last_planned_ms",
+    "next_due_ms",
+    "drawn_ms",
+    "fired",
+    "missed",
+    "skipped",
+    "error",
+    "changed_ms",
+)
+
+
+def _move(connection: Connection, rows: Sequence[Values]) -> None:
+    statement = (
+        update(_schedules)
+        .where(_schedules.c.id == bindparam("schedule_id"))
+        .values({name: bindparam(name) for name in _MOVED})
+    )
+    connection.execute(
+        statement,
+        [{"schedule_id": row["id"], **{name: row[name] for name in _MOVED}} for row in rows],
+    )
+
+
+def _forget_events(connection: Connection, schedule_id: UUID) -> None:
+    oldest = (
+        select(_events.c.number)
+        .where(_events.c.schedule_id == schedule_id)
+        .order_by(_events.c.number.desc())
+        .offset(EVENTS_KEPT)
+        .limit(1)
+        .scalar_subquery()
+    )
+    connection.execute(
+        delete(_events).where(_events.c.schedule_id == schedule_id, _events.c.number <= oldest)
+    )

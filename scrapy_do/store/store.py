@@ -1,0 +1,68 @@
+"""The store: everything that must survive a restart, but the files."""
+
+from pathlib import Path
+
+from sqlalchemy import literal, select
+from twisted.internet.interfaces import IReactorThreads
+
+from scrapy_do.store.database import BUSY_TIMEOUT_S, Database, database_url
+from scrapy_do.store.jobs import Jobs
+from scrapy_do.store.meta import Meta
+from scrapy_do.store.migrate import migrate
+from scrapy_do.store.projects import Projects
+from scrapy_do.store.schedules import Schedules
+
+
+class Store:
+    """Projects, jobs, schedules and small settings, over one database.
+
+    Every method of the four is one transaction: when the await returns, what was written
+    is durable. All of them raise StoreUnavailable when the database does not answer, and
+    those that write NoSpace when its disk is full.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.projects = Projects(database)
+        self.jobs = Jobs(database)
+        self.schedules = Schedules(database)
+        self.meta = Meta(database)
+
+    async def ping(self) -> None:
+        """Look whether the database answers.
+
+        Raises:
+            StoreUnavailable: it does not; the message says why.
+        """
+        await self._database.read(lambda connection: connection.execute(select(literal(1))).one())
+
+    def close(self) -> None:
+        """Wait for what runs, then close the database."""
+        self._database.close()
+
+
+def open_store(
+    where: str | Path,
+    *,
+    reactor: IReactorThreads | None = None,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+) -> Store:
+    """Open a database, made or brought to the present schema first.
+
+    `where` is the path of a SQLite file or the URL of a database (`sqlite://` is in
+    memory). Without a reactor every await completes at once, in the calling thread.
+
+    Raises:
+        NewerSchema: a newer version of this program wrote it.
+        StoreUnavailable: it is locked, damaged, not there, or not ours.
+    """
+    url = database_url(where)
+    if isinstance(where, Path):
+        where.touch(mode=0o600)
+    database = Database(url, reactor=reactor, busy_timeout_s=busy_timeout_s)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)

@@ -1,0 +1,358 @@
+"""The tables, with units in the names of columns and the rules of states as CHECKs.
+
+Times are integer milliseconds since the epoch, UTC. What lists sort and filter by is in
+columns and in wide indexes, so that a list or a count never reads the rows that it
+leaves out; what is only shown is JSON.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+)
+
+from scrapy_do.core.filter import StateName
+from scrapy_do.core.job import PRIORITIES, Actor, Driver, Outcome, StopCause
+from scrapy_do.core.schedule import CatchUp, Overlap, ScheduleEventKind, ScheduleState
+
+metadata = MetaData()
+
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives: SQLite does so for INTEGER only."""
+
+
+def _one_of(column: str, values: Iterable[StrEnum]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+def _only_in(state: str, column: str) -> str:
+    """The column has a value exactly in that state (a SQL list of states)."""
+    return f"(state IN ({state})) = ({column} IS NOT NULL)"
+
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("current_version_id", BigInteger),
+    Column("spiders_named", Integer, nullable=False),
+    Column("versions_pushed", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("removed", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("name", name="projects_name"),
+    sqlite_autoincrement=True,
+)
+"""Rows are never deleted: a project pushed again gets its old number back.
+
+`spiders_named` and `versions_pushed` are the last numbers given."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("project_id", BigInteger, ForeignKey("projects.id"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("settings_module", Text, nullable=False),
+    Column("spiders", JSON, nullable=False),
+    Column("pushed_ms", BigInteger, nullable=False),
+    Column("pushed_by", Text, nullable=False),
+    Column("removed", Boolean, nullable=False, server_default=false()),
+    sqlite_autoincrement=True,
+)
+"""A removed version stays as long as jobs name it."""
+
+Index(
+    "versions_label",
+    versions.c.project_id,
+    versions.c.label,
+    unique=True,
+    sqlite_where=~versions.c.removed,
+    postgresql_where=~versions.c.removed,
+)
+Index("versions_digest", versions.c.digest)
+
+spiders = Table(
+    "spiders",
+    metadata,
+    Column("project_id", BigInteger, ForeignKey("projects.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("deployed", Boolean, nullable=False),
+    Column("jobs_numbered", Integer, nullable=False),
+    PrimaryKeyConstraint("project_id", "number", name="spiders_number"),
+    UniqueConstraint("project_id", "name", name="spiders_name"),
+)
+"""`jobs_numbered` is the last job number given."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("project_id", BigInteger, nullable=False),
+    Column("spider_number", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("deploy_id", BigInteger, ForeignKey("versions.id")),
+    Column("version", Text),
+    Column("actor", Text, nullable=False),
+    Column("driver", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("not_before_ms", BigInteger),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("stop_cause", Text),
+    Column("deleted_by", Text),
+    Column("pid", BigInteger),
+    Column("start_ticks", BigInteger),
+    Column("boot_id", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("schedule_id", Uuid),
+    Column("planned_ms", BigInteger),
+    Column("unique_key", Text),
+    Column("scheduled_by", Text),
+    Column("started_by", Text),
+    Column("completed_by", Text),
+    Column("cancelled_by", Text),
+    Column("items", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("responses", BigInteger, nullable=False),
+    Column("log_lines", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Column("stats", JSON, nullable=False),
+    ForeignKeyConstraint(
+        ["project_id", "spider_number"],
+        ["spiders.project_id", "spiders.number"],
+        name="jobs_spider",
+    ),
+    UniqueConstraint("project_id", "spider_number", "number", name="jobs_key"),
+    CheckConstraint(_one_of("actor", Actor), name="jobs_actor"),
+    CheckConstraint(_one_of("driver", Driver), name="jobs_driver"),
+    CheckConstraint(_one_of("state", StateName), name="jobs_state"),
+    CheckConstraint(_one_of("outcome", Outcome), name="jobs_outcome"),
+    CheckConstraint(_one_of("stop_cause", StopCause), name="jobs_stop_cause"),
+    CheckConstraint(f"priority BETWEEN {PRIORITIES[0]} AND {PRIORITIES[-1]}", name="jobs_priority"),
+    CheckConstraint("attempt >= 0", name="jobs_attempt"),
+    CheckConstraint(_only_in("'finished', 'deleted'", "outcome"), name="jobs_ended_outcome"),
+    CheckConstraint(_only_in("'finished', 'deleted'", "ended_ms"), name="jobs_ended_ms"),
+    CheckConstraint(
+        _only_in("'stopping', 'finished', 'deleted'", "reason"), name="jobs_ended_reason"
+    ),
+    CheckConstraint(_only_in("'stopping'", "stop_cause"), name="jobs_stopping"),
+    CheckConstraint(_only_in("'deleted'", "deleted_by"), name="jobs_deleted"),
+    CheckConstraint("not_before_ms IS NULL OR state = 'pending'", name="jobs_not_before"),
+    CheckConstraint(
+        "started_ms IS NOT NULL OR state <> 'running'", name="jobs_running_has_started"
+    ),
+    CheckConstraint(
+        "started_ms IS NULL OR state NOT IN ('pending', 'starting')",
+        name="jobs_waiting_has_not_started",
+    ),
+    CheckConstraint("pid IS NULL OR state IN ('running', 'stopping')", name="jobs_process"),
+    CheckConstraint(
+        "(pid IS NULL) = (start_ticks IS NULL) AND (pid IS NULL) = (boot_id IS NULL)",
+        name="jobs_process_identity",
+    ),
+    CheckConstraint("planned_ms IS NULL OR schedule_id IS NOT NULL", name="jobs_planned"),
+)
+"""`outcome` is NULL exactly while the job is unfinished: several indexes hold only those."""
+
+UNFINISHED = jobs.c.outcome.is_(None)
+
+
+def _of_jobs(name: str, *columns: object, unique: bool = False, where: object = None) -> Index:
+    partial = {} if where is None else {"sqlite_where": where, "postgresql_where": where}
+    return Index(name, *columns, unique=unique, **partial)  # type: ignore[arg-type]  # column expressions
+
+
+_FILTERED = (jobs.c.state, jobs.c.outcome, jobs.c.changed_ms)
+
+_of_jobs(
+    "jobs_newest", jobs.c.sequence, jobs.c.project_id, jobs.c.spider_number, *_FILTERED, unique=True
+)
+_of_jobs("jobs_of_project", jobs.c.project_id, jobs.c.sequence, jobs.c.spider_number, *_FILTERED)
+_of_jobs("jobs_of_spider", jobs.c.project_id, jobs.c.spider_number, jobs.c.sequence, *_FILTERED)
+QUEUE = _of_jobs(
+    "jobs_queue",
+    jobs.c.driver,
+    jobs.c.state,
+    jobs.c.project_id,
+    jobs.c.priority.desc(),
+    jobs.c.created_ms,
+    jobs.c.spider_number,
+    jobs.c.number,
+    jobs.c.not_before_ms,
+    jobs.c.sequence,
+    jobs.c.changed_ms,
+    where=UNFINISHED,
+)
+"""The unfinished jobs in the order in which they are claimed."""
+
+_of_jobs("jobs_not_before", jobs.c.not_before_ms, where=jobs.c.not_before_ms.is_not(None))
+_of_jobs(
+    "jobs_unique",
+    jobs.c.project_id,
+    jobs.c.unique_key,
+    unique=True,
+    where=jobs.c.unique_key.is_not(None) & UNFINISHED,
+)
+_of_jobs(
+    "jobs_planned_once",
+    jobs.c.schedule_id,
+    jobs.c.planned_ms,
+    unique=True,
+    where=jobs.c.planned_ms.is_not(None),
+)
+_of_jobs(
+    "jobs_of_schedule",
+    jobs.c.schedule_id,
+    jobs.c.sequence,
+    where=jobs.c.schedule_id.is_not(None),
+)
+_of_jobs(
+    "jobs_unfinished_of_schedule",
+    jobs.c.schedule_id,
+    where=jobs.c.schedule_id.is_not(None) & UNFINISHED,
+)
+_of_jobs("jobs_unfinished_of_version", jobs.c.deploy_id, where=UNFINISHED)
+
+job_tags = Table(
+    "job_tags",
+    metadata,
+    Column("tag", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("project_id", BigInteger, nullable=False),
+    Column("spider_number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("changed_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tag", "sequence", name="job_tags_newest"),
+    sqlite_with_rowid=False,
+)
+"""The jobs of each tag, newest change first, with what lists filter by.
+
+A job is named by its `sequence`; the row moves with it, in the same transaction."""
+
+job_counts = Table(
+    "job_counts",
+    metadata,
+    Column("project_id", BigInteger, nullable=False),
+    Column("spider_number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("jobs", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project_id", "spider_number", "state", "outcome", name="job_counts_cell"),
+    sqlite_with_rowid=False,
+)
+"""How many jobs are in each state now (`outcome` is '' for those without one)."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The last `sequence` given, and totals since the store was made."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("project_id", BigInteger, ForeignKey("projects.id"), nullable=False),
+    Column("spider", Text, nullable=False),
+    Column("version", Text),
+    Column("priority", Integer, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("anchor_ms", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("last_planned_ms", BigInteger),
+    Column("next_due_ms", BigInteger),
+    Column("drawn_ms", BigInteger),
+    Column("catchup", Text, nullable=False),
+    Column("catchup_window_s", Float),
+    Column("overlap", Text, nullable=False),
+    Column("jitter_s", Float, nullable=False),
+    Column("until_ms", BigInteger),
+    Column("max_runs", BigInteger),
+    Column("fired", BigInteger, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    CheckConstraint(_one_of("state", ScheduleState), name="schedules_state"),
+    CheckConstraint(_one_of("catchup", CatchUp), name="schedules_catchup"),
+    CheckConstraint(_one_of("overlap", Overlap), name="schedules_overlap"),
+    CheckConstraint("next_due_ms IS NULL OR state = 'active'", name="schedules_due"),
+)
+
+Index("schedules_of_project", schedules.c.project_id, schedules.c.state)
+Index(
+    "schedules_next_due",
+    schedules.c.next_due_ms,
+    sqlite_where=schedules.c.next_due_ms.is_not(None),
+    postgresql_where=schedules.c.next_due_ms.is_not(None),
+)
+
+schedule_events = Table(
+    "schedule_events",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("schedule_id", Uuid, ForeignKey("schedules.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("instants", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint(_one_of("kind", ScheduleEventKind), name="schedule_events_kind"),
+    sqlite_autoincrement=True,
+)
+
+Index("schedule_events_newest", schedule_events.c.schedule_id, schedule_events.c.number)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", JSON, nullable=False),
+    PrimaryKeyConstraint("scope", "key", name="meta_key"),
+    sqlite_with_rowid=False,
+)
+"""Small settings of projects, spiders and the store itself, as JSON."""
