@@ -1,0 +1,111 @@
+"""What is written for people is complete and true: commands, exit codes, links, service unit."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import pytest
+
+from scrapy_do.client.errors import Exit
+from scrapy_do.client.main import group
+
+TOP = Path(__file__).parent.parent
+README = (TOP / "README.md").read_text()
+COMMAND_LINE = (TOP / "docs" / "command-line.md").read_text()
+UNIT = TOP / "systemd" / "scrapy-do.service"
+MARKDOWN = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md")])
+
+
+def test_the_readme_is_short() -> None:
+    """Who reads it sees the whole of it."""
+    assert len(README.splitlines()) <= 120
+
+
+def test_a_fresh_machine_needs_two_commands() -> None:
+    """The README's only shell block holds the two commands."""
+    (block,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert re.findall(r"^make \w+", block, re.MULTILINE) == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each link to a file of ours names one that is there."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
+    ours = [link for link in links if "://" not in link]
+    assert [link for link in ours if not (path.parent / link).exists()] == []
+
+
+def _section(name: str) -> str:
+    """Return a section of the command line's page."""
+    return COMMAND_LINE.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+def test_every_command_and_option_is_documented() -> None:
+    """The page of the command line has each command, each option, and its help."""
+    documented = re.findall(r"^## scrapy-do (\S+)$", COMMAND_LINE, re.MULTILINE)
+    assert sorted(group.commands) == sorted(documented)
+    for name, command in group.commands.items():
+        section = _section(f"scrapy-do {name}").replace("`", "")
+        options = [one for one in command.params if isinstance(one, click.Option)]
+        rows = re.findall(r"^\| (-.*?) \| (.*?) \|$", section, re.MULTILINE)
+        assert [row[0].split()[0].strip(",") for row in rows] == [one.opts[0] for one in options]
+        for one, row in zip(options, rows, strict=True):
+            assert set(one.opts) <= set(re.findall(r"--?[a-z-]+", row[0]))
+            assert one.help
+            assert one.help.split(".")[0].split(",")[0] in row[1]
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table of exit codes is the one of the code."""
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", _section("Exit codes"), re.MULTILINE)
+    assert [(str(code.value), code.name) for code in Exit] == rows
+
+
+def _unit() -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # its documented use
+    parser.read(UNIT)
+    return parser
+
+
+def test_the_unit_starts_what_there_is() -> None:
+    """The words of ExecStart are understood by the command, and the state is where it writes."""
+    service = _unit()["Service"]
+    program, command, *words = service["ExecStart"].split()
+    assert (program.rsplit("/", 1)[1], command) == ("scrapy-do", "serve")
+    context = group.commands[command].make_context(command, words)
+    assert context.params["data_dir"] == f"/var/lib/{service['StateDirectory']}"
+    assert context.params["config_path"] == Path("/etc/scrapy-do.conf")
+
+
+def test_the_unit_leaves_crawls_alone() -> None:
+    """The service manager signals the daemon only, and waits longer than a crawl may take."""
+    service = _unit()["Service"]
+    assert (service["Type"], service["KillMode"], service["Delegate"], service["OOMPolicy"]) == (
+        "notify",
+        "process",
+        "yes",
+        "continue",
+    )
+    assert int(service["TimeoutStopSec"]) > 30
+
+
+def test_every_directive_stands_once() -> None:
+    """No directive of the unit silently replaces another; SystemCallFilter is made to add up."""
+    names = re.findall(r"^(\w+)=", UNIT.read_text(), re.MULTILINE)
+    repeated = [one for one, other in pairwise(sorted(names)) if one == other]
+    assert repeated == ["SystemCallFilter"]
+
+
+@pytest.mark.live
+def test_the_unit_is_confined() -> None:
+    """The service manager's own judgement of the unit's exposure is 1.5 or less."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15"]
+    ended = subprocess.run([*words, UNIT], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
