@@ -1,7 +1,13 @@
-"""Cron expressions: cronsim says which instants, this counts them without walking.
+"""Cron expressions in a zone: cronsim reads them, this keeps them right over clock changes.
 
-The rules are cronsim's, which are Debian cron's: a fixed time in a gap runs right after
-it, in an overlap once; wildcards, and expressions with seconds, follow elapsed time.
+The rules are Debian cron's, as in cronsim: with a fixed minute and hour a time in a gap
+runs right after it, in an overlap once; wildcards, and expressions with seconds, run
+whenever the local clock shows a matching time.
+
+Note [Why cronsim runs on a naive clock]
+    Given a zone, cronsim 2.8 loops for ever where a change is not a whole hour on the hour:
+    `51 */3 * * *` in Pacific/Chatham on an autumn day. On a clock without zone it always
+    goes forward, so it is asked about stretches of one offset, and about nothing else.
 """
 
 from bisect import bisect_left
@@ -14,10 +20,21 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from scrapy_do.core.series import DAY, from_epoch_s, resolve, to_epoch_s
+from scrapy_do.core.series import (
+    DAY,
+    SECOND,
+    WEEK_S,
+    from_epoch_s,
+    offset_s,
+    resolve,
+    steady_until,
+    to_epoch_s,
+)
 
 DAY_S = 86_400
 FIELDS_WITH_SECONDS = 6
+MINUTE = timedelta(minutes=1)
+NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a local clock shows
 
 
 def fault_of(expression: str, since: datetime) -> str | None:
@@ -52,15 +69,15 @@ class Crontab:
     def __init__(self, expression: str, zone: ZoneInfo) -> None:
         self._expression = expression
         self._zone = zone
-        self._fields = CronSim(expression, datetime(1970, 1, 1, tzinfo=UTC))
+        self._fields = CronSim(expression, NAIVE_EPOCH)
         self._hours = sorted(self._fields.hours)
         self._minutes = sorted(self._fields.minutes)
         self._seconds = sorted(self._fields.seconds)
         words = expression.split()
-        # The same expression at second 0 only: a day is walked over minute by minute.
-        self._every_minute = (
-            " ".join(("0", *words[1:])) if len(words) == FIELDS_WITH_SECONDS else expression
-        )
+        with_seconds = len(words) == FIELDS_WITH_SECONDS
+        self._fixed = not with_seconds and "*" not in (words[0][0], words[1][0])
+        # The same expression at second 0 only: for counting, days are walked by minutes.
+        self._every_minute = " ".join(("0", *words[1:])) if with_seconds else expression
 
     def walk(self, after: datetime) -> Iterator[datetime]:
         """Yield the instants strictly after `after`, in strictly increasing order."""
@@ -82,15 +99,41 @@ class Crontab:
         return tuple(deque(found, maxlen=most))
 
     def _walk(self, expression: str, after: datetime) -> Iterator[datetime]:
-        # cronsim counts fixed times on the naive clock: in the second run through a repeated
-        # hour it answers with the first one, and times in a gap fall together. Only what is
-        # later than the last instant is one more instant.
+        return self._walk_fixed(after) if self._fixed else self._walk_shown(expression, after)
+
+    def _walk_fixed(self, after: datetime) -> Iterator[datetime]:
+        """Yield one instant for each local time; times in a gap fall together right after it."""
         last = after
-        for local in CronSim(expression, after.astimezone(self._zone)):
-            planned = local.astimezone(UTC)
+        # In the second run through a repeated hour the naive clock is behind, and finds times
+        # that have passed: only what is later than the last instant is one more.
+        for local in CronSim(self._expression, after.astimezone(self._zone).replace(tzinfo=None)):
+            planned = self._first_real(local)
             if planned > last:
                 yield planned
                 last = planned
+
+    def _first_real(self, local: datetime) -> datetime:
+        while True:
+            instant = resolve(local.date(), local.time(), self._zone)
+            if instant.astimezone(self._zone).replace(tzinfo=None) == local:
+                return instant
+            local += MINUTE
+
+    def _walk_shown(self, expression: str, after: datetime) -> Iterator[datetime]:
+        """Yield every instant at which the local clock shows a matching time."""
+        end = to_epoch_s(after) + 1
+        while True:
+            begin, offset = end, offset_s(self._zone, end)
+            local = NAIVE_EPOCH + (begin + offset) * SECOND
+            for shown in CronSim(expression, local - SECOND):
+                second = (shown - NAIVE_EPOCH) // SECOND - offset
+                while second >= end and offset_s(self._zone, end) == offset:
+                    end = steady_until(self._zone, end, end + WEEK_S, DAY_S)
+                if second >= end:
+                    break
+                yield from_epoch_s(second)
+            else:
+                return  # it never matches again
 
     def _days(self, after: datetime, until: datetime) -> list[_Day]:
         """Return the local days, whole or in part, of the seconds in (after, until]."""

@@ -37,6 +37,30 @@ def resolve(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at.replace(fold=0), tzinfo=zone).astimezone(UTC)
 
 
+def offset_s(zone: ZoneInfo, second: int) -> int:
+    """Return by how many seconds the local clock is ahead of UTC, at that second since 1970."""
+    offset = from_epoch_s(second).astimezone(zone).utcoffset()
+    assert offset is not None  # a ZoneInfo always has one
+    return offset // SECOND
+
+
+def steady_until(zone: ZoneInfo, begin: int, stop: int, period_s: int) -> int:
+    """Return the end of the stretch from `begin` on which the offset stays, modulo `period_s`.
+
+    It is `stop`, or a week from `begin`, if nothing changes before: looking once a week is
+    enough, as no zone changes its offset and back within one.
+    """
+
+    def phase(second: int) -> int:
+        return offset_s(zone, second) % period_s
+
+    end = min(begin + WEEK_S, stop)
+    first = phase(begin)
+    if phase(end) == first:
+        return end
+    return begin + bisect_left(range(begin, end), True, key=lambda second: phase(second) != first)
+
+
 class Series(Protocol):
     """A strictly increasing row of instants, numbered from 1."""
 
@@ -141,28 +165,12 @@ class ClockSeries:
             wanted -= strikes
             begin = end
 
-    def _phase(self, second: int) -> int:
-        """Return by how much the local clock is ahead of UTC, modulo the period."""
-        offset = from_epoch_s(second).astimezone(self.zone).utcoffset()
-        assert offset is not None  # a ZoneInfo always has one
-        return offset // SECOND % self.period_s
-
     def _steady_until(self, begin: int, stop: int) -> int:
-        """Return the end of the stretch from `begin` on which the phase stays, at most a week.
-
-        Most clock changes are whole periods, so most stretches are as long as they may be.
-        Looking once a week is enough: no zone changes its offset and back within one.
-        """
-        end = min(begin + WEEK_S, stop)
-        phase = self._phase(begin)
-        if self._phase(end) == phase:
-            return end
-        return begin + bisect_left(
-            range(begin, end), True, key=lambda second: self._phase(second) != phase
-        )
+        # Most clock changes are whole periods, so most stretches are as long as they may be.
+        return steady_until(self.zone, begin, stop, self.period_s)
 
     def _first_strike(self, begin: int) -> int:
-        return begin + (self.strike_s - begin - self._phase(begin)) % self.period_s
+        return begin + (self.strike_s - begin - offset_s(self.zone, begin)) % self.period_s
 
     def _strikes(self, begin: int, end: int) -> int:
         """Return the number of strikes from `begin` up to, not including, `end`."""
