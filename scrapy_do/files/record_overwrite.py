@@ -4,7 +4,8 @@ In place, a crash between two writes would lose records that were acknowledged.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from scrapy_do.files.disk import sync_directory
@@ -14,11 +15,11 @@ from scrapy_do.record_file import (
     beside,
     cut_index,
     open_regular,
-    opened,
     pack_times,
 )
 
 _NEW_SUFFIX = ".new"
+_CHUNK_BYTES = 1024 * 1024
 _EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -37,10 +38,13 @@ def overwrite(path: Path, lines: Sequence[bytes], first: int, now_ms: int) -> in
     times = _times(list(reader.times()), first, stop, count, now_ms)
     cut_index(path, first)
     _replace(beside(path, TIMES_SUFFIX), [pack_times(times)])
-    before = (0, reader.offset(first))
-    after = (reader.offset(stop), reader.offset(count))
-    with opened(path) as data:
-        size_bytes = _replace(path, [before, b"\n".join([*lines, b""]), after], data)
+    data = open_regular(path)
+    try:
+        before = _range(data, 0, reader.offset(first))
+        after = _range(data, reader.offset(stop), reader.offset(count))
+        size_bytes = _replace(path, chain(before, [b"\n".join([*lines, b""])], after))
+    finally:
+        os.close(data)
     sync_directory(path.parent)
     return size_bytes
 
@@ -59,33 +63,20 @@ def _times(
     return [*before, (first, committed_ms), (stop, resumed_ms), *after, (count, committed_ms)]
 
 
-def _replace(
-    path: Path, parts: Sequence[bytes | tuple[int, int]], source: int | None = None
-) -> int:
-    """Write a file anew, of bytes and of ranges of an open file, and sync it; return its size."""
+def _replace(path: Path, parts: Iterable[bytes]) -> int:
+    """Write a file anew and sync it before it takes its name; return its size in bytes."""
     new = beside(path, _NEW_SUFFIX)
     new.unlink(missing_ok=True)
-    target = open_regular(new, _EXCLUSIVE)
-    try:
-        for part in parts:
-            if isinstance(part, bytes):
-                _write(target, part)
-            elif source is not None:
-                _copy(source, target, *part)
-        os.fsync(target)
-        size_bytes = os.fstat(target).st_size
-    finally:
-        os.close(target)
+    with open(open_regular(new, _EXCLUSIVE), "wb") as file:  # noqa: PTH123 - a descriptor
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+        size_bytes = file.tell()
     new.replace(path)
     return size_bytes
 
 
-def _copy(source: int, target: int, start: int, stop: int) -> None:
-    while start < stop:
-        start += os.sendfile(target, source, start, stop - start)
-
-
-def _write(target: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(target, view) :]
+def _range(descriptor: int, start: int, stop: int) -> Iterator[bytes]:
+    while start < stop and (chunk := os.pread(descriptor, min(_CHUNK_BYTES, stop - start), start)):
+        yield chunk
+        start += len(chunk)

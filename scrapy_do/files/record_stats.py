@@ -123,21 +123,21 @@ def tally(path: Path, kind: RecordKind) -> tuple[Tally, int]:
         for end, line in scan(data, known):  # noqa: B007 - the last offset is used
             counted.add(line)
         if end != known:
-            save(path, counted, data, end)
+            save(path, counted, end)
     return counted, end
 
 
-def save(path: Path, counted: Tally, data: int, end: int) -> None:
-    """Remember counts that hold up to an offset of an open record file."""
-    content = {
-        "end": end,
-        "mark": _mark(data, end),
-        "input_values": counted.input_values,
-        "input_bytes": counted.input_bytes,
-        "counts": counted.counts,
-    }
+def save(path: Path, counted: Tally, end: int) -> None:
+    """Remember counts that hold up to an offset of the record file."""
     # Only a shortcut for the next time: without it the records are counted again.
-    with suppress(OSError):
+    with suppress(OSError), opened(path) as data:
+        content = {
+            "end": end,
+            "mark": _mark(data, end),
+            "input_values": counted.input_values,
+            "input_bytes": counted.input_bytes,
+            "counts": counted.counts,
+        }
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - no path
             json.dump(content, file)
@@ -170,10 +170,10 @@ def _load(path: Path, kind: RecordKind, data: int) -> tuple[Tally, int]:
     return Tally(kind), 0
 
 
-def _mark(data: int, end: int) -> int:
+def _mark(data: int | None, end: int) -> int:
     """Return a checksum of the bytes before an offset: it tells whether the file was changed."""
     start = max(0, end - _MARK_BYTES)
-    return zlib.crc32(os.pread(data, end - start, start))
+    return 0 if data is None else zlib.crc32(os.pread(data, end - start, start))
 
 
 # --- what each kind counts ---------------------------------------------------------------------
@@ -230,7 +230,8 @@ def packed_size(value: object) -> int:
             total += _integer_bytes(part)
         elif isinstance(part, float):
             total += _NUMBER_BYTES
-        elif isinstance(part, dict | list):
+        else:
+            assert isinstance(part, dict | list)
             length = len(part)
             # Containers have no 8-bit form: 3 bytes up to 65,535 members.
             total += 1 if length < _SHORT_CONTAINER else max(3, _header_bytes(length))

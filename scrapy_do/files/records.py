@@ -14,12 +14,12 @@ from scrapy_do.errors import BadArgument, LogNotFound, StoreUnavailable, TooLarg
 from scrapy_do.files.disk import space_needed, sync_directory
 from scrapy_do.files.record_overwrite import overwrite
 from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget, save, tally
-from scrapy_do.record_file import NO_FILE, RecordReader, RecordWriter, opened
+from scrapy_do.record_file import NO_FILE, RecordReader, RecordWriter
 
 VALUE_LIMIT_BYTES = 1024 * 1024  # of one record of a batch; source: Scrapy Cloud items API
 GAP_LIMIT = 1_000_000  # records that a batch may leave out before its start
 
-_PATIENCE_S = 2.0  # with a crawl that is writing
+_PATIENCE_S = 0.5  # with a crawl that is writing: it holds the lock for milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +125,7 @@ class RecordLog:
             counted.add(new)
         forget(self._path)
         size_bytes = overwrite(self._path, lines, first, now_ms)
-        with opened(self._path) as data:
-            if data is not None:
-                save(self._path, counted, data, size_bytes)
+        save(self._path, counted, size_bytes)
 
 
 @contextmanager

@@ -113,6 +113,7 @@ def layouts() -> Iterator[Honest]:
     junk = {"__MACOSX/._scrapy.cfg": b"\0\5\x16\7", ".DS_Store": b"\0\0\0\1Bud1"}
     yield _plain("from a Mac", {**below("shop", PROJECT), **junk}, root="shop")
     yield _plain("with directories", {"shop/": b"", "shop/spiders/": b"", **PROJECT})
+    yield _plain("directories last", {**PROJECT, "shop/spiders/": b"", "shop/": b""})
     yield _plain("empty directories", {**PROJECT, "data/": b"", "data/in/": b""})
     yield _plain("hidden files", {**PROJECT, ".gitignore": b"*.pyc\n", ".github/ci.yml": b"a: 1"})
     yield _plain("byte code", {**PROJECT, "shop/__pycache__/a.cpython-311.pyc": bytes(range(256))})
@@ -127,6 +128,7 @@ def layouts() -> Iterator[Honest]:
     yield _plain("a program", {**PROJECT, "bin/tool": b"\x7fELF" + bytes(range(256)) * 40})
     yield _plain("an archive inside", {**PROJECT, "tests/page.zip": packed(PROJECT)})
     yield _plain("half a megabyte of zeros", {**PROJECT, "data/zeros": bytes(500_000)})
+    yield _plain("one byte above a piece", {**PROJECT, "data/zeros": bytes(65_537)})
     yield _plain("a compressible fixture", {**PROJECT, "page.html": b"<td></td>" * 100_000})
 
 

@@ -237,6 +237,7 @@ def bombs() -> Iterator[Hostile]:
             "in all": _with(*(_claims(b"big%d" % i, 41 * MIB, 41 * MIB // 50) for i in range(5))),
             "zip64": _with(_claims64(b"big", 1 << 40)),
             "zip64, 16 exabytes": _with(_claims64(b"big", (1 << 64) - 1)),
+            "zip64, in one pass": _with(_streams64(b"big", 1 << 40)),
         },
     )
     yield from _cases(
@@ -285,6 +286,18 @@ def _claims64(name: bytes, size: int) -> Entry:
     extra = struct.pack("<2H2Q", 1, 16, size, 1)
     wide = {"size": 0xFFFFFFFF, "compressed": 0xFFFFFFFF, "extra": extra}
     return Entry(name=name, data=b"x", central=wide, local=wide)
+
+
+def _streams64(name: bytes, size: int) -> Entry:
+    wide = {"size": 0xFFFFFFFF, "extra": struct.pack("<2HQ", 1, 8, size)}
+    return Entry(
+        name=name,
+        data=b"x",
+        flags=UTF8_FLAG | DESCRIPTOR_FLAG,
+        central=wide,
+        local=UNKNOWN_SIZES,
+        after=struct.pack("<L2Q", 0, 1, size),
+    )
 
 
 def _many(entries: int, claimed: int | None = None) -> bytes:

@@ -1,5 +1,6 @@
 """The artifact store: a directory per job, and files that a crawl cannot turn into traps."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -150,3 +151,22 @@ def test_sweep(tmp_path: Path) -> None:
 
     assert names(tmp_path / "trash") == []
     assert list(store.jobs()) == [JOB]
+
+
+def test_no_descriptors_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cannot open files does not say that there are none."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(JOB)
+    log = store.records(JOB, RecordKind.LOGS)
+
+    def exhausted(*_arguments: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", exhausted)
+        with pytest.raises(OSError, match="Too many open files"):
+            store.open(JOB, Artifact.STDOUT)
+        with pytest.raises(OSError, match="Too many open files"):
+            log.write([b"{}"], now_ms=1)
+        with pytest.raises(OSError, match="Too many open files"):
+            log.count()

@@ -1,0 +1,90 @@
+"""Removal in two steps, also of what resists, and full disks."""
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.errors import NoSpace
+from scrapy_do.files.disk import discard, empty, make_private, space_needed
+from tests.files.zips import names
+
+
+def test_make_private(tmp_path: Path) -> None:
+    """A private directory is its owner's only, and making it twice is harmless."""
+    path = tmp_path / "a/b"
+
+    assert path == make_private(path) == make_private(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full(number: int) -> None:
+    """A full disk and a used up quota are the same trouble."""
+    with pytest.raises(NoSpace, match="There is no space left to store the log"):  # noqa: SIM117 - the inner one is tested
+        with space_needed("the log"):
+            raise OSError(number, "full")
+
+
+def test_other_errors() -> None:
+    """Other errors of the disk pass unchanged."""
+    with pytest.raises(OSError, match="broken"), space_needed("the log"):
+        raise OSError(errno.EIO, "broken")
+
+
+def test_discard_what_resists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree of read-only directories is opened up, without touching what its links lead to."""
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o555)
+    tree = tmp_path / "tree"
+    (tree / "a/b").mkdir(parents=True)
+    (tree / "a/link").symlink_to(outside)
+    (tree / "a/b").chmod(0o500)
+    refusals = {"rename": 1, "rmtree": 1}
+    opened = []
+
+    def refuse_once(name: str) -> None:
+        if refusals[name]:
+            refusals[name] -= 1
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    def rename(source: Path, target: Path) -> None:
+        refuse_once("rename")
+        move(source, target)
+
+    def rmtree(path: Path) -> None:
+        refuse_once("rmtree")
+        opened.append(stat.S_IMODE((path / "a/b").stat().st_mode))
+        remove(path)
+
+    move, remove = os.rename, shutil.rmtree
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", rename)
+        patched.setattr(shutil, "rmtree", rmtree)
+        assert discard(tree, make_private(tmp_path / "trash"))
+
+    assert opened == [0o700]
+    assert names(tmp_path) == ["outside", "trash"]
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o555
+
+
+def test_discard_nothing(tmp_path: Path) -> None:
+    """There may be nothing to remove."""
+    assert not discard(tmp_path / "nothing", make_private(tmp_path / "trash"))
+
+
+def test_empty(tmp_path: Path) -> None:
+    """Emptying keeps the directory and what links lead to."""
+    outside = make_private(tmp_path / "outside")
+    (outside / "file").write_bytes(b"x")
+    trash = make_private(tmp_path / "trash")
+    (trash / "link").symlink_to(outside)
+    (trash / "file").write_bytes(b"x")
+    make_private(trash / "folder/deep")
+
+    empty(trash)
+
+    assert (names(trash), names(outside)) == ([], ["file"])
