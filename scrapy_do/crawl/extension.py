@@ -90,7 +90,7 @@ class Recorder:
     def _spider_opened(self) -> None:
         self.opened = True
         loop = create_looping_call(self._tick)
-        loop.start(_TICK_S, now=False)
+        loop.start(min(_TICK_S, self._spec.report_interval_s), now=False)
         self._loop = loop
         self._report(ReportKind.OPENED)
 

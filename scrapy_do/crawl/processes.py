@@ -6,7 +6,6 @@ Standard library only: this is all that a holder keeps in memory for hours.
 import atexit
 import contextlib
 import ctypes
-import io
 import os
 import resource
 import signal
@@ -15,7 +14,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn, TextIO
 
 from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
 
@@ -98,10 +97,24 @@ def set_environment(environment: Mapping[str, str]) -> None:
 
 
 def set_streams() -> None:
-    """Write text as UTF-8, line by line, whatever the interpreter was started with."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    """Make text streams of what the descriptors are now: UTF-8, line by line.
+
+    The interpreter made its own when the descriptors were something else.
+    """
+    sys.stdin = _text(0, "r")
+    sys.stdout = _text(1, "w")
+    sys.stderr = _text(2, "w")
+
+
+def _text(descriptor: int, mode: Literal["r", "w"]) -> TextIO:
+    return os.fdopen(
+        descriptor,
+        mode,
+        buffering=1,
+        encoding="utf-8",
+        errors="backslashreplace",
+        closefd=False,
+    )
 
 
 def kill_group(group: int) -> None:

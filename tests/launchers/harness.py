@@ -1,0 +1,203 @@
+"""One way to drive the fake launcher and the real ones."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from scrapy_do.errors import BadArchive
+from scrapy_do.launchers import make_launcher
+from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, SpiderList
+from scrapy_do.launchers.services import Services
+from scrapy_do.wire import CrawlLimits, CrawlSpec, Report, ReportKind, SpidersRequest
+from tests.fakes import FakeCrawl, FakeLauncher
+
+PROJECTS = Path(__file__).parent.parent / "projects"
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "LANG": "C.UTF-8",
+    **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+}
+
+
+def make_spec(directory: Path, spider: str, project: str = "good", **changes: Any) -> CrawlSpec:
+    """Return an order for a spider of a test project, with its directories made."""
+    job_id: UUID = changes.pop("job_id", None) or uuid4()
+    attempt: int = changes.pop("attempt", 1)
+    run_dir = directory / "runs" / f"{job_id}.{attempt}"
+    work_dir = directory / "work" / f"{job_id}.{attempt}"
+    artifacts = directory / "jobs" / str(job_id)
+    for made in (run_dir, work_dir, artifacts):
+        made.mkdir(parents=True, exist_ok=True)
+    spec = CrawlSpec(
+        job_id=job_id,
+        attempt=attempt,
+        run_dir=run_dir,
+        work_dir=work_dir,
+        out=artifacts / "out",
+        err=artifacts / "err",
+        items=artifacts / "items.jsonl",
+        requests=artifacts / "requests.jsonl",
+        log=artifacts / "log.jsonl",
+        project=project,
+        version="1",
+        project_dir=PROJECTS / project,
+        settings_module=f"{project}.settings",
+        spider=spider,
+        arguments={},
+        settings={},
+        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(work_dir)},
+        python=sys.executable,
+        report_interval_s=0.2,
+    )
+    return replace(spec, **changes)
+
+
+def spiders_request(project: str, **changes: Any) -> SpidersRequest:
+    request = SpidersRequest(
+        project_dir=PROJECTS / project,
+        settings_module=f"{project}.settings",
+        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        python=sys.executable,
+        limits=CrawlLimits(open_files=1024),
+    )
+    return replace(request, **changes)
+
+
+class Harness(Protocol):
+    """What the contract needs of a launcher and the world around it."""
+
+    launcher: Launcher
+
+    def spec(self, spider: str, **changes: Any) -> CrawlSpec: ...
+
+    async def launch(self, spider: str, **changes: Any) -> Crawl: ...
+
+    async def heard(self, crawl: Crawl) -> Report: ...
+
+    async def restart(self) -> tuple[Adopted, ...]: ...
+
+    async def close(self) -> None: ...
+
+
+class RealHarness:
+    """Spawned or forked crawls in a directory."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415 - the plugin has chosen it by now
+
+        self._name = name
+        self.directory = directory
+        self.services = Services(
+            reactor=reactor,
+            now=lambda: datetime.now(UTC),
+            in_thread=lambda function: deferToThread(function),
+        )
+        self.launcher = self._make()
+        self.reports: list[Report] = []
+        self._waiting: list[tuple[UUID, ReportKind, Deferred[Report]]] = []
+
+    def _make(self) -> Launcher:
+        return make_launcher(
+            self._name,
+            reports_socket=self.directory / "reports.sock",
+            environment=ENVIRONMENT,
+            services=self.services,
+        )
+
+    def spec(self, spider: str, **changes: Any) -> CrawlSpec:
+        return make_spec(self.directory, spider, **changes)
+
+    async def launch(self, spider: str, **changes: Any) -> Crawl:
+        return await self.launcher.launch(self.spec(spider, **changes))
+
+    async def run(self, spec: CrawlSpec) -> Exit:
+        crawl = await self.launcher.launch(spec)
+        return await crawl.ended
+
+    async def heard(self, crawl: Crawl) -> Report:
+        """Return a report of a crawl whose spider runs."""
+        return await self.report(crawl, ReportKind.PROGRESS)
+
+    async def report(self, crawl: Crawl, kind: ReportKind) -> Report:
+        for report in self.reports:
+            if report.job_id == crawl.job_id and report.kind is kind:
+                return report
+        waiting: Deferred[Report] = Deferred()
+        self._waiting.append((crawl.job_id, kind, waiting))
+        return await waiting
+
+    def take(self, report: Report) -> None:
+        self.reports.append(report)
+        for one in tuple(self._waiting):
+            job_id, kind, waiting = one
+            if report.job_id == job_id and report.kind is kind:
+                self._waiting.remove(one)
+                waiting.callback(report)
+
+    async def begin(self) -> None:
+        await self.launcher.start((), self.take)
+
+    async def restart(self) -> tuple[Adopted, ...]:
+        await self.launcher.stop(leave_crawls=True)
+        return await self.start_again()
+
+    async def start_again(self) -> tuple[Adopted, ...]:
+        self.launcher = self._make()
+        runs = sorted((self.directory / "runs").iterdir())
+        return await self.launcher.start(runs, self.take)
+
+    async def close(self) -> None:
+        await self.launcher.stop(leave_crawls=False)
+
+
+class FakeHarness:
+    """The fake launcher, its spiders acted by this class."""
+
+    LISTS: Mapping[str, SpiderList | Exception] = {
+        "talking": SpiderList(names=("loud",)),
+        "broken": BadArchive("Unable to get the list of spiders: ModuleNotFoundError: ..."),
+    }
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.fake = FakeLauncher()
+        self.launcher: Launcher = self.fake
+        self.fake.stubborn_spiders.add("stubborn")
+        for project, answer in self.LISTS.items():
+            self.fake.spider_lists[PROJECTS / project] = answer
+
+    def spec(self, spider: str, **changes: Any) -> CrawlSpec:
+        return make_spec(self.directory, spider, **changes)
+
+    async def launch(self, spider: str, **changes: Any) -> Crawl:
+        crawl = await self.fake.launch(self.spec(spider, **changes))
+        if spider == "noop":
+            crawl.finish()
+        return crawl
+
+    async def heard(self, crawl: Crawl) -> Report:
+        assert isinstance(crawl, FakeCrawl)
+        heard: list[Report] = []
+        await self.fake.start((), heard.append)
+        self.fake.report(
+            Report(job_id=crawl.job_id, attempt=crawl.attempt, kind=ReportKind.OPENED, time_ms=1)
+        )
+        return heard[0]
+
+    async def restart(self) -> tuple[Adopted, ...]:
+        await self.launcher.stop(leave_crawls=True)
+        self.fake = self.fake.restarted()
+        self.launcher = self.fake
+        runs = sorted((self.directory / "runs").iterdir())
+        return await self.launcher.start(runs, lambda _report: None)
+
+    async def close(self) -> None:
+        await self.launcher.stop(leave_crawls=False)

@@ -1,0 +1,42 @@
+"""The contract suite on each launcher."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+
+from tests.launchers.contract import LauncherContract
+from tests.launchers.harness import FakeHarness, Harness, RealHarness
+
+
+class TestFakeLauncher(LauncherContract):
+    """The stand-in of all other tests."""
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Harness:
+        return FakeHarness(tmp_path)
+
+
+@pytest.mark.live
+class TestSpawnLauncher(LauncherContract):
+    """A fresh interpreter per crawl."""
+
+    @pytest_twisted.async_yield_fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
+        harness = RealHarness("spawn", tmp_path)
+        await harness.begin()
+        yield harness
+        await harness.close()
+
+
+@pytest.mark.live
+class TestForkServerLauncher(LauncherContract):
+    """Crawls forked from a warm parent."""
+
+    @pytest_twisted.async_yield_fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
+        harness = RealHarness("fork", tmp_path)
+        await harness.begin()
+        yield harness
+        await harness.close()

@@ -1,0 +1,2 @@
+BOT_NAME = "broken"
+SPIDER_MODULES = ["broken.spiders"]

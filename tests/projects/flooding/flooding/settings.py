@@ -1,0 +1,2 @@
+BOT_NAME = "flooding"
+SPIDER_MODULES = ["flooding.spiders"]

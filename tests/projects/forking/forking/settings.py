@@ -1,0 +1,2 @@
+BOT_NAME = "forking"
+SPIDER_MODULES = ["forking.spiders"]

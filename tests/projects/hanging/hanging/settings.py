@@ -1,0 +1,2 @@
+BOT_NAME = "hanging"
+SPIDER_MODULES = ["hanging.spiders"]

@@ -1,0 +1,2 @@
+BOT_NAME = "leaving"
+SPIDER_MODULES = ["leaving.spiders"]

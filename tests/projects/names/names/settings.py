@@ -1,0 +1,2 @@
+BOT_NAME = "names"
+SPIDER_MODULES = ["names.spiders"]

@@ -1,0 +1,2 @@
+BOT_NAME = "talking"
+SPIDER_MODULES = ["talking.spiders"]
