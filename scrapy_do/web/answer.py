@@ -1,7 +1,7 @@
 """What a handler gives back: a value, a `Response`, or a `Stream`."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
@@ -35,7 +35,7 @@ class Stream:
     `release` is called exactly once, however the answer ends, also when it never began.
     """
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     content_type: str | None
     status: int = 200
     length_bytes: int | None = None

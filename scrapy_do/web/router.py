@@ -61,6 +61,7 @@ from werkzeug.routing import IntegerConverter, RequestRedirect
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotPermitted
 from scrapy_do.web.answer import JSON, Answer, Response, Stream, json_response
+from scrapy_do.web.auth import Access
 from scrapy_do.web.params import Params
 from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle, UnknownPath, WrongVerb
@@ -130,11 +131,15 @@ class _BoundedInteger(IntegerConverter):
 class Router:
     """The routes of one dialect, and the style of its errors.
 
-    `any_slash` also accepts every path with a slash added at its end.
+    `any_slash` also accepts every path with a slash added at its end. `access` decides
+    about credentials in place of the site's, for a dialect with credentials of its own.
     """
 
-    def __init__(self, *, style: ErrorStyle, any_slash: bool = False) -> None:
+    def __init__(
+        self, *, style: ErrorStyle, any_slash: bool = False, access: Access | None = None
+    ) -> None:
         self.style = style
+        self.access = access
         self._any_slash = any_slash
         self._klein = Klein()
         self._klein.url_map.merge_slashes = False

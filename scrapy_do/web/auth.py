@@ -1,0 +1,145 @@
+"""Who asks: the credentials of a request, and who they belong to.
+
+Secrets are compared by digest and in constant time, and every known digest is compared,
+so that neither the time nor the answer tells how near a guess was.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+from scrapy_do.core.principal import Principal, Role
+from scrapy_do.errors import NotAuthenticated
+from scrapy_do.web.status import Malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoCredentials:
+    """The request says nothing about who asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCredentials:
+    """One secret: a bearer token, an API key in the query, or a Basic user alone."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordCredentials:
+    """A user and a password, from Basic."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+Credentials = NoCredentials | TokenCredentials | PasswordCredentials
+
+
+class Access(Protocol):
+    """Decides who credentials belong to."""
+
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """Who asks.
+
+        Raises:
+            NotAuthenticated: nobody, or not this way.
+        """
+        ...
+
+
+Verifier = Callable[[str, str], Awaitable[Principal | None]]
+
+
+def credentials_of(authorization: Sequence[str], api_keys: Sequence[str]) -> Credentials:
+    """The credentials in a request; the header wins over the query.
+
+    `authorization` are the values of that header, `api_keys` those of the query argument
+    `apikey`. Source: Scrapy Cloud, whose API key is a Basic user with an empty password.
+
+    Raises:
+        Malformed: two Authorization headers, or a Basic one that cannot be decoded.
+    """
+    if len(authorization) > 1:
+        raise Malformed("More than one Authorization header")
+    if not authorization:
+        return TokenCredentials(token=api_keys[0]) if api_keys else NoCredentials()
+    scheme, _, value = authorization[0].strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return TokenCredentials(token=value.strip())
+    if scheme.lower() == "basic":
+        return _basic(value.strip())
+    return NoCredentials()
+
+
+def _basic(value: str) -> Credentials:
+    try:
+        text = base64.b64decode(value, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise Malformed("The Basic credentials cannot be decoded") from None
+    user, _, password = text.partition(":")
+    if password:
+        return PasswordCredentials(user=user, password=password)
+    return TokenCredentials(token=user) if user else NoCredentials()
+
+
+LOCAL = Principal(name="local", role=Role.ADMIN)
+
+
+class OpenAccess:
+    """No authentication: everybody who reaches us is the local administrator.
+
+    For loopback listeners and Unix sockets only; the daemon refuses to start others so.
+    """
+
+    async def authenticate(self, credentials: Credentials) -> Principal:  # noqa: ARG002  everybody
+        """The local administrator, whatever was sent."""
+        return LOCAL
+
+
+class TokenAccess:
+    """Tokens from a table of digests, and passwords by a verifier.
+
+    `tokens` maps the hexadecimal SHA-256 of a token to its owner; it is read at each
+    request, so that its owner may change it. `verify` gets user and password and takes
+    the same time for an unknown user as for a wrong password; None refuses all passwords.
+    """
+
+    def __init__(self, tokens: Mapping[str, Principal], *, verify: Verifier | None = None) -> None:
+        self._tokens = tokens
+        self._verify = verify
+
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """The owner of the token or the user.
+
+        Raises:
+            NotAuthenticated: there is none.
+        """
+        principal = None
+        match credentials:
+            case TokenCredentials(token=token):
+                principal = self._owner(token)
+            case PasswordCredentials(user=user, password=password) if self._verify is not None:
+                principal = await self._verify(user, password)
+            case NoCredentials() | PasswordCredentials():
+                pass
+        if principal is None:
+            raise NotAuthenticated("Credentials are needed, and none that are known were sent")
+        return principal
+
+    def _owner(self, token: str) -> Principal | None:
+        digest = token_digest(token)
+        owner = None
+        for known, principal in self._tokens.items():
+            if hmac.compare_digest(known, digest):
+                owner = principal
+        return owner
+
+
+def token_digest(token: str) -> str:
+    """How a token is stored: the hexadecimal SHA-256. Tokens are random, so no salt."""
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,198 @@
+# ruff: noqa: N802, N815  the names are those of twisted.web
+# twisted.web.http is untyped:
+# mypy: disable-error-code="no-untyped-call"
+"""One connection: deadlines, a least pace, no folded headers, refusals before the body.
+
+What `twisted.web` leaves open is closed here. Its own time-out starts again with every
+byte, so a head may take for ever; ours is absolute. Nagle's algorithm is off already
+(`HTTPChannel.connectionMade`), and the head and body of a small answer meet in the
+transport's buffer, so they leave in one write.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import http
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much. Seconds, bytes, connections.
+
+    `headers_s` runs from the first byte of a request, or from the connection. A body must
+    bring `body_bytes_per_s` in every window of `body_window_s`. An answer must be taken
+    from our buffer (64 KiB) within `stall_s`. `linger_s` is how long a client that is
+    still sending a refused body has for reading why.
+    """
+
+    headers_s: float = 10
+    idle_s: float = 60
+    body_window_s: float = 10
+    body_bytes_per_s: int = 1024
+    stall_s: float = 60
+    linger_s: float = 2
+    connections: int = 512
+    connections_per_address: int = 64
+
+
+class Phase(Enum):
+    """What a connection is doing."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    IDLE = auto()
+    CLOSING = auto()
+
+
+class Channel(http.HTTPChannel):
+    """A connection: Twisted's parser with our clock and our refusals."""
+
+    # All set by the factory and the transport; `site` is a `request.Door`.
+    site: Any
+    transport: Any
+    callLater: Any
+    requests: list[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase = Phase.HEAD
+        self.is_full = False
+        self._deadline: Any = None
+        self._stall: Any = None
+        self._window_bytes = 0
+
+    # --- what Twisted calls
+
+    def connectionMade(self) -> None:
+        """Start the clock."""
+        super().connectionMade()
+        self._enter(Phase.HEAD, self.site.limits.headers_s)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes, unless nothing that comes can matter any more."""
+        if self.phase is Phase.CLOSING:
+            return
+        if self.phase is Phase.IDLE and data:
+            self._enter(Phase.HEAD, self.site.limits.headers_s)
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of a head; refuse folded headers, which proxies read differently."""
+        if line[:1] in (b" ", b"\t"):
+            self.refuse_syntax()
+            return
+        known = len(self.requests)
+        super().lineReceived(line)
+        if len(self.requests) > known:
+            self.requests[-1].request_line = line
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a piece of a body."""
+        if self.phase is not Phase.CLOSING:
+            self._window_bytes += len(data)
+            super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:
+        """A request is complete, unless it was answered before."""
+        if self.phase is not Phase.CLOSING:
+            self._enter(Phase.ANSWER, None)
+            super().allContentReceived()
+
+    def requestDone(self, request: http.Request) -> None:
+        """Wait for the next request; it may be in our buffer already."""
+        if self.phase is not Phase.CLOSING:
+            self._enter(Phase.IDLE, self.site.limits.idle_s)
+        super().requestDone(request)
+
+    def loseConnection(self) -> None:
+        """Close, but after a refused body only when the client had time to read why."""
+        if self.phase is not Phase.CLOSING:
+            super().loseConnection()
+
+    def pauseProducing(self) -> None:
+        """Our buffer is full: the client has to read."""
+        self.is_full = True
+        if self._stall is None:
+            self._stall = self.callLater(self.site.limits.stall_s, self.abort)
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Our buffer is empty again."""
+        self.is_full = False
+        self._stop_stall()
+        super().resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self._enter(Phase.CLOSING, None)
+        self._stop_stall()
+        self.site.disconnected(self)
+        super().connectionLost(reason)
+
+    # --- what requests and the site call
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing is lost when the connection is closed now."""
+        return self.phase in (Phase.HEAD, Phase.IDLE)
+
+    def hold_body(self) -> None:
+        """Read no more until `admit_body` or `linger`."""
+        self._enter(Phase.BODY, None)
+        self.transport.pauseProducing()
+
+    def admit_body(self) -> None:
+        """Read the body, and watch its pace from now on."""
+        self._enter(Phase.BODY, None)
+        self._window_bytes = 0
+        self._watch_pace()
+        self.transport.resumeProducing()
+
+    def linger(self) -> None:
+        """Drop what still comes, and close in a moment."""
+        self.persistent = False
+        self._enter(Phase.CLOSING, self.site.limits.linger_s)
+        self.transport.resumeProducing()
+
+    def refuse_syntax(self) -> None:
+        """Answer what is not HTTP and close."""
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+        super().loseConnection()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.transport.abortConnection()
+
+    # --- time
+
+    def _enter(self, phase: Phase, deadline_s: float | None) -> None:
+        self.phase = phase
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+        if deadline_s is not None:
+            self._deadline = self.callLater(deadline_s, self.abort)
+
+    def _watch_pace(self) -> None:
+        limits = self.site.limits
+        window_s = limits.body_window_s
+
+        def check() -> None:
+            if self._window_bytes < window_s * limits.body_bytes_per_s:
+                self.abort()
+            else:
+                self._window_bytes = 0
+                self._watch_pace()
+
+        self._deadline = self.callLater(window_s, check)
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None and self._stall.active():
+            self._stall.cancel()
+        self._stall = None

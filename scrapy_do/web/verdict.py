@@ -1,0 +1,157 @@
+"""The verdict on a request, before its body, and the way to its handler.
+
+Order: syntax of the target, dialect (for the words of what follows), draining, Host,
+Origin, credentials, route, role, length. So nobody without credentials learns which paths
+exist, and nothing of a refused body is read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from twisted.python.failure import Failure
+
+from scrapy_do.core.principal import Principal, Role
+from scrapy_do.errors import NotAuthenticated, ShuttingDown
+from scrapy_do.web.answer import Answer, Response
+from scrapy_do.web.auth import Access, credentials_of
+from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
+from scrapy_do.web.params import Params
+from scrapy_do.web.request import Head, check_size
+from scrapy_do.web.router import Call, Dialect, Matched, Router, check_role
+from scrapy_do.web.spool import InThread
+from scrapy_do.web.status import ErrorStyle, Malformed, failure_response
+from scrapy_do.web.upload import Fields, Form, Sink, decode_pairs, sink_for
+
+HEALTH_PATH = "/healthz"
+ANONYMOUS = Principal(name="anonymous", role=Role.READ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteParts:
+    """What a site is made of; see `make_site`."""
+
+    dialects: Sequence[Dialect]
+    access: Access
+    hosts: OwnHosts
+    public: frozenset[str]
+    spool_dir: Path
+    in_thread: InThread
+
+    def dialect(self, path: str) -> Dialect | None:
+        """The dialect of a path: the one with the longest prefix."""
+        fitting = [
+            dialect
+            for dialect in self.dialects
+            if path == dialect.prefix or path.startswith(f"{dialect.prefix}/")
+        ]
+        return max(fitting, key=lambda dialect: len(dialect.prefix), default=None)
+
+    def is_public(self, path: str) -> bool:
+        """Whether a path needs no credentials."""
+        return path in self.public or any(
+            path.startswith(one) for one in self.public if one.endswith("/")
+        )
+
+
+_NOWHERE = Router(style=ErrorStyle())
+
+
+class Verdict:
+    """What the site makes of one request."""
+
+    def __init__(self, parts: SiteParts, head: Head, *, is_draining: bool) -> None:
+        self.limit_bytes = 0
+        self._parts = parts
+        self._head = head
+        self._is_draining = is_draining
+        self._router = _NOWHERE
+        self._path = ""
+        self._host = ""
+        self._query: Fields = {}
+        self._principal = ANONYMOUS
+        self._matched: Matched | None = None
+
+    async def admit(self) -> Sink | None:
+        """Judge the head; where its body goes, None when there is none."""
+        head = self._head
+        authority, raw_path, raw_query = split_target(head.target)
+        self._path = _decoded(raw_path)
+        dialect = self._parts.dialect(self._path)
+        if dialect is not None:
+            self._router = dialect.router
+        if self._is_draining and self._path != HEALTH_PATH:
+            raise ShuttingDown("The server is stopping")
+        self._check_source(authority)
+        self._query = decode_pairs(raw_query.encode("latin-1"))
+        self._principal = await self._authenticate()
+        self._matched = self._router.match(head.method, self._path)
+        check_role(self._principal, self._matched.route.role)
+        return self._sink(self._matched)
+
+    async def answer(self, form: Form) -> Answer:
+        """Run the handler of the route."""
+        if self._matched is None:
+            raise AssertionError("only what was admitted is answered")
+        scheme = "https" if self._head.is_secure else "http"
+        call = Call(
+            method=self._head.method,
+            path=self._path,
+            base_url=f"{scheme}://{self._host}",
+            params=Params.of(self._query, form),
+            principal=self._principal,
+            headers=self._head.headers,
+            client=self._head.client,
+            in_thread=self._parts.in_thread,
+            body=form.body,
+            document=form.document,
+        )
+        return await self._router.answer(self._matched, call)
+
+    def refusal(self, failure: Failure) -> Response:
+        """Say in the words of the dialect what went wrong."""
+        return failure_response(
+            failure, self._router.style, where=f"{self._head.method} {self._path}"
+        )
+
+    def _check_source(self, authority: str | None) -> None:
+        head, hosts = self._head, self._parts.hosts
+        self._host = check_host(head.values("Host"), authority, hosts)
+        check_origin(
+            head.method,
+            host=self._host,
+            origins=head.values("Origin"),
+            fetch_sites=head.values("Sec-Fetch-Site"),
+            own=hosts,
+        )
+
+    async def _authenticate(self) -> Principal:
+        """Deny by default; a public path is served to nobody in particular, too."""
+        access = self._router.access or self._parts.access
+        api_keys = self._query.get("apikey", ())
+        try:
+            return await access.authenticate(
+                credentials_of(self._head.values("Authorization"), api_keys)
+            )
+        except NotAuthenticated:
+            if self._parts.is_public(self._path):
+                return ANONYMOUS
+            raise
+
+    def _sink(self, matched: Matched) -> Sink | None:
+        rules, head = matched.route.body, self._head
+        self.limit_bytes = rules.limit_bytes
+        if head.length_bytes == 0:
+            return None
+        check_size(head.length_bytes or 0, rules.limit_bytes)
+        content_type = next(iter(head.values("Content-Type")), "")
+        encoding = ", ".join(head.values("Content-Encoding"))
+        return sink_for(rules, content_type, encoding, self._parts.spool_dir)
+
+
+def _decoded(raw_path: str) -> str:
+    try:
+        return unquote_to_bytes(raw_path.encode("latin-1")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("The path is not valid UTF-8") from None
