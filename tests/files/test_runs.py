@@ -22,6 +22,13 @@ def test_create(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
+def test_path(tmp_path: Path) -> None:
+    """The directory of an attempt can be named without listing."""
+    store = RunStore(tmp_path)
+
+    assert store.create(JOB, 3) == store.path(JOB, 3)
+
+
 def test_create_twice(tmp_path: Path) -> None:
     """A directory is used for one attempt only."""
     store = RunStore(tmp_path)
