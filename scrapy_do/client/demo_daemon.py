@@ -1,18 +1,21 @@
 """A daemon as a child process: started, awaited, ended."""
 
 import os
-import selectors
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from scrapy_do.client.errors import Exit, UserError
+from scrapy_do.client.errors import UserError
 
 _READY_WORDS = "listening on "
+_ERROR = "error: "
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
 _LOG = "daemon.log"
@@ -29,48 +32,55 @@ def daemon(data_dir: Path, *, port: int, options: Mapping[str, str]) -> Iterator
     Raises:
         UserError: it did not start; the end of its log says why.
     """
-    log_path = data_dir.parent / _LOG
     words = [sys.executable, "-m", "scrapy_do", "serve"]
     words += ["--data-dir", str(data_dir), "--listen", f"127.0.0.1:{port}"]
     inherited = {key: text for key, text in os.environ.items() if not key.startswith("SCRAPY_DO_")}
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - constant words
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=inherited | dict(options),
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop it in good order
-        )
+    process = subprocess.Popen(  # noqa: S603 - constant words
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=inherited | dict(options),
+        start_new_session=True,  # Ctrl-C reaches us alone; we stop it in good order
+    )
+    said: queue.Queue[str] = queue.Queue()
+    log = data_dir.parent / _LOG
+    keeper = threading.Thread(target=_keep, args=(process.stdout, log, said), daemon=True)
     with process:
+        keeper.start()
         try:
-            yield _address(process, log_path)
+            yield _address(said)
         finally:
             _end(process)
+            keeper.join()
 
 
-def _address(process: "subprocess.Popen[bytes]", log_path: Path) -> str:
+def _address(said: "queue.Queue[str]") -> str:
     """Wait for the line that says where the daemon listens."""
-    assert process.stdout is not None
     deadline = time.monotonic() + _START_LIMIT_S
-    heard = b""
-    os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while (left_s := deadline - time.monotonic()) > 0 and selector.select(left_s):
-            part = os.read(process.stdout.fileno(), 4096)
-            heard += part
-            for line in heard.decode("utf-8", "replace").splitlines(keepends=True):
-                if _READY_WORDS in line and line.endswith("\n"):
-                    return line.rsplit(_READY_WORDS, 1)[1].strip()
-            if not part:
-                break
-    last = log_path.read_text("utf-8", "replace").strip().splitlines()[-3:]
-    raise UserError(
-        "the daemon did not start: " + (" | ".join(last) or "it said nothing"),
-        try_="scrapy-do serve",
-        code=Exit.FAILED,
-    )
+    heard = []
+    try:
+        while line := said.get(timeout=max(deadline - time.monotonic(), 0)):
+            heard.append(line.rstrip())
+            if _READY_WORDS in line:
+                return line.rsplit(_READY_WORDS, 1)[1].strip()
+    except queue.Empty:
+        heard.append(f"it did not listen within {_START_LIMIT_S:.0f} s")
+    errors = [line.removeprefix(_ERROR) for line in heard if line.startswith(_ERROR)]
+    reason = (errors or heard or ["it said nothing"])[-1]
+    raise UserError(f"the daemon did not start: {reason}", try_="scrapy-do serve")
+
+
+def _keep(output: IO[bytes], log: Path, said: "queue.Queue[str]") -> None:
+    """Write what the daemon says into the log, and hand it on until it listens or ends."""
+    starting = True
+    with log.open("wb", buffering=0) as file:
+        for line in output:
+            file.write(line)
+            if starting:
+                said.put(line.decode("utf-8", "replace"))
+                starting = _READY_WORDS.encode() not in line
+    said.put("")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -46,7 +46,10 @@ def show(*, once: bool, port: int, keep: Path | None) -> None:
         directory = stack.enter_context(_directory(keep))
         site = stack.enter_context(DemoSite())
         click.echo(f"Scrapy Do {__version__}: starting a daemon ...")
-        options = {"SCRAPY_DO_CRAWLS_ENVIRONMENT": f"QUOTESBOT_SITE={site.url}"}
+        options = {
+            "SCRAPY_DO_CRAWLS_ENVIRONMENT": f"QUOTESBOT_SITE={site.url}",
+            "SCRAPY_DO_CRAWLS_REPORT_INTERVAL": "0.5",
+        }
         url = stack.enter_context(daemon(directory / "data", port=port, options=options))
         click.echo(f"  daemon  {url}  (data in {directory})")
         click.echo(f"  site    {site.url}")
