@@ -1,0 +1,405 @@
+"""Which planned instants become jobs, which are missed, which are skipped, and what comes next.
+
+Pure: time, zone and randomness come in. Every function takes an `Order`, what a schedule
+is planned from, and answers with values; whoever stores them does so in one transaction.
+
+Note [On time, late, missed]
+    Timers fire a little late and a daemon may be busy: the newest due instant is *on time*
+    within `ON_TIME_S` of its start (or within the catch-up window, where that is shorter),
+    and fires under every policy. All other due instants are late, and the policy decides:
+    `latest` takes the newest one, on time or not, so never more than one job; `all` takes
+    the `MOST_CAUGHT_UP` newest inside the window; `none` takes none. The rest is missed.
+
+Note [Overlap and catch-up]
+    The overlap policy compares what is due with the jobs that were there before. The jobs
+    of one catch-up do not overlap each other: `all` asked for every one of them.
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
+from scrapy_do.core.when import (
+    Missed,
+    Now,
+    RandomGap,
+    When,
+    draw,
+    missed,
+    next_after,
+    shortest_gap,
+)
+from scrapy_do.errors import BadArgument, BadWhen
+
+ON_TIME_S = 60.0
+LEAST_ON_TIME_S = 1.0
+"""However short the catch-up window, no timer is so exact that less would ever fire."""
+
+MOST_CAUGHT_UP = 100
+MOST_BACKFILLED = 1000
+MOST_DRAWN = 10_000
+"""How many gaps of a random interval are drawn to pass over one downtime."""
+
+LARGEST_STEP_BACK = timedelta(hours=3)
+"""A clock set back by more is a correction; by less, the instants have happened already."""
+
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a schedule is planned from.
+
+    Planning goes on strictly after `last_planned`, or the anchor where that is None.
+    `drawn` is the gap drawn for the next instant of a random interval. `fired` counts the
+    jobs made so far.
+    """
+
+    schedule_id: UUID
+    when: When
+    zone: ZoneInfo
+    anchor: datetime
+    policies: Policies
+    last_planned: datetime | None = None
+    drawn: timedelta | None = None
+    fired: int = 0
+
+    @property
+    def since(self) -> datetime:
+        """The instant after which planning goes on."""
+        return self.anchor if self.last_planned is None else self.last_planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a schedule stores about its next instant.
+
+    `next_due` is the planned instant, None when there is none: the schedule is finished.
+    `wake_at` is when it starts, `next_due` plus its jitter; it follows from the rest and
+    need not be stored.
+    """
+
+    anchor: datetime
+    last_planned: datetime | None
+    next_due: datetime | None
+    drawn: timedelta | None
+    wake_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Successive planned instants that made no job: the first, the last, their number."""
+
+    first: datetime
+    last: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What became of the instants that were due, and the plan from here on.
+
+    `jobs` are planned instants, oldest first, at most `MOST_CAUGHT_UP`; `stop_active` says
+    to stop the schedule's active jobs before these start. `missed` lies before them.
+    `passed` went by while the schedule was paused.
+    """
+
+    plan: Plan
+    jobs: tuple[datetime, ...] = ()
+    missed: Stretch | None = None
+    skipped: Stretch | None = None
+    passed: Stretch | None = None
+    stop_active: bool = False
+
+
+def order_of(schedule: Schedule) -> Order:
+    """Read what a stored schedule is planned from.
+
+    Raises:
+        BadArgument: its zone is no longer known.
+        BadWhen: its specification is no longer understood.
+    """
+    zone = parse_zone(schedule.zone)
+    when = parse_when(schedule.spec, now=schedule.anchor, zone=zone)
+    if isinstance(when, Now):
+        raise BadWhen("'now' makes a job, not a schedule; for example: 'every day at 12:30'")
+    return Order(
+        schedule_id=schedule.id,
+        when=when,
+        zone=zone,
+        anchor=schedule.anchor,
+        last_planned=schedule.last_planned,
+        drawn=schedule.drawn,
+        policies=schedule.policies,
+        fired=schedule.counts.fired,
+    )
+
+
+def replan(order: Order, *, rng: Random) -> Plan:
+    """Return the next instant of a schedule: when it is made, edited, or loaded at start.
+
+    It may lie in the past: `decide` then says what becomes of it. A gap is drawn only
+    where none is stored.
+    """
+    drawn = draw(order.when, rng) if order.drawn is None else order.drawn
+    planned = _next(order, after=order.since, drawn=drawn)
+    until, max_runs = order.policies.until, order.policies.max_runs
+    over = (
+        planned is None
+        or (until is not None and planned > until)
+        or (max_runs is not None and order.fired >= max_runs)
+    )
+    return Plan(
+        anchor=order.anchor,
+        last_planned=order.last_planned,
+        next_due=None if over else planned,
+        drawn=None if over else drawn,
+        wake_at=None if over or planned is None else start_of(order, planned),
+    )
+
+
+def decide(order: Order, *, now: datetime, active: bool, pending: bool, rng: Random) -> Decision:
+    """Say what becomes of all planned instants up to `now`.
+
+    `active` says that a job of the schedule is starting, running or stopping, `pending`
+    that one waits to start. Nothing due is no error: the decision is then only the plan.
+    """
+    due = _due(order, now, rng)
+    if not due.found.count:
+        return Decision(plan=replan(replace(order, drawn=due.drawn), rng=rng))
+    jobs = _caught_up(order, due.found, now)
+    late = _before_newest(due.found, len(jobs))
+    jobs, skipped, stop_active = _overlap(
+        order.policies.overlap, jobs, active=active, pending=pending
+    )
+    last = due.last
+    room = None if order.policies.max_runs is None else order.policies.max_runs - order.fired
+    if room is not None and len(jobs) >= room:
+        # The schedule ends with its last job: what would follow is no longer planned.
+        jobs, skipped = jobs[:room], ()
+        last = jobs[-1]
+    after = replace(order, last_planned=last, drawn=due.drawn, fired=order.fired + len(jobs))
+    return Decision(
+        plan=replan(after, rng=rng),
+        jobs=jobs,
+        missed=late,
+        skipped=_stretch(skipped),
+        stop_active=stop_active,
+    )
+
+
+def resume(order: Order, *, now: datetime, rng: Random) -> Decision:
+    """Plan on from now after a pause: what went by is neither missed nor caught up."""
+    passed = None
+    if isinstance(order.when, RandomGap):
+        planned = replan(order, rng=rng).next_due
+        if planned is not None and planned <= now:
+            passed = Stretch(first=planned, last=planned, count=1)
+    else:
+        passed = _before_newest(_found(order, min(now, order.policies.until or now), most=1), 0)
+    return Decision(plan=replan(_from(order, now), rng=rng), passed=passed)
+
+
+def after_step(
+    order: Order, *, now: datetime, back: timedelta = timedelta(0), rng: Random
+) -> Plan | None:
+    """Say what a wall clock that was set means; None when the plan stays as it is.
+
+    `back` is by how much it went back; negative when it went forward. A stored instant that
+    lies ahead of `now` tells it too, so at start `back` may be left out. A step back of at
+    most `LARGEST_STEP_BACK` changes nothing: the instants up to the last planned one have
+    had their jobs. A larger one is a correction, and the schedule is planned afresh from
+    now; an anchor that lies ahead is brought back to now. A step forward is downtime, which
+    `decide` deals with.
+    """
+    if max(back, order.since - now) <= LARGEST_STEP_BACK:
+        return None
+    return replan(replace(_from(order, now), anchor=min(order.anchor, now)), rng=rng)
+
+
+def backfill(
+    order: Order, *, first: datetime, last: datetime, now: datetime
+) -> tuple[datetime, ...]:
+    """Return the planned instants in [first, last] that are not ahead of `now`, oldest first.
+
+    They lie after the anchor and up to `until`. They are keys like all others, so that
+    doing it twice does nothing.
+
+    Raises:
+        BadArgument: `last` lies before `first`, there are more than `MOST_BACKFILLED`, or
+            the schedule has a random interval, whose past instants nobody knows.
+    """
+    if isinstance(order.when, RandomGap):
+        raise BadArgument("from", "a random interval has no planned instants to fill in")
+    if last < first:
+        raise BadArgument("to", "lies before 'from'")
+    found = missed(
+        order.when,
+        zone=order.zone,
+        anchor=order.anchor,
+        first_exclusive=first - INSTANT,
+        last_inclusive=min(last, now, order.policies.until or now),
+        most=MOST_BACKFILLED,
+    )
+    if found.count > MOST_BACKFILLED:
+        raise BadArgument(
+            "to",
+            f"there are {found.count} planned instants from then to then, "
+            f"the most at once is {MOST_BACKFILLED}",
+        )
+    return found.newest
+
+
+def start_of(order: Order, planned: datetime) -> datetime:
+    """Return when the job of a planned instant starts: at the instant plus its jitter.
+
+    The jitter is cut where it would reach the following instant, so that jobs start in
+    the order of their instants.
+    """
+    room_s = order.policies.jitter_s
+    if not room_s:
+        return planned
+    gap = shortest_gap(order.when) if isinstance(order.when, RandomGap) else None
+    following = _next(order, after=planned, drawn=gap)
+    if following is not None:
+        room_s = min(room_s, (following - planned).total_seconds())
+    return planned + timedelta(seconds=jitter_s(order.schedule_id, planned, room_s))
+
+
+def jitter_s(schedule_id: UUID, planned: datetime, most_s: float) -> float:
+    """Return the seconds from 0 to `most_s` by which the job of an instant starts later.
+
+    They follow from the schedule and the instant (to the millisecond, as it is stored), so
+    a restart gives the same.
+    """
+    key = f"{schedule_id} {int(planned.timestamp() * 1000)}"
+    digest = hashlib.sha256(key.encode()).digest()
+    return most_s * int.from_bytes(digest[:6], "big") / 2**48
+
+
+# --- what is due ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """The instants that are due; planning goes on after `last`, with `drawn` as the next gap."""
+
+    found: Missed
+    last: datetime
+    drawn: timedelta | None = None
+
+
+def _due(order: Order, now: datetime, rng: Random) -> _Due:
+    policies = order.policies
+    if policies.max_runs is not None and order.fired >= policies.max_runs:
+        return _Due(found=Missed(), last=order.since)
+    until = min(now, policies.until or now)
+    if isinstance(order.when, RandomGap):
+        return _drawn_due(order, until, now, rng)
+    found = _found(order, until, most=MOST_CAUGHT_UP + 1)
+    if found.newest and start_of(order, found.newest[-1]) > now:
+        found = _found(order, found.newest[-1] - INSTANT, most=MOST_CAUGHT_UP + 1)
+    return _Due(found=found, last=found.newest[-1] if found.newest else order.since)
+
+
+def _drawn_due(order: Order, until: datetime, now: datetime, rng: Random) -> _Due:
+    """Draw one gap after the other up to now; beyond `MOST_DRAWN` go on from now."""
+    plan = replan(order, rng=rng)
+    planned, drawn, count = plan.next_due, plan.drawn, 0
+    newest: deque[datetime] = deque(maxlen=MOST_CAUGHT_UP + 1)
+    first = planned
+    while planned is not None and planned <= until and start_of(order, planned) <= now:
+        newest.append(planned)
+        count += 1
+        drawn = draw(order.when, rng)
+        if count == MOST_DRAWN:
+            return _Due(
+                found=Missed(count=count, first=first, newest=tuple(newest)),
+                last=now,
+                drawn=drawn,
+            )
+        planned = _next(order, after=planned, drawn=drawn)
+    return _Due(
+        found=Missed(count=count, first=first, newest=tuple(newest)),
+        last=newest[-1] if newest else order.since,
+        drawn=drawn,
+    )
+
+
+def _caught_up(order: Order, found: Missed, now: datetime) -> tuple[datetime, ...]:
+    """Return the due instants that the catch-up policy and its window let through."""
+    newest, window_s = found.newest[-1], order.policies.catchup_window_s
+    match order.policies.catchup:
+        case CatchUp.NONE:
+            wanted: tuple[datetime, ...] = ()
+        case CatchUp.LATEST:
+            wanted = (newest,)
+        case CatchUp.ALL:
+            wanted = found.newest[-MOST_CAUGHT_UP:]
+    on_time_s = ON_TIME_S
+    if window_s is not None:
+        oldest = now - timedelta(seconds=window_s)
+        wanted = tuple(planned for planned in wanted if planned >= oldest)
+        on_time_s = min(ON_TIME_S, max(window_s, LEAST_ON_TIME_S))
+    if not wanted and (now - start_of(order, newest)).total_seconds() <= on_time_s:
+        return (newest,)
+    return wanted
+
+
+def _overlap(
+    policy: Overlap, due: tuple[datetime, ...], *, active: bool, pending: bool
+) -> tuple[tuple[datetime, ...], tuple[datetime, ...], bool]:
+    """Return which of the due instants become jobs, which are skipped, and whether to stop."""
+    if not due or not (active or pending):
+        return due, (), False
+    match policy:
+        case Overlap.SKIP:
+            return (), due, False
+        case Overlap.QUEUE_ONE:
+            queued = 0 if pending else 1
+            return due[:queued], due[queued:], False
+        case Overlap.ALLOW:
+            return due, (), False
+        case Overlap.REPLACE:
+            return due, (), True
+
+
+# --- small steps ---------------------------------------------------------------------------------
+
+
+def _next(order: Order, *, after: datetime, drawn: timedelta | None) -> datetime | None:
+    return next_after(order.when, zone=order.zone, anchor=order.anchor, after=after, drawn=drawn)
+
+
+def _found(order: Order, until: datetime, *, most: int) -> Missed:
+    return missed(
+        order.when,
+        zone=order.zone,
+        anchor=order.anchor,
+        first_exclusive=order.since,
+        last_inclusive=until,
+        most=most,
+    )
+
+
+def _from(order: Order, now: datetime) -> Order:
+    return replace(order, last_planned=now, drawn=None)
+
+
+def _before_newest(found: Missed, kept: int) -> Stretch | None:
+    """Return the instants before the `kept` newest ones."""
+    if found.first is None or found.count <= kept:
+        return None
+    return Stretch(first=found.first, last=found.newest[-kept - 1], count=found.count - kept)
+
+
+def _stretch(instants: tuple[datetime, ...]) -> Stretch | None:
+    if not instants:
+        return None
+    return Stretch(first=instants[0], last=instants[-1], count=len(instants))
