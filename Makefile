@@ -33,7 +33,7 @@ test: lint
 	$(BIN)/coverage erase
 	$(MAKE) --jobs=2 --output-sync=target test-still test-live
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=90
 else
 test: $(INSTALLED)
 	$(BIN)/pytest $(ARGS)

@@ -18,6 +18,7 @@ _READY_WORDS = "listening on "
 _ERROR = "error: "
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
+_LAST_WORDS_LIMIT_S = 5.0
 _LOG = "daemon.log"
 
 
@@ -52,7 +53,7 @@ def daemon(data_dir: Path, *, port: int, options: Mapping[str, str]) -> Iterator
             yield _address(said)
         finally:
             _end(process)
-            keeper.join()
+            keeper.join(_LAST_WORDS_LIMIT_S)
 
 
 def _address(said: "queue.Queue[str]") -> str:
