@@ -3,31 +3,30 @@
 from dataclasses import replace
 
 import pytest
-import pytest_twisted
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import Alive, Fenced, SpiderList
-from tests.launchers.harness import Harness, spiders_request
+from tests.launchers.harness import Harness, on_reactor, spiders_request
 
 
 class LauncherContract:
     """The promises of `launchers/interface.py`."""
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_crawl_ends_by_itself(self, harness: Harness) -> None:
         """A spider that ends gives an exit with status 0 and Scrapy's own close reason."""
         crawl = await harness.launch("noop")
         ending = await crawl.ended
 
-        assert (0, None, None, True, "finished") == (
+        assert (
             ending.status,
             ending.signal,
             ending.lost,
             ending.opened,
             ending.close_reason,
-        )
+        ) == (0, None, None, True, "finished")
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_crawl_knows_its_process(self, harness: Harness) -> None:
         """A launched crawl carries its job, its attempt and the identity of its process."""
         spec = harness.spec("sleeper", attempt=3)
@@ -37,7 +36,7 @@ class LauncherContract:
         assert crawl.process is not None
         assert crawl.process.pid > 1
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_polite_stop_closes_the_spider(self, harness: Harness) -> None:
         """A crawl that is asked to stop closes its spider; asking twice changes nothing."""
         crawl = await harness.launch("sleeper")
@@ -46,9 +45,9 @@ class LauncherContract:
         crawl.ask_to_stop()
         ending = await crawl.ended
 
-        assert (0, "shutdown") == (ending.status, ending.close_reason)
+        assert (ending.status, ending.close_reason) == (0, "shutdown")
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_deaf_crawl_is_killed(self, harness: Harness) -> None:
         """A crawl that ignores the polite stop is ended by `kill`, which may be repeated."""
         crawl = await harness.launch("stubborn")
@@ -59,9 +58,9 @@ class LauncherContract:
         crawl.kill()
         ending = await crawl.ended
 
-        assert (9, "killed by signal 9") == (ending.signal, ending.reason)
+        assert (ending.signal, ending.reason) == (9, "killed by signal 9")
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_after_the_end_nothing_more_happens(self, harness: Harness) -> None:
         """Stopping and killing a crawl that is over is harmless."""
         crawl = await harness.launch("noop")
@@ -71,7 +70,7 @@ class LauncherContract:
 
         assert ending.status == 0
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_an_attempt_is_started_once(self, harness: Harness) -> None:
         """A second launch of the same attempt is refused and leaves the first alone."""
         spec = harness.spec("sleeper")
@@ -81,7 +80,7 @@ class LauncherContract:
 
         assert not crawl.ended.called
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_reports_arrive(self, harness: Harness) -> None:
         """The reports of a crawl reach the callback."""
         crawl = await harness.launch("sleeper")
@@ -89,7 +88,7 @@ class LauncherContract:
 
         assert (crawl.job_id, crawl.attempt) == (report.job_id, report.attempt)
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_crawl_survives_its_launcher(self, harness: Harness) -> None:
         """A crawl that was left is found alive by the next launcher, which can end it."""
         spec = harness.spec("sleeper")
@@ -106,31 +105,31 @@ class LauncherContract:
         found.crawl.kill()
         assert (await found.crawl.ended).signal == 9
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_directory_without_a_start_is_fenced(self, harness: Harness) -> None:
         """A run directory whose holder never came is fenced: no holder may come later."""
         spec = harness.spec("noop")
 
         assert (Fenced(run_dir=spec.run_dir),) == await harness.restart()
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_stop_ends_what_runs(self, harness: Harness) -> None:
         """Stopping without leaving crawls ends them all; then nothing is launched any more."""
         crawls = [await harness.launch("stubborn"), await harness.launch("sleeper")]
         await harness.launcher.stop(leave_crawls=False)
 
-        assert [9, 9] == [(await crawl.ended).signal for crawl in crawls]
+        assert [(await crawl.ended).signal for crawl in crawls] == [9, 9]
         with pytest.raises(LaunchFailed):
             await harness.launch("noop")
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_spiders_are_listed(self, harness: Harness) -> None:
         """The spiders of a project are listed, whatever it prints at import."""
         request = spiders_request("talking")
 
         assert SpiderList(names=("loud",)) == await harness.launcher.spiders(request)
 
-    @pytest_twisted.ensureDeferred
+    @on_reactor
     async def test_a_broken_project_is_refused(self, harness: Harness) -> None:
         """A project that cannot be imported is a bad archive, with the last line of its error."""
         request = replace(spiders_request("broken"))

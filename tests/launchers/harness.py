@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
+import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
@@ -19,12 +20,27 @@ from scrapy_do.launchers.services import Services
 from scrapy_do.wire import CrawlLimits, CrawlSpec, Report, ReportKind, SpidersRequest
 from tests.fakes import FakeCrawl, FakeLauncher
 
+_P = ParamSpec("_P")
+_Made = TypeVar("_Made")
+
 PROJECTS = Path(__file__).parent.parent / "projects"
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "LANG": "C.UTF-8",
     **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
 }
+
+
+def on_reactor(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    """Run a test's coroutine on the reactor."""
+    return cast("Callable[_P, None]", pytest_twisted.ensureDeferred(test))
+
+
+def on_reactor_fixture(
+    fixture: Callable[_P, AsyncIterator[_Made]],
+) -> Callable[_P, _Made]:
+    """Make a fixture whose two halves run on the reactor."""
+    return cast("Callable[_P, _Made]", pytest_twisted.async_yield_fixture(fixture))
 
 
 def make_spec(directory: Path, spider: str, project: str = "good", **changes: Any) -> CrawlSpec:
@@ -98,7 +114,7 @@ class RealHarness:
         self.services = Services(
             reactor=reactor,
             now=lambda: datetime.now(UTC),
-            in_thread=lambda function: deferToThread(function),
+            in_thread=deferToThread,
         )
         self.launcher = self._make()
         self.reports: list[Report] = []

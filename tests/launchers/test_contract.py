@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_twisted
 
 from tests.launchers.contract import LauncherContract
-from tests.launchers.harness import FakeHarness, Harness, RealHarness
+from tests.launchers.harness import FakeHarness, Harness, RealHarness, on_reactor_fixture
 
 
 class TestFakeLauncher(LauncherContract):
@@ -22,7 +21,7 @@ class TestFakeLauncher(LauncherContract):
 class TestSpawnLauncher(LauncherContract):
     """A fresh interpreter per crawl."""
 
-    @pytest_twisted.async_yield_fixture
+    @on_reactor_fixture
     async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
         harness = RealHarness("spawn", tmp_path)
         await harness.begin()
@@ -34,7 +33,7 @@ class TestSpawnLauncher(LauncherContract):
 class TestForkServerLauncher(LauncherContract):
     """Crawls forked from a warm parent."""
 
-    @pytest_twisted.async_yield_fixture
+    @on_reactor_fixture
     async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
         harness = RealHarness("fork", tmp_path)
         await harness.begin()
