@@ -28,13 +28,14 @@ from scrapy_do.errors import (
 from scrapy_do.web.answer import Headers, Response
 
 _log = Logger()
+_SHOWN_CHARACTERS = 200
 
 
 class UnknownPath(NotFound):
     """No route has this path. 404 in every dialect, also where other NotFound are not."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"Unknown path: {path}")
+        super().__init__(f"Unknown path: {path[:_SHOWN_CHARACTERS]}")
 
 
 class WrongVerb(Invalid):

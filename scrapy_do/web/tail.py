@@ -109,7 +109,7 @@ class OpenFile:
 
         def arrive(result: bytes | Failure) -> None:
             if not arrived.called:
-                arrived.callback(result)  # type: ignore[arg-type]  # a failure is one there, too
+                arrived.callback(result)  # a failure is one there, too
 
         self._reading = True
         # The reader may be cancelled while the thread still reads, and a descriptor that
