@@ -22,9 +22,13 @@ import contextlib
 import gc
 import importlib
 import os
+import platform
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+
+from scrapy.settings import default_settings
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.holder import hold
@@ -33,54 +37,14 @@ from scrapy_do.wire import CRAWL_ORDER, FAILED_ANNOUNCEMENT, LISTING_ORDER
 
 WARM = (
     "scrapy_do.crawl.runner",
-    "scrapy.addons",
-    "scrapy.core.downloader.handlers.datauri",
-    "scrapy.core.downloader.handlers.http11",
-    "scrapy.core.engine",
-    "scrapy.core.scheduler",
-    "scrapy.downloadermiddlewares.cookies",
-    "scrapy.downloadermiddlewares.defaultheaders",
-    "scrapy.downloadermiddlewares.downloadtimeout",
-    "scrapy.downloadermiddlewares.httpauth",
-    "scrapy.downloadermiddlewares.httpcache",
-    "scrapy.downloadermiddlewares.httpcompression",
-    "scrapy.downloadermiddlewares.httpproxy",
-    "scrapy.downloadermiddlewares.offsite",
-    "scrapy.downloadermiddlewares.redirect",
-    "scrapy.downloadermiddlewares.retry",
-    "scrapy.downloadermiddlewares.robotstxt",
-    "scrapy.downloadermiddlewares.stats",
-    "scrapy.downloadermiddlewares.useragent",
-    "scrapy.dupefilters",
-    "scrapy.exporters",
-    "scrapy.extensions.corestats",
-    "scrapy.extensions.feedexport",
-    "scrapy.extensions.logstats",
-    "scrapy.extensions.memusage",
-    "scrapy.extensions.spiderstate",
-    "scrapy.extensions.throttle",
     "scrapy.http",
     "scrapy.linkextractors",
     "scrapy.loader",
-    "scrapy.logformatter",
-    "scrapy.pipelines",
-    "scrapy.pqueues",
-    "scrapy.resolver",
-    "scrapy.robotstxt",
-    "scrapy.shell",
-    "scrapy.spiderloader",
-    "scrapy.spidermiddlewares.depth",
-    "scrapy.spidermiddlewares.httperror",
-    "scrapy.spidermiddlewares.referer",
-    "scrapy.spidermiddlewares.urllength",
     "scrapy.spiders",
-    "scrapy.squeues",
-    "scrapy.statscollectors",
-    "scrapy.utils.reactor",
     "twisted.internet.asyncioreactor",
     "twisted.internet.ssl",
 )
-"""What a crawl with Scrapy's default settings has imported when its spider opens."""
+"""What crawls import besides the components that Scrapy's default settings name."""
 
 _MAX_ORDER_BYTES = 16
 
@@ -89,8 +53,7 @@ def main() -> None:
     """Fork on order until the socket closes."""
     marker = processes.Marker()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for name in WARM:
-        _import(name)
+    warm_up()
     gc.collect()
     # Nothing that exists now is ever collected: a collector would touch, and thereby copy,
     # every page that the children share.
@@ -105,13 +68,30 @@ def main() -> None:
             os.close(descriptor)
 
 
-def _import(name: str) -> None:
-    """Import a module, if this version of Scrapy has it."""
-    try:
+def warm_up() -> None:
+    """Import what a crawl with Scrapy's default settings imports until its spider opens."""
+    for name in WARM:
         importlib.import_module(name)
-    except ImportError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
+    for name in sorted(set(_component_modules(vars(default_settings)))):
+        # A component may need a library that is not there; a crawl says so if it matters.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    # Every crawl logs it, and finding it out costs a process; it is remembered.
+    platform.platform()
+    if "twisted.internet.reactor" in sys.modules:
+        raise RuntimeError("a component of Scrapy imports the reactor")
+
+
+def _component_modules(value: object) -> Iterator[str]:
+    """Yield the modules of all components that a value of the settings names."""
+    match value:
+        case str():
+            if value.startswith("scrapy.") and value.isascii() and " " not in value:
+                yield value.rpartition(".")[0]
+        case dict():
+            for name, component in value.items():
+                yield from _component_modules(name)
+                yield from _component_modules(component)
 
 
 def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
