@@ -93,9 +93,9 @@ def _ended_now(before: Job | None, after: Job) -> Iterable[str]:
 def read_counters(connection: Connection) -> JobCounters:
     """The totals."""
     table = tables.counters
-    rows: Mapping[str, int] = dict(
-        connection.execute(select(table.c.name, table.c.value)).tuples().all()
-    )
+    rows: Mapping[str, int] = {
+        row.name: row.value for row in connection.execute(select(table.c.name, table.c.value))
+    }
     return JobCounters(
         run=rows.get(RUN, 0),
         successful=rows.get(Outcome.SUCCESSFUL, 0),

@@ -122,7 +122,7 @@ class Jobs:
             query = query.where(table.c.project_id == project_id)
 
         def work(connection: Connection) -> dict[StateName, int]:
-            rows = connection.execute(query).tuples()
+            rows = connection.execute(query)
             return {StateName(state): int(count) for state, count in rows if count}
 
         return await self._database.read(work)

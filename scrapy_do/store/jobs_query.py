@@ -341,4 +341,4 @@ def _surplus_of_spiders(connection: Connection, kept: int) -> list[tuple[int, in
         .group_by(counts.c.project_id, counts.c.spider_number)
         .having(total > kept)
     )
-    return [(project_id, number, int(count) - kept) for project_id, number, count in rows.tuples()]
+    return [(project_id, number, int(count) - kept) for project_id, number, count in rows]

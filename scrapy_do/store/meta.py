@@ -27,7 +27,9 @@ class Meta:
         """The values of a scope by key, in the order of keys."""
         query = select(_meta.c.key, _meta.c.value).where(_meta.c.scope == scope)
         return await self._database.read(
-            lambda connection: dict(connection.execute(query.order_by(_meta.c.key)).tuples().all())
+            lambda connection: {
+                row.key: row.value for row in connection.execute(query.order_by(_meta.c.key))
+            }
         )
 
     async def put(self, scope: str, values: Mapping[str, JSON]) -> None:
