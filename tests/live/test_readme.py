@@ -49,30 +49,35 @@ def _matches(expected: tuple[str, ...], printed: str) -> bool:
 @pytest.fixture(name="url")
 def _url() -> Iterator[str]:
     """Run the demo; give the address of its daemon."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scrapy_do", "demo"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    words = [sys.executable, "-m", "scrapy_do", "demo"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        too_late = threading.Timer(LIMIT_S, process.kill)
+        too_late.start()
+        try:
+            said = _until_ready(process)
+            found = re.search(r"daemon +(\S+) +\(data in (\S+)\)", said)
+            assert found is not None, said
+            assert READY in said, said
+            yield found[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+            too_late.cancel()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not Path(found[2]).exists()
+
+
+def _until_ready(process: "subprocess.Popen[str]") -> str:
+    """Return what the demo says until it waits, or ends."""
     assert process.stdout is not None
-    too_late = threading.Timer(LIMIT_S, process.kill)
-    too_late.start()
     heard = []
     for line in process.stdout:
         heard.append(line)
         if READY in line:
             break
-    said = "".join(heard)
-    assert READY in said, said
-    found = re.search(r"daemon +(\S+) +\(data in (\S+)\)", said)
-    assert found is not None
-    yield found[1]
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
-    too_late.cancel()
-    assert process.returncode == 128 + signal.SIGTERM
-    assert not Path(found[2]).exists()
+    return "".join(heard)
 
 
 @pytest.fixture(name="project")
