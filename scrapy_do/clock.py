@@ -4,7 +4,7 @@ Note [Why the reactor gets a monotonic clock]
     Twisted's reactors read `time.time` for delayed calls, so a wall clock that is set back
     by an hour stalls every time-out for an hour. `use_monotonic_seconds` gives one reactor
     another clock. What is planned for an instant of the wall clock is then none of the
-    reactor's business: it goes through a `Timer`, which also notices when the clock is set.
+    reactor's business: it goes through a `WakeUp`, which also notices when the clock is set.
     (Twisted's own HTTP access log stamps its lines with the reactor's seconds, so we do not
     use that log.)
 """
@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from zope.interface import implementer
 
 LONGEST_WAIT_S = 30.0
-"""After this many seconds a `ClockTimer` looks at the wall clock again."""
+"""After this many seconds a `PlainWakeUp` looks at the wall clock again."""
 
 _CLOCK_REALTIME = 0
 _NONBLOCK_AND_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
@@ -30,21 +30,18 @@ _EXPIRATIONS_BYTES = 8
 _NS_PER_US = 1000
 
 
-class Timer(Protocol):
+class WakeUp(Protocol):
     """Calls back once when the wall clock reaches an instant.
 
     `on_due()` is called at the instant or just after it, never before. `on_step()` is called
     when the clock was set, where that can be noticed; the instant stays armed.
     """
 
-    def start(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> None:
-        """Begin, with nothing armed; raise OSError when the system refuses."""
-
     def arm(self, instant: datetime | None) -> None:
         """Wake up at this instant instead of any earlier one; None: not at all."""
 
-    def stop(self) -> None:
-        """Free what the timer holds; it may be started again."""
+    def close(self) -> None:
+        """Free what it holds; it is not armed again."""
 
 
 def use_monotonic_seconds(reactor: Any) -> None:  # noqa: ANN401 - no interface has a settable clock
@@ -60,36 +57,41 @@ def use_monotonic_seconds(reactor: Any) -> None:  # noqa: ANN401 - no interface 
     reactor.seconds = time.monotonic
 
 
-def make_timer(
+def make_wake_up(
     reactor: Any,  # noqa: ANN401 - zope interfaces are not types
     now: Callable[[], datetime],
-) -> Timer:
-    """Return the best timer for this system and reactor."""
+    *,
+    on_due: Callable[[], None],
+    on_step: Callable[[], None],
+) -> WakeUp:
+    """Return the best wake-up for this system and reactor, with nothing armed.
+
+    Raises:
+        OSError: the system has no descriptor left.
+    """
     has_kernel_timer = hasattr(ctypes.CDLL(None), "timerfd_create")
     if has_kernel_timer and IReactorFDSet.providedBy(reactor):
-        return WallTimer(reactor)
-    return ClockTimer(reactor, now)
+        return KernelWakeUp(reactor, on_due=on_due, on_step=on_step)
+    return PlainWakeUp(reactor, now, on_due=on_due)
 
 
-class ClockTimer:
+class PlainWakeUp:
     """Delayed calls that look at the wall clock again and again, at least every 30 s.
 
-    It never calls `on_step`; after the clock was set it is late by at most 30 s.
+    It does not notice that the clock was set; it is then late by at most 30 s.
     """
 
     def __init__(
         self,
         reactor: Any,  # noqa: ANN401 - IReactorTime
         now: Callable[[], datetime],
+        *,
+        on_due: Callable[[], None],
     ) -> None:
         self._reactor = reactor
         self._now = now
-        self._on_due: Callable[[], None] = _nobody_listens
-        self._call: Any = None  # IDelayedCall, while something is armed
-
-    def start(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> None:  # noqa: ARG002 - never noticed
-        """Begin, with nothing armed."""
         self._on_due = on_due
+        self._call: Any = None  # IDelayedCall, while something is armed
 
     def arm(self, instant: datetime | None) -> None:
         """Wake up at this instant instead of any earlier one; None: not at all."""
@@ -101,7 +103,7 @@ class ClockTimer:
             wait_s = min(max(left_s, 0.0), LONGEST_WAIT_S)
             self._call = self._reactor.callLater(wait_s, self._look, instant)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Cancel the delayed call."""
         self.arm(None)
 
@@ -122,24 +124,24 @@ class _TimerSpec(ctypes.Structure):
 
 
 @implementer(IReadDescriptor)
-class WallTimer:
+class KernelWakeUp:
     """A kernel timer on the wall clock, which also tells when the clock was set.
 
     Source: timerfd_create(2), TFD_TIMER_CANCEL_ON_SET. Python has these calls from 3.13 on.
     """
 
-    def __init__(self, reactor: Any) -> None:  # noqa: ANN401 - IReactorFDSet, IReactorTime
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401 - IReactorFDSet, IReactorTime
+        *,
+        on_due: Callable[[], None],
+        on_step: Callable[[], None],
+    ) -> None:
         self._reactor = reactor
-        self._on_due: Callable[[], None] = _nobody_listens
-        self._on_step: Callable[[], None] = _nobody_listens
-        self._instant: datetime | None = None
-        self._descriptor = -1
-        self._libc = ctypes.CDLL(None, use_errno=True)
-
-    def start(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> None:
-        """Make the kernel's timer and watch it."""
         self._on_due = on_due
         self._on_step = on_step
+        self._instant: datetime | None = None
+        self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = _checked(
             "timerfd_create", self._libc.timerfd_create(_CLOCK_REALTIME, _NONBLOCK_AND_CLOEXEC)
         )
@@ -162,7 +164,7 @@ class WallTimer:
                 raise
             self._soon(self._on_step)  # armed, and the clock was set since it was last armed
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Leave the reactor and close the kernel's timer."""
         if self._descriptor >= 0:
             self._reactor.removeReader(self)
@@ -172,12 +174,12 @@ class WallTimer:
     # --- IReadDescriptor: the names are Twisted's ---
 
     def fileno(self) -> int:
-        """Return the timer's descriptor, -1 when it is stopped."""
+        """Return the timer's descriptor, -1 when it is closed."""
         return self._descriptor
 
     def logPrefix(self) -> str:  # noqa: N802
         """Return how Twisted names this reader in its log."""
-        return "wall timer"
+        return "wake-up"
 
     def doRead(self) -> None:  # noqa: N802
         """Say why the timer woke us: the instant has come, or the clock was set."""
@@ -196,15 +198,11 @@ class WallTimer:
 
     def connectionLost(self, reason: object) -> None:  # noqa: ARG002, N802
         """Close the timer: the reactor has dropped it."""
-        self.stop()
+        self.close()
 
     def _soon(self, callback: Callable[[], None]) -> None:
         """Call back from a turn of its own: a reader that raises is dropped by the reactor."""
         self._reactor.callLater(0, callback)
-
-
-def _nobody_listens() -> None:
-    """Stand for a callback until the timer is started."""
 
 
 def _checked(name: str, result: int) -> int:

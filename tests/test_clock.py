@@ -15,9 +15,9 @@ from twisted.internet.task import Clock
 
 from scrapy_do.clock import (
     LONGEST_WAIT_S,
-    ClockTimer,
-    WallTimer,
-    make_timer,
+    PlainWakeUp,
+    KernelWakeUp,
+    make_wake_up,
     use_monotonic_seconds,
 )
 
@@ -29,6 +29,10 @@ def _own_reactor() -> Any:
     return EPollReactor()  # type: ignore[no-untyped-call]  # Twisted declares no types here
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Desk:
     """A wall clock that runs with a reactor's clock until it is set."""
 
@@ -36,8 +40,9 @@ class Desk:
         self.reactor = Clock()
         self.ahead = timedelta(0)
         self.woken: list[datetime] = []
-        self.timer = ClockTimer(self.reactor, self.now)
-        self.timer.start(on_due=lambda: self.woken.append(self.now()), on_step=lambda: None)
+        self.wake_up = PlainWakeUp(
+            self.reactor, self.now, on_due=lambda: self.woken.append(self.now())
+        )
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.reactor.seconds()) + self.ahead
@@ -48,10 +53,10 @@ def _desk() -> Desk:
     return Desk()
 
 
-def test_clock_timer_fires_at_the_instant(desk: Desk) -> None:
+def test_a_plain_wake_up_fires_at_the_instant(desk: Desk) -> None:
     """A wake-up far ahead comes at its instant, once."""
     instant = START + timedelta(seconds=100)
-    desk.timer.arm(instant)
+    desk.wake_up.arm(instant)
     desk.reactor.pump([LONGEST_WAIT_S] * 3 + [9.5])
     assert desk.woken == []
     desk.reactor.pump([0.5, 200])
@@ -59,35 +64,35 @@ def test_clock_timer_fires_at_the_instant(desk: Desk) -> None:
     assert desk.reactor.getDelayedCalls() == []
 
 
-def test_clock_timer_fires_for_an_instant_that_has_passed(desk: Desk) -> None:
+def test_a_plain_wake_up_fires_for_an_instant_that_has_passed(desk: Desk) -> None:
     """An instant in the past is due at once."""
-    desk.timer.arm(START - timedelta(hours=1))
+    desk.wake_up.arm(START - timedelta(hours=1))
     desk.reactor.advance(0)
     assert desk.woken == [START]
 
 
-def test_clock_timer_forgets_the_earlier_instant(desk: Desk) -> None:
+def test_a_plain_wake_up_forgets_the_earlier_instant(desk: Desk) -> None:
     """Arming again replaces what was armed; arming for nothing disarms."""
-    desk.timer.arm(START + timedelta(seconds=5))
-    desk.timer.arm(START + timedelta(seconds=9))
+    desk.wake_up.arm(START + timedelta(seconds=5))
+    desk.wake_up.arm(START + timedelta(seconds=9))
     desk.reactor.advance(8)
     assert desk.woken == []
-    desk.timer.arm(None)
+    desk.wake_up.arm(None)
     desk.reactor.advance(100)
     assert desk.woken == []
 
 
-def test_clock_timer_notices_a_step_forward_within_its_longest_wait(desk: Desk) -> None:
+def test_a_plain_wake_up_notices_a_step_forward_within_its_longest_wait(desk: Desk) -> None:
     """After the clock is set forward past the instant, the wake-up is late by 30 s at most."""
-    desk.timer.arm(START + timedelta(hours=1))
+    desk.wake_up.arm(START + timedelta(hours=1))
     desk.ahead = timedelta(hours=2)
     desk.reactor.advance(LONGEST_WAIT_S)
     assert desk.woken == [START + timedelta(hours=2, seconds=LONGEST_WAIT_S)]
 
 
-def test_clock_timer_is_not_early_after_a_step_back(desk: Desk) -> None:
+def test_a_plain_wake_up_is_not_early_after_a_step_back(desk: Desk) -> None:
     """After the clock is set back the wake-up waits until the wall clock has come there."""
-    desk.timer.arm(START + timedelta(seconds=20))
+    desk.wake_up.arm(START + timedelta(seconds=20))
     desk.ahead = timedelta(seconds=-15)
     desk.reactor.advance(20)
     assert desk.woken == []
@@ -95,17 +100,20 @@ def test_clock_timer_is_not_early_after_a_step_back(desk: Desk) -> None:
     assert desk.woken == [START + timedelta(seconds=20)]
 
 
-def test_a_stopped_clock_timer_stays_silent(desk: Desk) -> None:
-    """After `stop` nothing is left in the reactor."""
-    desk.timer.arm(START + timedelta(seconds=1))
-    desk.timer.stop()
+def test_a_closed_plain_wake_up_stays_silent(desk: Desk) -> None:
+    """After `close` nothing is left in the reactor."""
+    desk.wake_up.arm(START + timedelta(seconds=1))
+    desk.wake_up.close()
     assert desk.reactor.getDelayedCalls() == []
 
 
-def test_a_reactor_without_descriptors_gets_the_plain_timer() -> None:
+def test_a_reactor_without_descriptors_gets_the_plain_wake_up() -> None:
     """The kernel's timer needs a reactor that watches descriptors."""
-    assert isinstance(make_timer(Clock(), lambda: START), ClockTimer)
-    assert isinstance(make_timer(reactor, lambda: START), WallTimer)
+    plain = make_wake_up(Clock(), lambda: START, on_due=_nothing, on_step=_nothing)
+    assert isinstance(plain, PlainWakeUp)
+    best = make_wake_up(_own_reactor(), lambda: START, on_due=_nothing, on_step=_nothing)
+    best.close()
+    assert isinstance(best, KernelWakeUp)
 
 
 def test_monotonic_seconds_replace_the_wall_clock() -> None:
@@ -139,76 +147,77 @@ class FaultyLibrary:
         return -1
 
 
-def _break(timer: WallTimer, number: int) -> None:
-    timer._libc = FaultyLibrary(number)  # type: ignore[assignment]  # the fault
+def _break(wake_up: KernelWakeUp, number: int) -> None:
+    wake_up._libc = FaultyLibrary(number)  # type: ignore[assignment]  # the fault
 
 
 def test_a_step_found_while_arming_is_reported() -> None:
     """The kernel reports a step once, also to whoever arms; `on_step` hears of it."""
     own = _own_reactor()
-    timer = WallTimer(own)
     heard: list[str] = []
-    timer.start(on_due=lambda: heard.append("due"), on_step=lambda: heard.append("step"))
-    _break(timer, errno.ECANCELED)
-    timer.arm(START)
+    wake_up = KernelWakeUp(
+        own, on_due=lambda: heard.append("due"), on_step=lambda: heard.append("step")
+    )
+    _break(wake_up, errno.ECANCELED)
+    wake_up.arm(START)
     own.runUntilCurrent()
-    timer.stop()
+    wake_up.close()
     assert heard == ["step"]
 
 
-def test_a_refused_timer_says_why() -> None:
+def test_a_refused_wake_up_says_why() -> None:
     """Any other failure of the kernel is an OSError with the call's name."""
-    timer = WallTimer(_own_reactor())
-    _break(timer, errno.EINVAL)
+    wake_up = KernelWakeUp(_own_reactor(), on_due=_nothing, on_step=_nothing)
+    _break(wake_up, errno.EINVAL)
     with pytest.raises(OSError, match="timerfd_settime: Invalid argument"):
-        timer.start(on_due=lambda: None, on_step=lambda: None)
-    os.close(timer.fileno())
+        wake_up.arm(START)
+    wake_up.close()
 
 
 @pytest.mark.live
-async def test_wall_timer_fires_at_the_instant() -> None:
+async def test_a_kernel_wake_up_fires_at_the_instant() -> None:
     """The kernel wakes the reactor just after the instant, and never before it."""
     woken: Deferred[datetime] = Deferred()
-    timer = WallTimer(reactor)
-    timer.start(
+    wake_up = KernelWakeUp(
+        reactor,
         on_due=lambda: woken.callback(datetime.now(tz=UTC)),
         on_step=lambda: woken.errback(AssertionError("the clock was set")),
     )
-    timer.arm(datetime.now(tz=UTC) + timedelta(hours=1))
+    wake_up.arm(datetime.now(tz=UTC) + timedelta(hours=1))
     instant = datetime.now(tz=UTC) + timedelta(milliseconds=50)
-    timer.arm(instant)
+    wake_up.arm(instant)
     late_s = (await woken.addTimeout(5, reactor) - instant).total_seconds()
-    timer.stop()
+    wake_up.close()
     assert 0 <= late_s < 1
-    assert timer.fileno() == -1
+    assert wake_up.fileno() == -1
 
 
 @pytest.mark.live
-async def test_wall_timer_fires_for_the_epoch() -> None:
+async def test_a_kernel_wake_up_fires_for_the_epoch() -> None:
     """An instant that the kernel would read as "disarmed" is due at once."""
     woken: Deferred[None] = Deferred()
-    timer = WallTimer(reactor)
-    timer.start(on_due=lambda: woken.callback(None), on_step=lambda: None)
-    timer.arm(datetime.fromtimestamp(0, tz=UTC))
+    wake_up = KernelWakeUp(reactor, on_due=lambda: woken.callback(None), on_step=_nothing)
+    wake_up.arm(datetime.fromtimestamp(0, tz=UTC))
     await woken.addTimeout(5, reactor)
-    timer.connectionLost(None)
-    assert timer.fileno() == -1
+    wake_up.connectionLost(None)
+    assert wake_up.fileno() == -1
 
 
 @pytest.mark.live
-async def test_wall_timer_notices_that_the_clock_was_set() -> None:
+async def test_a_kernel_wake_up_notices_that_the_clock_was_set() -> None:
     """When the wall clock is set, `on_step` is called and the instant stays armed."""
     if os.geteuid() != 0:
         pytest.skip("setting the clock needs root")
     stepped: Deferred[None] = Deferred()
     woken: Deferred[None] = Deferred()
-    timer = WallTimer(reactor)
-    timer.start(on_due=lambda: woken.callback(None), on_step=lambda: stepped.callback(None))
-    timer.arm(datetime.now(tz=UTC) + timedelta(seconds=1))
+    wake_up = KernelWakeUp(
+        reactor, on_due=lambda: woken.callback(None), on_step=lambda: stepped.callback(None)
+    )
+    wake_up.arm(datetime.now(tz=UTC) + timedelta(seconds=1))
     try:
         time.clock_settime_ns(time.CLOCK_REALTIME, time.clock_gettime_ns(time.CLOCK_REALTIME))
     except PermissionError:
         pytest.skip("setting the clock is not permitted here")
     await stepped.addTimeout(5, reactor)
     await woken.addTimeout(5, reactor)
-    timer.stop()
+    wake_up.close()
