@@ -14,6 +14,7 @@ ROOMS: dict[str, set[str]] = {
     "core": {"errors"},
     "config": {"errors"},
     "clock": {"errors"},
+    "listening": {"config", "errors"},
     "notify": {"errors"},
     "host": {"errors"},
     "store": {"core", "errors"},

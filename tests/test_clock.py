@@ -15,8 +15,8 @@ from twisted.internet.task import Clock
 
 from scrapy_do.clock import (
     LONGEST_WAIT_S,
-    PlainWakeUp,
     KernelWakeUp,
+    PlainWakeUp,
     make_wake_up,
     use_monotonic_seconds,
 )
