@@ -4,11 +4,13 @@ Source: Scrapy Do REST API, `list-jobs.json` and `status.json`. The additions ar
 optional fields beside the documented ones.
 """
 
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
+from scrapy_do import __version__
+from scrapy_do.control.operations import Pushed, Status
 from scrapy_do.core.job import (
     Deleted,
     Finished,
@@ -20,6 +22,7 @@ from scrapy_do.core.job import (
     State,
     Stopping,
 )
+from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import Schedule, ScheduleState
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
@@ -154,6 +157,51 @@ def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def identifier_json(identifier: UUID) -> dict[str, Any]:
-    """The identifier of what was accepted."""
-    return {"identifier": str(identifier)}
+def version_json(version: Version, current: Version | None) -> dict[str, Any]:
+    """A version as `list-versions.json` shows it."""
+    return {
+        "version": version.label,
+        "id": version.id,
+        "current": current is not None and current.id == version.id,
+        "spiders": sorted(version.spiders),
+        "digest": version.archive.digest,
+        "size": version.archive.size_bytes,
+        "pushed": iso(version.pushed_at),
+        "pushed-by": version.pushed_by,
+    }
+
+
+def pushed_json(pushed: Pushed) -> dict[str, Any]:
+    """What a push did."""
+    return {
+        "name": pushed.project.name,
+        "spiders": sorted(pushed.version.spiders),
+        "id": pushed.project.id,
+        "version": pushed.version.label,
+        "removed-spiders": list(pushed.removed_spiders),
+    }
+
+
+def status_json(status: Status, problems: Mapping[str, str]) -> dict[str, Any]:
+    """The daemon and its counters as `status.json` shows them."""
+    return {
+        "memory-usage": status.memory_mib,
+        "cpu-usage": status.cpu_percent,
+        "time": local(status.now),
+        "timezone": "; ".join(time.tzname),
+        "hostname": status.hostname,
+        "uptime": uptime_text(status.uptime),
+        "jobs-run": status.jobs_run,
+        "jobs-successful": status.jobs_successful,
+        "jobs-failed": status.jobs_failed,
+        "jobs-canceled": status.jobs_canceled,
+        "jobs-scheduled": status.scheduled,
+        "jobs-pending": status.pending,
+        "jobs-running": status.running,
+        "projects": status.projects,
+        "spiders": status.spiders,
+        "slots": status.slots,
+        "scheduler-lag-s": status.scheduler_lag_s,
+        "database": problems.get("store", "ok"),
+        "daemon-version": __version__,
+    }

@@ -18,11 +18,25 @@ class InThread(Protocol):
         ...
 
 
-class Now(Protocol):
-    """The wall clock: an aware UTC instant."""
+class Delayed(Protocol):
+    """A call that will be made later (Twisted's IDelayedCall, as far as we use it)."""
 
-    def __call__(self) -> Any:
-        """Read it."""
+    def active(self) -> bool:
+        """Whether it is still to be made."""
+        ...
+
+    def cancel(self) -> None:
+        """Do not make it."""
+        ...
+
+
+class Delays(Protocol):
+    """Makes calls later (Twisted's IReactorTime, as far as we use it)."""
+
+    def callLater(  # noqa: N802 - Twisted's name
+        self, delay: float, call: Callable[..., object], /
+    ) -> Delayed:
+        """Make a call after so many seconds."""
         ...
 
 

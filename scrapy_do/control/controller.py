@@ -8,15 +8,14 @@ logged and repeated with a growing delay.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from scrapy_do.control.background import background
-from scrapy_do.control.endings import adopted_event, event_of_exit, progress_of
+from scrapy_do.control.background import Delayed, Delays, background
+from scrapy_do.control.endings import event_of_adopted, event_of_exit, process_of, progress_of
 from scrapy_do.control.workspace import Workspace
 from scrapy_do.core.events import CrawlReported, JobChanged, Publisher
 from scrapy_do.core.job import (
@@ -32,6 +31,7 @@ from scrapy_do.core.job import (
     Started,
     Stopping,
     advance,
+    attempt_of,
 )
 from scrapy_do.core.plan import (
     Action,
@@ -49,7 +49,8 @@ from scrapy_do.core.plan import (
     saturated,
 )
 from scrapy_do.errors import InvalidTransition, LaunchFailed, NoSpace, ScrapyDoError
-from scrapy_do.launchers.interface import Crawl, Exit, Launcher
+from scrapy_do.files.runs import RunPath
+from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
 from scrapy_do.store.store import Store
 from scrapy_do.wire import Report
 
@@ -89,7 +90,7 @@ class Controller:
         limits: Limits,
         events: Publisher,
         now: Callable[[], datetime],
-        reactor: IReactorTime,
+        reactor: Delays,
         measure_memory: MeasureMemory,
     ) -> None:
         self._log = Logger()
@@ -105,32 +106,44 @@ class Controller:
         self._launching: set[UUID] = set()
         self._failed_launches: dict[UUID, int] = {}
         self._progress: dict[UUID, Progress] = {}
-        self._progress_call: IDelayedCall | None = None
-        self._timer: IDelayedCall | None = None
-        self._memory_timer: IDelayedCall | None = None
+        self._progress_call: Delayed | None = None
+        self._timer: Delayed | None = None
+        self._memory_timer: Delayed | None = None
         self._retry_s = FIRST_RETRY_S
         self._draining = False
         self._stopped = True
         self._dirty = False
         self._passing: Deferred[None] | None = None
         self._idle: list[Deferred[None]] = []
-        self.last_problem: str | None = None
+        self.problem: str | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Adopt what an earlier daemon left behind, then begin to plan."""
         runs = await self._workspace.runs()
-        for found in await self._launcher.start([run.path for run in runs], self._reported):
-            self._hold(found.job_id, found.attempt, found.crawl, adopted_event(found))
-        unfinished = {job.id: job for job in await self._store.jobs.active()}
-        for job_id, held in list(self._held.items()):
-            job = unfinished.get(job_id)
-            if job is not None and getattr(job.state, "attempt", None) != held.live.attempt:
-                self._log.warn("run of an older attempt found", job=str(job_id))
-                await self._drop(job_id)
+        found = await self._launcher.start([run.path for run in runs], self._reported)
+        attempts = {job.id: attempt_of(job) for job in await self._store.jobs.active()}
+        for run, adopted in zip(runs, found, strict=True):
+            await self._adopt(run, adopted, attempts.get(run.job_id))
         self._stopped = False
         self.wake()
+
+    async def _adopt(self, run: RunPath, adopted: Adopted, attempt: int | None) -> None:
+        """Take over what a run directory holds; one that no active job is in is cleared away."""
+        crawl = adopted.crawl if isinstance(adopted, Alive) else None
+        if attempt == run.attempt:
+            self._hold(run.job_id, run.attempt, crawl, event_of_adopted(adopted))
+        elif crawl is not None:
+            self._log.warn("a crawl of no active job is ended", job=str(run.job_id))
+            crawl.ended.addCallback(
+                lambda _exit: background(
+                    self._workspace.discard(run.job_id, run.attempt), "clearing a run away"
+                )
+            )
+            crawl.kill()
+        else:
+            await self._workspace.discard(run.job_id, run.attempt)
 
     async def stop(self, *, leave_crawls: bool) -> None:
         """Stop planning; leave the crawls to the next daemon, or end them first."""
@@ -175,13 +188,13 @@ class Controller:
             self._dirty = False
             try:
                 await self._pass()
-            except Exception as error:  # the edge: no failure may end the loop
+            except Exception as error:  # noqa: BLE001 - the edge: no failure may end the loop
                 self._log.failure("a pass failed; it is repeated in {delay} s", delay=self._retry_s)
-                self.last_problem = str(error) or type(error).__name__
+                self.problem = str(error) or type(error).__name__
                 self._dirty = True
                 self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
                 return
-            self.last_problem = None
+            self.problem = None
             self._retry_s = FIRST_RETRY_S
 
     # --- gather, plan, act ---------------------------------------------------------------------
@@ -236,7 +249,7 @@ class Controller:
         """
         if not moves:
             return
-        pairs = [(advance(job, event, now=now), job) for job, event in moves]
+        pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
         saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
         if len(saved) < len(moves):
             self._dirty = True
@@ -244,6 +257,14 @@ class Controller:
             new = saved.get(job.id)
             if new is not None:
                 await self._follow(new, event)
+
+    def _advanced(self, job: Job, event: _Event, now: datetime) -> tuple[Job, Job] | None:
+        try:
+            return advance(job, event, now=now), job
+        except InvalidTransition:
+            # A bug, but of one job: the others go on, and this one is shown in the log.
+            self._log.failure("an event was refused", job=str(job.id))
+            return None
 
     async def _follow(self, job: Job, event: _Event) -> None:
         match event:
@@ -264,7 +285,7 @@ class Controller:
     # --- crawls --------------------------------------------------------------------------------
 
     async def _launch(self, job: Job) -> None:
-        attempt = getattr(job.state, "attempt", 0)
+        attempt = attempt_of(job)
         try:
             spec = await self._workspace.prepare(job)
             crawl = await self._launcher.launch(spec)
@@ -291,7 +312,7 @@ class Controller:
     def _hold(
         self, job_id: UUID, attempt: int, crawl: Crawl | None, ended: Exited | Lost | Fenced | None
     ) -> None:
-        process = None if crawl is None else crawl.process
+        process = None if crawl is None else process_of(crawl.process)
         live = Live(job_id=job_id, attempt=attempt, process=process, ended=ended)
         self._held[job_id] = _Held(crawl=crawl, live=live)
         if crawl is not None:
@@ -405,17 +426,10 @@ class Controller:
         moves: list[tuple[Job, _Event]] = [
             (job, Shutdown()) for job in active if not isinstance(job.state, Stopping)
         ]
-        try:
-            await self._move(moves, self._now())
-        except InvalidTransition:
-            self._log.failure("a job could not be interrupted")
+        await self._move(moves, self._now())
 
     async def _until_idle(self) -> None:
         idle: Deferred[None] = Deferred()
         self._idle.append(idle)
         self.wake()
         await idle
-
-    def describe(self) -> dict[str, Any]:
-        """What health reports of the controller."""
-        return {"crawls": self.crawls, "problem": self.last_problem}

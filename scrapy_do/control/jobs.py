@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
+from scrapy_do.control.background import Delays, InThread
+from scrapy_do.control.rules import RequestRules
 from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import (
@@ -22,7 +23,8 @@ from scrapy_do.core.job import (
     advance,
     is_active,
 )
-from scrapy_do.errors import JobNotActive, ShuttingDown, StaleJob
+from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
+from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.store.store import Store
 
 CANCEL_WAIT_S = 10.0
@@ -36,12 +38,18 @@ class JobOperations:
         self,
         *,
         store: Store,
+        artifacts: ArtifactStore,
         events: Publisher,
+        rules: RequestRules,
         wake: Callable[[], None],
         now: Callable[[], datetime],
-        reactor: IReactorTime,
+        reactor: Delays,
+        in_thread: InThread,
     ) -> None:
         self._store = store
+        self._artifacts = artifacts
+        self._rules = rules
+        self._in_thread = in_thread
         self._events = events
         self._wake = wake
         self._now = now
@@ -56,10 +64,10 @@ class JobOperations:
         Raises:
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
             DuplicateJob: `unique` is taken by an active job of the project.
+            BadArgument: the request carries what a job may not.
             ShuttingDown: the daemon takes no new work.
         """
-        if not self.accepting:
-            raise ShuttingDown("the daemon is stopping and takes no new jobs")
+        self.check(request)
         now = self._now()
         job = await self._store.jobs.add(
             NewJob(
@@ -75,6 +83,17 @@ class JobOperations:
         self._events.publish(JobChanged(job=job))
         self._wake()
         return job
+
+    def check(self, request: JobRequest) -> None:
+        """Say whether a request may be accepted now.
+
+        Raises:
+            BadArgument: it carries what a job may not.
+            ShuttingDown: the daemon takes no new work.
+        """
+        if not self.accepting:
+            raise ShuttingDown("the daemon is stopping and takes no new jobs")
+        self._rules.check(request)
 
     async def get(self, job_id: UUID) -> Job:
         """One job.
@@ -129,6 +148,18 @@ class JobOperations:
                 continue
         raise StaleJob(f"job {job_id} changes too fast; try again")
 
+    async def delete(self, job_id: UUID) -> None:
+        """Remove an ended job with its files.
+
+        Raises:
+            JobNotFound: there is none.
+            Conflict: it has not ended.
+        """
+        job = await self._store.jobs.get(job_id)
+        if not await self._store.jobs.delete([job.id]):
+            raise Conflict(f"Job {job_id} is active; cancel it first")
+        await self._in_thread(lambda: self._artifacts.delete(job_id))
+
     async def _ended(self, job_id: UUID, wait_s: float) -> None:
         """Wait until the job has ended or the time is over."""
         over: Deferred[None] = Deferred()
@@ -143,7 +174,12 @@ class JobOperations:
                 over.callback(None)
 
         unsubscribe = self._events.subscribe(look)
-        timer = self._reactor.callLater(wait_s, lambda: over.called or over.callback(None))
+
+        def give_up() -> None:
+            if not over.called:
+                over.callback(None)
+
+        timer = self._reactor.callLater(wait_s, give_up)
         try:
             if is_active((await self._store.jobs.get(job_id)).state):
                 await over

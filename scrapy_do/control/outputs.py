@@ -10,7 +10,7 @@ from scrapy_do.control.background import InThread
 from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.job import Job, Pending, is_active
 from scrapy_do.errors import JobNotFound, LogNotFound
-from scrapy_do.files.artifacts import ArtifactKind, ArtifactStore
+from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.store.store import Store
 
 
@@ -51,10 +51,18 @@ class OutputOperations:
         Raises:
             LogNotFound: there is no such job, it has not started, or its files were pruned.
         """
-        kind = ArtifactKind.OUT if stream is Stream.OUT else ArtifactKind.ERR
+        kind = Artifact.STDOUT if stream is Stream.OUT else Artifact.STDERR
         return await self.output(job_id, kind)
 
-    async def output(self, job_id: UUID, kind: ArtifactKind) -> Output:
+    async def items(self, job_id: UUID) -> Output:
+        """The captured items of a job that has started, one JSON object a line.
+
+        Raises:
+            LogNotFound: there is no such job, it has not started, or its files were pruned.
+        """
+        return await self.output(job_id, Artifact.ITEMS)
+
+    async def output(self, job_id: UUID, kind: Artifact) -> Output:
         """A file of a job that has started.
 
         Raises:

@@ -63,7 +63,7 @@ class ProjectOperations:
         self._in_thread = in_thread
         self._pushing: Counter[str] = Counter()
 
-    async def push(  # noqa: PLR0913 - what the dialects let a client say
+    async def push(
         self,
         upload: Path,
         *,
@@ -94,7 +94,7 @@ class ProjectOperations:
             self._pushing[archive.digest] -= 1
             await self.sweep_archives(archive.digest)
 
-    async def _accept(  # noqa: PLR0913 - the facts of one push
+    async def _accept(
         self,
         name: str,
         label: str | None,
@@ -104,9 +104,9 @@ class ProjectOperations:
         by: str,
         force: bool,
     ) -> Pushed:
-        top = await self._in_thread(lambda: self._archives.unpack(archive, listing))
+        project_dir = await self._in_thread(lambda: self._archives.unpack(archive, listing.root))
         spiders = await self._list_spiders(
-            project=name, project_dir=top / listing.root, settings_module=listing.settings_module
+            project=name, project_dir=project_dir, settings_module=listing.settings_module
         )
         orphans = [
             schedule

@@ -579,3 +579,8 @@ def advance(job: Job, event: Event, *, now: datetime) -> Job:
 def is_active(state: State) -> bool:
     """Whether the job still has something before it."""
     return isinstance(state, Pending | Starting | Running | Stopping)
+
+
+def attempt_of(job: Job) -> int:
+    """The number of the launch that the job's state is about; 0 before the first."""
+    return job.state.finished.attempt if isinstance(job.state, Deleted) else job.state.attempt

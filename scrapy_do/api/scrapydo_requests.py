@@ -1,0 +1,138 @@
+"""What a Scrapy Do client says, read into the values of the core.
+
+Source: Scrapy Do REST API, `schedule-job.json` and `list-jobs.json`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from scrapy_do.core.filter import JobFilter, StateName
+from scrapy_do.core.job import DEFAULT_PRIORITY, JobRequest, Outcome
+from scrapy_do.core.project import check_name
+from scrapy_do.core.schedule import ScheduleState
+from scrapy_do.errors import BadArgument, BadPayload
+from scrapy_do.web.params import Params
+
+LONGEST_TIMEOUT_S = 366 * 86400
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What one word for a status means: jobs, and standing orders."""
+
+    states: frozenset[StateName] = frozenset()
+    outcomes: frozenset[Outcome] | None = None
+    schedules: frozenset[ScheduleState] = frozenset()
+
+
+_STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
+_RUNNING = frozenset({StateName.STARTING, StateName.RUNNING, StateName.STOPPING})
+_FINISHED = frozenset({StateName.FINISHED})
+
+STATUSES: Mapping[str, Listed] = {
+    "SCHEDULED": Listed(schedules=_STANDING),
+    "PENDING": Listed(states=frozenset({StateName.PENDING})),
+    "RUNNING": Listed(states=_RUNNING),
+    "SUCCESSFUL": Listed(
+        states=_FINISHED,
+        outcomes=frozenset({Outcome.SUCCESSFUL}),
+        schedules=frozenset({ScheduleState.FINISHED}),
+    ),
+    "FAILED": Listed(states=_FINISHED, outcomes=frozenset({Outcome.FAILED, Outcome.LOST})),
+    "CANCELED": Listed(
+        states=_FINISHED,
+        outcomes=frozenset({Outcome.CANCELED}),
+        schedules=frozenset({ScheduleState.CANCELED}),
+    ),
+    "ACTIVE": Listed(states=_RUNNING | {StateName.PENDING}, schedules=_STANDING),
+    "COMPLETED": Listed(
+        states=_FINISHED,
+        schedules=frozenset({ScheduleState.FINISHED, ScheduleState.CANCELED}),
+    ),
+}
+
+
+def listed(status: str) -> Listed:
+    """What to list for a status.
+
+    Raises:
+        BadArgument: there is no such status.
+    """
+    if status not in STATUSES:
+        raise BadArgument(
+            "status", f"Unknown status: {status[:100]} (one of {', '.join(STATUSES)})"
+        )
+    return STATUSES[status]
+
+
+def job_request(params: Params) -> JobRequest:
+    """Read what to run, and how.
+
+    Raises:
+        BadArgument, BadPayload: a parameter is wrong; the message names it.
+    """
+    return JobRequest(
+        project=params.text("project"),
+        spider=params.text("spider"),
+        version=params.optional_text("version"),
+        arguments=_pairs(params, "arg"),
+        settings=_pairs(params, "setting"),
+        priority=params.integer("priority", minimum=0, maximum=4, default=DEFAULT_PRIORITY),
+        tags=tuple(dict.fromkeys(check_name(tag, "tag") for tag in params.texts("tag"))),
+        description=params.optional_text("description", ""),
+        payload=payload(params.optional_text("payload", "{}")),
+        timeout_s=_seconds(params, "timeout"),
+        stall_timeout_s=_seconds(params, "stall-timeout"),
+        memory_limit_bytes=params.integer("memory-limit", minimum=0, maximum=1 << 50, default=None),
+        retries=params.integer("retries", minimum=0, maximum=100, default=0),
+        retry_delay_s=_seconds(params, "retry-delay") or 0.0,
+    )
+
+
+def _seconds(params: Params, name: str) -> float | None:
+    return params.number(name, minimum=0, maximum=LONGEST_TIMEOUT_S, default=None)
+
+
+def _pairs(params: Params, name: str) -> dict[str, str]:
+    """Read a repeated `NAME=VALUE`; of a repeated NAME the last counts."""
+    pairs = {}
+    for text in params.texts(name):
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise BadArgument(name, f"{text[:60]!r} is not NAME=VALUE, as in {name}=category=books")
+        pairs[key] = value
+    return pairs
+
+
+def payload(text: str) -> str:
+    """Return the payload as it was sent, if it is JSON.
+
+    Raises:
+        BadPayload: it is not, or holds what JSON does not have.
+    """
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadPayload(str(error)) from None
+    return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def job_filter(params: Params, wanted: Listed) -> JobFilter:
+    """Read which jobs to list, and which page of them."""
+    return JobFilter(
+        states=wanted.states,
+        outcomes=wanted.outcomes,
+        project=params.optional_text("project"),
+        spider=params.optional_text("spider"),
+        tags_any=params.texts("tag"),
+        changed_from=params.timestamp("since", default=None),
+        after=params.integer("after", minimum=0, maximum=1 << 60, default=None),
+        limit=params.integer("limit", minimum=1, maximum=MOST_ROWS, default=MOST_ROWS) + 1,
+    )

@@ -1,0 +1,367 @@
+"""The assembling file: configuration in, a running daemon out.
+
+The only module that knows all classes, the wall clock and the reactor. What it makes it
+stops in the opposite order.
+"""
+
+import os
+import platform
+import random
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar
+
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from scrapy_do import __version__
+from scrapy_do.api.scrapydo import ScrapyDoAPI
+from scrapy_do.clock import make_timer, use_monotonic_seconds
+from scrapy_do.config import Config
+from scrapy_do.control.background import background
+from scrapy_do.control.controller import Controller
+from scrapy_do.control.jobs import JobOperations
+from scrapy_do.control.operations import Operations
+from scrapy_do.control.outputs import OutputOperations
+from scrapy_do.control.projects import ProjectOperations
+from scrapy_do.control.pruner import Pruner
+from scrapy_do.control.rules import RequestRules
+from scrapy_do.control.scheduler import Scheduler
+from scrapy_do.control.schedules import ScheduleOperations
+from scrapy_do.control.settings import (
+    SpiderLister,
+    archive_limits_of,
+    crawl_defaults_of,
+    limits_of,
+    retention_of,
+)
+from scrapy_do.control.status import StatusOperations
+from scrapy_do.control.workspace import Workspace
+from scrapy_do.core.events import Publisher
+from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.data_directory import DataDirectory
+from scrapy_do.files.runs import RunStore
+from scrapy_do.host import OwnLoad, tree_memory_bytes
+from scrapy_do.launchers import make_launcher
+from scrapy_do.launchers.services import Services
+from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
+from scrapy_do.notify import ServiceManager
+from scrapy_do.store.store import open_store
+from scrapy_do.web.auth import OpenAccess
+from scrapy_do.web.origin import own_hosts
+from scrapy_do.web.site import Site, make_site
+from scrapy_do.web.tail import Tail
+
+_log = Logger(namespace="scrapy_do.daemon")
+_Result = TypeVar("_Result")
+
+EMPTIED_S = 2.0
+"""How long connections may go on with what they do once everything else has stopped."""
+
+
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Daemon:
+    """Everything that runs in the daemon's process, from `start` to `stop`.
+
+    Raises, when made: DataDirectoryInUse, NewerSchema, StoreUnavailable, ConfigError,
+    OSError, each with a message for whoever starts it.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:  # noqa: ANN401 - of many interfaces
+        self._config = config
+        self._reactor = reactor
+        self._sites: list[Site] = []
+        self._ports: list[Any] = []
+        self._sockets: list[socket.socket] = []
+        self._directory = DataDirectory(config.scrapy_do.project_store)
+        self._directory.open()
+        self._store = open_store(
+            config.scrapy_do.database or self._directory.database, reactor=reactor
+        )
+        self._events = Publisher()
+        limits = archive_limits_of(config)
+        self._archives = ArchiveStore(self._directory.archives, limits)
+        self._artifacts = ArtifactStore(self._directory.artifacts)
+        self._runs = RunStore(self._directory.runs)
+        launcher = make_launcher(
+            config.crawls.launcher,
+            reports_socket=self._directory.reports_socket,
+            environment=environ,
+            services=Services(reactor=reactor, now=now, in_thread=self._in_thread),
+        )
+        self.controller = Controller(
+            store=self._store,
+            launcher=launcher,
+            workspace=Workspace(
+                store=self._store,
+                archives=self._archives,
+                artifacts=self._artifacts,
+                runs=self._runs,
+                defaults=crawl_defaults_of(config, environ, sys.executable),
+                in_thread=self._in_thread,
+            ),
+            limits=limits_of(config),
+            events=self._events,
+            now=now,
+            reactor=reactor,
+            measure_memory=self._measure_memory,
+        )
+        self._scheduler = Scheduler(
+            store=self._store,
+            events=self._events,
+            wake_controller=self.controller.wake,
+            now=now,
+            rng=random.SystemRandom(),
+            reactor=reactor,
+            timer=make_timer(reactor, now),
+        )
+        self._operations = self._make_operations(
+            SpiderLister(launcher, config, environ, sys.executable)
+        )
+        self._pruner = Pruner(
+            store=self._store,
+            artifacts=self._artifacts,
+            retention=retention_of(config),
+            sweep_archives=self._operations.projects.sweep_archives,
+            now=now,
+            reactor=reactor,
+            in_thread=self._in_thread,
+        )
+
+    def _make_operations(self, list_spiders: SpiderLister) -> Operations:
+        config = self._config
+        jobs = JobOperations(
+            store=self._store,
+            artifacts=self._artifacts,
+            events=self._events,
+            rules=RequestRules(allowed_settings=config.crawls.allowed_settings),
+            wake=self.controller.wake,
+            now=now,
+            reactor=self._reactor,
+            in_thread=self._in_thread,
+        )
+        return Operations(
+            projects=ProjectOperations(
+                store=self._store,
+                archives=self._archives,
+                limits=archive_limits_of(config),
+                list_spiders=list_spiders,
+                events=self._events,
+                now=now,
+                in_thread=self._in_thread,
+            ),
+            jobs=jobs,
+            schedules=ScheduleOperations(
+                store=self._store,
+                jobs=jobs,
+                events=self._events,
+                wake_scheduler=self._scheduler.wake,
+                default_zone=config.scrapy_do.timezone,
+                now=now,
+                rng=random.SystemRandom(),
+            ),
+            outputs=OutputOperations(
+                store=self._store,
+                artifacts=self._artifacts,
+                events=self._events,
+                in_thread=self._in_thread,
+            ),
+            status=StatusOperations(
+                store=self._store,
+                load=OwnLoad(),
+                hostname=platform.node(),
+                slots=config.scrapy_do.job_slots,
+                scheduler_lag_s=lambda: self._scheduler.lag_s,
+                problems=self._problems,
+                now=now,
+                in_thread=self._in_thread,
+            ),
+        )
+
+    # --- life ----------------------------------------------------------------------------------
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Recover, adopt, plan; then listen."""
+        for files in (self._archives, self._artifacts, self._runs):
+            await self._in_thread(files.sweep)
+        await self.controller.start()
+        await self._scheduler.start()
+        self._sockets = sockets
+        for listening in sockets:
+            self._listen(listening)
+        self._pruner.start()
+
+    async def stop(self, *, leave_crawls: bool) -> None:
+        """Take no new work, end or leave the crawls, finish what is in hand."""
+        self._operations.jobs.accepting = False
+        for site in self._sites:
+            site.drain()
+        self._pruner.stop()
+        await self._scheduler.stop()
+        await self.controller.stop(leave_crawls=leave_crawls)
+        for port in self._ports:
+            port.stopReading() if leave_crawls else await port.stopListening()
+        for site in self._sites:
+            abort = self._reactor.callLater(EMPTIED_S, site.abort)
+            await site.emptied()
+            if abort.active():
+                abort.cancel()
+        await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._store.close)
+        self._directory.close()
+
+    def hand_on(self, environ: MutableMapping[str, str]) -> None:
+        """Prepare to hand the listening sockets to the next program of this process."""
+        hand_on(self._sockets, environ)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The base URLs that are listened on."""
+        return tuple("http://{}:{}".format(*address_of(one)) for one in self._sockets)
+
+    def _listen(self, listening: socket.socket) -> None:
+        _, port = address_of(listening)
+        archive_bytes = self._config.scrapy_do.max_archive_size_bytes
+        tail = Tail(reactor=self._reactor)
+        site = make_site(
+            dialects=[ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail)],
+            access=OpenAccess(),
+            hosts=own_hosts(scheme="http", port=port, names=self._config.web.hosts),
+            health=self._health,
+            spool_dir=self._archives.incoming,
+            in_thread=self._in_thread,
+            reactor=self._reactor,
+        )
+        listening.setblocking(False)
+        # Twisted works on a copy of the descriptor; ours stays open to be handed on.
+        self._ports.append(
+            self._reactor.adoptStreamPort(listening.fileno(), listening.family, site)
+        )
+        self._sites.append(site)
+
+    # --- what the parts need -------------------------------------------------------------------
+
+    def _in_thread(self, function: Callable[[], _Result]) -> Awaitable[_Result]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function)
+
+    async def _measure_memory(self, pids: tuple[int, ...]) -> dict[int, int]:
+        return await self._in_thread(lambda: tree_memory_bytes(pids))
+
+    def _problems(self) -> dict[str, str]:
+        found = {"controller": self.controller.problem, "scheduler": self._scheduler.problem}
+        return {name: problem for name, problem in found.items() if problem is not None}
+
+    async def _health(self) -> list[str]:
+        return sorted(await self._operations.status.problems())
+
+
+class _Process:
+    """The daemon in its own process: signals, the service manager, the exit status."""
+
+    def __init__(self, daemon: Daemon, config: Config, manager: ServiceManager) -> None:
+        self.daemon = daemon
+        self._leave = config.crawls.on_stop == "leave"
+        self._manager = manager
+        self._stopping = False
+        self.status = 0
+        self.restart = False
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Start, then say so."""
+        try:
+            await self.daemon.start(sockets)
+        except Exception:  # noqa: BLE001 - the edge: whatever it is, it ends the process
+            _log.failure("the daemon could not be started")
+            self.status = 1
+            _reactor().stop()
+            return
+        addresses = ", ".join(self.daemon.addresses)
+        print(f"Scrapy Do {__version__} listening on {addresses}", flush=True)  # noqa: T201 - the promised line
+        self._manager.tell("READY=1", f"STATUS=listening on {addresses}")
+
+    def stop(self, *, leave_crawls: bool, restart: bool = False) -> None:
+        """Begin to stop; asked again, give crawls no more grace."""
+        if self._stopping:
+            self.daemon.controller.hurry()
+            return
+        self._stopping = True
+        self.restart = restart
+        self._manager.tell("RELOADING=1" if restart else "STOPPING=1")
+        background(self._stop(leave_crawls=leave_crawls), "stopping")
+
+    async def _stop(self, *, leave_crawls: bool) -> None:
+        try:
+            await self.daemon.stop(leave_crawls=leave_crawls)
+        finally:
+            _reactor().stop()
+
+    def catch_signals(self) -> None:
+        """Stop at SIGTERM and SIGINT; start again in place, crawls kept, at SIGUSR2."""
+
+        def soon(call: Callable[[], None]) -> Callable[[int, Any], None]:
+            return lambda _number, _frame: _reactor().callFromThread(call)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, soon(lambda: self.stop(leave_crawls=self._leave)))
+        signal.signal(signal.SIGUSR2, soon(lambda: self.stop(leave_crawls=True, restart=True)))
+
+
+def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
+    from twisted.internet import reactor  # noqa: PLC0415 - installing one is this file's decision
+
+    return reactor
+
+
+def run(config: Config) -> int:
+    """Run the daemon until it is told to stop; return its exit status.
+
+    Raises:
+        ConfigError, DataDirectoryInUse, NewerSchema, StoreUnavailable: it cannot start.
+    """
+    _begin_logging(config)
+    reactor = _reactor()
+    use_monotonic_seconds(reactor)
+    environ = dict(os.environ)
+    manager = ServiceManager(environ.pop("NOTIFY_SOCKET", None))
+    sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
+    process = _Process(Daemon(config, environ, reactor), config, manager)
+    reactor.callWhenRunning(process.catch_signals)
+    reactor.callWhenRunning(lambda: background(process.start(sockets), "starting"))
+    reactor.run()
+    if process.restart:
+        _start_again(process)
+    return process.status
+
+
+def _begin_logging(config: Config) -> None:
+    # Typed as interfaces of zope, which are no types.
+    predicate: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+    text: Any = textFileLogObserver(sys.stderr)
+    observer: Any = FilteringLogObserver(text, [predicate])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    _log.info("Scrapy Do {version}", version=__version__)
+    for section, options in config.masked().items():
+        _log.info("[{section}] {options}", section=section, options=dict(options))
+    for warning in config.warnings:
+        _log.warn("{warning}", warning=warning)
+
+
+def _start_again(process: _Process) -> NoReturn:
+    """Become the new program, with the same process id and the same listening sockets."""
+    process.daemon.hand_on(os.environ)
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "scrapy_do", *sys.argv[1:]])  # noqa: S606 - ourselves

@@ -1,0 +1,55 @@
+"""This machine and its processes, as psutil sees them: the only import of psutil.
+
+Blocking: called off the reactor thread.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessLoad:
+    """What a process uses: resident memory, and per cent of one core since the last look."""
+
+    memory_bytes: int
+    cpu_percent: float
+
+
+class OwnLoad:
+    """Measures this process; `cpu_percent` is 0 at the first look."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+
+    def __call__(self) -> ProcessLoad:
+        """Look."""
+        return ProcessLoad(
+            memory_bytes=self._process.memory_info().rss,
+            cpu_percent=self._process.cpu_percent(),
+        )
+
+
+def tree_memory_bytes(pids: Iterable[int]) -> dict[int, int]:
+    """The memory of each process with all its descendants; gone ones are left out.
+
+    It is the memory that no other process shares, so that crawls forked from one parent
+    are not each charged with what they have in common.
+    """
+    sizes = {}
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process = psutil.Process(pid)
+            sizes[pid] = sum(_own_bytes(one) for one in (process, *process.children(True)))
+    return sizes
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """The unshared memory of one process, 0 when it is gone."""
+    try:
+        memory = process.memory_full_info()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
+    return int(memory.uss)
