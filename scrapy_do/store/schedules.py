@@ -6,12 +6,23 @@ Note [A planned instant is a key]
     its schedule and instant. There is no state in which half of it happened.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from scrapy_do.core.job import Job, JobRequest, NewJob
 from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleState
@@ -103,8 +114,10 @@ class Schedules:
         query = select(func.count()).where(_schedules.c.state.in_(standing))
         return await self._database.read(lambda connection: connection.execute(query).scalar_one())
 
-    async def save(self, schedule: Schedule, *, expected: Schedule) -> Schedule:
-        """Store a changed schedule, if it still is as expected.
+    async def save(
+        self, schedule: Schedule, *, expected: Schedule, events: Sequence[ScheduleEvent] = ()
+    ) -> Schedule:
+        """Store a changed schedule, with what the change left out, if it still is as expected.
 
         Raises:
             ScheduleNotFound: it is gone.
@@ -121,6 +134,7 @@ class Schedules:
             if _what(schedule.request) != _what(expected.request):
                 row["project_id"] = Acceptance(connection).target(schedule.request).project_id
             connection.execute(update(_schedules).where(_schedules.c.id == expected.id).values(row))
+            _note(connection, events)
             return _get(connection, expected.id)
 
         return await self._database.transact(work)
@@ -196,9 +210,11 @@ class Schedules:
         """Fire schedules in one transaction; return the jobs added, then those moved.
 
         A schedule whose due instant is no longer that of `before` is left out, with all
-        that belongs to it; a planned instant that has a job already gets no other.
+        that belongs to it; a planned instant that has a job already gets no other, and does
+        not count as fired again.
 
         Raises:
+            StaleJob: a job that should give way has changed meanwhile; then none is fired.
             ProjectNotFound, VersionNotFound, SpiderNotFound: what one of the jobs should
                 run is not there; then none is fired.
         """
@@ -241,15 +257,29 @@ class Schedules:
 
     async def last_job_of(self, schedule_id: UUID) -> Job | None:
         """The job of the newest planned instant of a schedule."""
-        query = JOB_ROWS.where(
-            _jobs.c.schedule_id == schedule_id, _jobs.c.planned_ms.is_not(None)
-        ).order_by(_jobs.c.planned_ms.desc())
+        return (await self.last_jobs_of([schedule_id])).get(schedule_id)
 
-        def work(connection: Connection) -> Job | None:
-            row = connection.execute(query.limit(1)).first()
-            return None if row is None else job_of(row)
+    async def last_jobs_of(self, schedule_ids: Iterable[UUID]) -> Mapping[UUID, Job]:
+        """The job of the newest planned instant of each schedule that has any."""
+        wanted = list(schedule_ids)
+
+        def work(connection: Connection) -> Mapping[UUID, Job]:
+            return {
+                row.schedule_id: job_of(row)
+                for some in in_batches(wanted)
+                for row in connection.execute(JOB_ROWS.where(_is_newest(some)))
+            }
 
         return await self._database.read(work)
+
+
+def _is_newest(schedule_ids: Sequence[UUID]) -> ColumnElement[bool]:
+    newest = (
+        select(_jobs.c.schedule_id, func.max(_jobs.c.planned_ms))
+        .where(_jobs.c.schedule_id.in_(schedule_ids), _jobs.c.planned_ms.is_not(None))
+        .group_by(_jobs.c.schedule_id)
+    )
+    return tuple_(_jobs.c.schedule_id, _jobs.c.planned_ms).in_(newest)
 
 
 def _get(connection: Connection, schedule_id: UUID) -> Schedule:
@@ -268,18 +298,21 @@ def _fire(connection: Connection, firings: Sequence[Firing]) -> tuple[Job, ...]:
     current = [firing for firing in firings if _is_due(connection, firing)]
     if not current:
         return ()
-    moved = [
-        job for firing in current for job in save_jobs(connection, firing.cancel) if firing.cancel
-    ]
-    added = Acceptance(connection).accept([job for firing in current for job in firing.jobs])
+    giving_way = [pair for firing in current for pair in firing.cancel]
+    moved = save_jobs(connection, giving_way) if giving_way else []
+    if len(moved) < len(giving_way):
+        raise StaleJob("a job that should give way has changed meanwhile")
+    wanted = [job for firing in current for job in firing.jobs]
+    added = Acceptance(connection).accept(wanted)
+    again = _per_schedule(wanted) - _per_schedule(added)
     rows = [schedule_values(firing.after) for firing in current]
-    _move(connection, rows)
-    events = [event_values(event) for firing in current for event in firing.events]
-    if events:
-        connection.execute(insert(_events), events)
-        for schedule_id in {event["schedule_id"] for event in events}:
-            _forget_events(connection, schedule_id)
+    _move(connection, [{**row, "fired": row["fired"] - again[row["id"]]} for row in rows])
+    _note(connection, [event for firing in current for event in firing.events])
     return (*added, *moved)
+
+
+def _per_schedule(jobs: Sequence[Job | NewJob]) -> Counter[UUID | None]:
+    return Counter(job.schedule_id for job in jobs)
 
 
 def _is_due(connection: Connection, firing: Firing) -> bool:
@@ -291,6 +324,7 @@ def _is_due(connection: Connection, firing: Firing) -> bool:
 
 _MOVED = (
     "state",
+    "anchor_ms",
     "last_planned_ms",
     "next_due_ms",
     "drawn_ms",
@@ -303,15 +337,18 @@ _MOVED = (
 
 
 def _move(connection: Connection, rows: Sequence[Values]) -> None:
-    statement = (
-        update(_schedules)
-        .where(_schedules.c.id == bindparam("schedule_id"))
-        .values({name: bindparam(name) for name in _MOVED})
-    )
+    statement = update(_schedules).where(_schedules.c.id == bindparam("schedule_id"))
     connection.execute(
         statement,
         [{"schedule_id": row["id"], **{name: row[name] for name in _MOVED}} for row in rows],
     )
+
+
+def _note(connection: Connection, events: Sequence[ScheduleEvent]) -> None:
+    if events:
+        connection.execute(insert(_events), [event_values(event) for event in events])
+    for schedule_id in {event.schedule_id for event in events}:
+        _forget_events(connection, schedule_id)
 
 
 def _forget_events(connection: Connection, schedule_id: UUID) -> None:

@@ -1,0 +1,89 @@
+"""What somebody may ask of a standing order, and how it is refused."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from scrapy_do.core.schedule import Policies, Schedule
+from scrapy_do.core.when import When, normal
+from scrapy_do.errors import BadArgument
+
+LONGEST_NOTE = 1000
+LONGEST_JITTER_S = 86_400.0
+
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Nothing that people plan lies outside, and every zone can show it."""
+
+_NO_RULES = Policies()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody asks for: when, in which zone (None: the configured one), under which rules."""
+
+    when: str
+    zone: str | None = None
+    policies: Policies = _NO_RULES
+    note: str = ""
+
+
+_FIELDS = {
+    "catchup": "catchup",
+    "catchup-window": "catchup_window_s",
+    "overlap": "overlap",
+    "jitter": "jitter_s",
+    "until": "until",
+    "max-runs": "max_runs",
+}
+"""The policies as clients call them, and as fields."""
+
+
+def refuse_rules_for_now(order: Order) -> None:
+    """Refuse the rules of standing orders for a job that runs at once.
+
+    Raises:
+        BadArgument: it names the rule.
+    """
+    for name, field in _FIELDS.items():
+        if getattr(order.policies, field) != getattr(_NO_RULES, field):
+            raise BadArgument(name, "is only for standing orders, not for 'now'")
+    if order.note:
+        raise BadArgument("note", "is only for standing orders, not for 'now'")
+
+
+def check_order(order: Order, now: datetime) -> None:
+    """Refuse rules that cannot be meant.
+
+    Raises:
+        BadArgument: it names the rule.
+    """
+    policies = order.policies
+    check_note(order.note)
+    if policies.catchup_window_s is not None and policies.catchup_window_s < 0:
+        raise BadArgument("catchup-window", "must be at least 0 seconds")
+    if not 0 <= policies.jitter_s <= LONGEST_JITTER_S:
+        raise BadArgument("jitter", f"must be from 0 to {LONGEST_JITTER_S:.0f} seconds")
+    if policies.max_runs is not None and policies.max_runs < 1:
+        raise BadArgument("max-runs", "must be at least 1")
+    if policies.until is not None and not now < policies.until < LATEST:
+        raise BadArgument("until", f"must lie ahead, before the year {LATEST.year}")
+
+
+def check_note(note: str) -> None:
+    """Refuse a note that is too long.
+
+    Raises:
+        BadArgument: it is.
+    """
+    if len(note) > LONGEST_NOTE:
+        raise BadArgument("note", f"is longer than {LONGEST_NOTE} characters")
+
+
+def never_runs(schedule: Schedule, when: When) -> BadArgument:
+    """Say why no planned instant is left."""
+    max_runs = schedule.policies.max_runs
+    if max_runs is not None and schedule.counts.fired >= max_runs:
+        return BadArgument("max-runs", f"it has run {schedule.counts.fired} times already")
+    if schedule.policies.until is not None:
+        return BadArgument("until", f"'{normal(when)}' has no instant up to then")
+    return BadArgument("when", f"'{normal(when)}' has no instant ahead")
