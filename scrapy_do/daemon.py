@@ -145,11 +145,12 @@ class Daemon:
 
     def _make_operations(self, list_spiders: SpiderLister) -> Operations:
         config = self._config
+        rules = RequestRules(allowed_settings=config.crawls.allowed_settings)
         jobs = JobOperations(
             store=self._store,
             artifacts=self._artifacts,
             events=self._events,
-            rules=RequestRules(allowed_settings=config.crawls.allowed_settings),
+            rules=rules,
             wake=self.controller.wake,
             now=now,
             reactor=self._reactor,
@@ -169,11 +170,14 @@ class Daemon:
             schedules=ScheduleOperations(
                 store=self._store,
                 jobs=jobs,
+                rules=rules,
                 events=self._events,
                 wake_scheduler=self._scheduler.wake,
-                default_zone=config.scrapy_do.timezone,
+                wake_controller=self.controller.wake,
                 now=now,
                 rng=random.SystemRandom(),
+                zone=config.scrapy_do.timezone,
+                in_thread=self._in_thread,
             ),
             outputs=OutputOperations(
                 store=self._store,

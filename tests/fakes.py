@@ -8,6 +8,7 @@ from uuid import UUID
 
 from twisted.internet.defer import Deferred
 
+from scrapy_do import run_record
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
     Adopted,
@@ -44,6 +45,15 @@ class FakeCrawl:
         self.asked = 0
         self.killed = 0
         self._now = now
+
+    def seen_again(self) -> "FakeCrawl":
+        """Return the handle that the next daemon has of the same crawl."""
+        pid = 0 if self.process is None else self.process.pid
+        again = FakeCrawl(self.spec, pid, self._now)
+        again.stubborn = self.stubborn
+        if self.ended.called:
+            again.finish()
+        return again
 
     def ask_to_stop(self) -> None:
         self.asked += 1
@@ -114,8 +124,10 @@ class FakeLauncher:
             raise LaunchFailed("the launcher is stopped")
         if self.refusals:
             raise self.refusals.pop(0)
-        if (spec.job_id, spec.attempt) in self.crawls:
+        lock = spec.run_dir / run_record.LOCK
+        if lock.exists():
             raise LaunchFailed("this attempt was started before")
+        lock.touch()
         return self.make_crawl(spec)
 
     async def spiders(self, request: SpidersRequest) -> SpiderList:
@@ -134,9 +146,10 @@ class FakeLauncher:
         """Return the launcher of the next daemon: it finds the crawls that live."""
         following = FakeLauncher(self._now)
         following._next_pid = self._next_pid
-        following.crawls = self.crawls
+        for key, crawl in self.crawls.items():
+            following.crawls[key] = crawl.seen_again()
         following.found = {
             crawl.spec.run_dir: Alive(run_dir=crawl.spec.run_dir, crawl=crawl)
-            for crawl in self.alive
+            for crawl in following.alive
         }
         return following

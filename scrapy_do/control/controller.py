@@ -25,7 +25,6 @@ from scrapy_do.core.job import (
     Job,
     Limit,
     Lost,
-    Pending,
     Progress,
     Shutdown,
     Started,
@@ -113,7 +112,8 @@ class Controller:
         self._draining = False
         self._stopped = True
         self._dirty = False
-        self._passing: Deferred[None] | None = None
+        self._is_passing = False
+        self._pass_over: Deferred[None] | None = None
         self._idle: list[Deferred[None]] = []
         self.problem: str | None = None
 
@@ -135,7 +135,7 @@ class Controller:
         if attempt == run.attempt:
             self._hold(run.job_id, run.attempt, crawl, event_of_adopted(adopted))
         elif crawl is not None:
-            self._log.warn("a crawl of no active job is ended", job=str(run.job_id))
+            self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
             crawl.ended.addCallback(
                 lambda _exit: background(
                     self._workspace.discard(run.job_id, run.attempt), "clearing a run away"
@@ -152,8 +152,8 @@ class Controller:
             await self._interrupt_all()
             await self._until_idle()
         self._stopped = True
-        if self._passing is not None:
-            await self._passing
+        if self._is_passing and self._pass_over is not None:
+            await self._pass_over
         for call in (self._timer, self._memory_timer, self._progress_call):
             if call is not None and call.active():
                 call.cancel()
@@ -168,9 +168,10 @@ class Controller:
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
         self._dirty = True
-        if self._passing is None and not self._stopped:
-            self._passing = background(self._passes(), "a pass of the controller")
-            self._passing.addCallback(self._passed)
+        if not self._is_passing and not self._stopped:
+            self._is_passing = True
+            self._pass_over = background(self._passes(), "a pass of the controller")
+            self._pass_over.addCallback(self._passed)
 
     @property
     def crawls(self) -> int:
@@ -178,7 +179,7 @@ class Controller:
         return len(self._held) + len(self._launching)
 
     def _passed(self, _result: None) -> None:
-        self._passing = None
+        self._is_passing = False
         if self._dirty and not self._stopped:
             self._later(self._retry_s)
 
@@ -202,8 +203,11 @@ class Controller:
     async def _pass(self) -> None:
         now = self._now()
         view = await self._gather(now)
-        await self._act(plan(view, self._limits, now), now)
+        actions = plan(view, self._limits, now)
+        await self._act(actions, now)
         await self._forget_strangers(view)
+        if actions:
+            self._dirty = True  # what was done may call for more, or for another wake-up
         await self._arm(view, now)
         if not view.active and not self._launching:
             waiting, self._idle = self._idle, []
@@ -263,7 +267,7 @@ class Controller:
             return advance(job, event, now=now), job
         except InvalidTransition:
             # A bug, but of one job: the others go on, and this one is shown in the log.
-            self._log.failure("an event was refused", job=str(job.id))
+            self._log.failure("an event of job {job} was refused", job=str(job.id))
             return None
 
     async def _follow(self, job: Job, event: _Event) -> None:
@@ -272,14 +276,17 @@ class Controller:
                 self._launching.add(job.id)
                 background(self._launch(job), f"the launch of job {job.id}")
             case Exited() | Lost() | Fenced():
-                self._log.info("job ended", job=str(job.id), state=repr(job.state))
+                self._log.info("job {job} is over: {state}", job=str(job.id), state=job.state)
                 await self._drop(job.id)
-                if isinstance(job.state, Pending):
-                    self._dirty = True
             case Limit() | Shutdown():
-                self._dirty = True
+                pass  # the next pass tells the crawl
             case Started():
-                self._log.info("job runs", job=str(job.id), project=job.request.project)
+                self._log.info(
+                    "job {job} of {project}/{spider} runs",
+                    job=str(job.id),
+                    project=job.request.project,
+                    spider=job.request.spider,
+                )
         self._events.publish(JobChanged(job=job))
 
     # --- crawls --------------------------------------------------------------------------------
@@ -306,7 +313,9 @@ class Controller:
         failures = self._failed_launches.get(job.id, 0)
         self._failed_launches[job.id] = failures + 1
         delay_s = min(FIRST_RETRY_S * 2**failures, LAST_RETRY_S)
-        self._log.warn("launch failed: {problem}", job=str(job.id), problem=problem)
+        self._log.warn(
+            "the launch of job {job} failed: {problem}", job=str(job.id), problem=problem
+        )
         return Fenced(not_before=self._now() + timedelta(seconds=delay_s))
 
     def _hold(

@@ -1,0 +1,188 @@
+"""A daemon assembled with fakes: real store, files and rooms; no reactor, no processes.
+
+Everything that is awaited completes at once, and time moves only by `World.pass_time`.
+"""
+
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from twisted.internet.task import Clock
+
+from scrapy_do.control.controller import Controller
+from scrapy_do.control.jobs import JobOperations
+from scrapy_do.control.outputs import OutputOperations
+from scrapy_do.control.pruner import Pruner, Retention
+from scrapy_do.control.rules import RequestRules
+from scrapy_do.control.workspace import CrawlDefaults, Workspace
+from scrapy_do.core.events import Happening, Publisher
+from scrapy_do.core.job import Job, JobRequest
+from scrapy_do.core.plan import Limits
+from scrapy_do.core.project import ArchiveRef, NewVersion
+from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.runs import RunStore
+from scrapy_do.store.store import Store, open_store
+from scrapy_do.wire import CrawlLimits
+from tests.factories import START
+from tests.fakes import FakeLauncher
+from tests.http_client import completed, inline
+
+Result = TypeVar("Result")
+
+SETTINGS = ("LOG_LEVEL", "CLOSESPIDER_*")
+
+
+class World:
+    """The parts of a daemon, by their names, on a data directory of its own."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        limits: Limits | None = None,
+        store: Store | None = None,
+        launcher: FakeLauncher | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.root = root
+        self.clock = Clock() if clock is None else clock
+        self.store = open_store("sqlite://") if store is None else store
+        self.launcher = FakeLauncher(self.now) if launcher is None else launcher
+        self.archives = ArchiveStore(root / "archives")
+        self.artifacts = ArtifactStore(root)
+        self.runs = RunStore(root / "runs")
+        self.events = Publisher()
+        self.happenings: list[Happening] = []
+        self.events.subscribe(self.happenings.append)
+        self.rng = random.Random(1)
+        self.memory: dict[int, int] = {}
+        self.limits = Limits(slots=2, stop_grace_s=30) if limits is None else limits
+        self.controller = Controller(
+            store=self.store,
+            launcher=self.launcher,
+            workspace=Workspace(
+                store=self.store,
+                archives=self.archives,
+                artifacts=self.artifacts,
+                runs=self.runs,
+                defaults=CrawlDefaults(
+                    environment=environment,
+                    python="python3",
+                    limits=CrawlLimits(),
+                    report_interval_s=5.0,
+                ),
+                in_thread=inline,
+            ),
+            limits=self.limits,
+            events=self.events,
+            now=self.now,
+            reactor=self.clock,
+            measure_memory=self._measure,
+        )
+        self.rules = RequestRules(allowed_settings=SETTINGS)
+        self.jobs = JobOperations(
+            store=self.store,
+            artifacts=self.artifacts,
+            events=self.events,
+            rules=self.rules,
+            wake=self.controller.wake,
+            now=self.now,
+            reactor=self.clock,
+            in_thread=inline,
+        )
+        self.outputs = OutputOperations(
+            store=self.store, artifacts=self.artifacts, events=self.events, in_thread=inline
+        )
+
+    async def _measure(self, pids: tuple[int, ...]) -> dict[int, int]:
+        return {pid: self.memory[pid] for pid in pids if pid in self.memory}
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.clock.seconds())
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, second by second as far as it goes."""
+        whole, rest = divmod(seconds, 1)
+        for step in (*[1.0] * int(whole), rest):
+            self.clock.advance(step)
+
+    def do(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run what completes at once."""
+        return completed(coroutine)
+
+    def start(self) -> "World":
+        self.do(self.controller.start())
+        return self
+
+    def restarted(self, *, limits: Limits | None = None) -> "World":
+        """Return the daemon after this one, on the same files and rows, not started yet."""
+        return World(
+            self.root,
+            limits=limits or self.limits,
+            store=self.store,
+            launcher=self.launcher.restarted(),
+            clock=self.clock,
+        )
+
+    def put_project(self, name: str = "quotesbot", *spiders: str) -> None:
+        """Store a project whose archive is already unpacked."""
+        digest = f"{abs(hash((name, spiders))):064x}"
+        (self.root / "archives" / "unpacked" / digest).mkdir(parents=True, exist_ok=True)
+        new = NewVersion(
+            project=name,
+            label=None,
+            archive=ArchiveRef(digest=digest, size_bytes=1),
+            root="",
+            settings_module=f"{name}.settings",
+            spiders=spiders or ("toscrape-css", "toscrape-xpath"),
+            pushed_at=self.now(),
+            pushed_by="tester",
+        )
+        self.do(self.store.projects.put_version(new))
+
+    def enqueue(self, **fields: Any) -> UUID:
+        """Accept a job and return its id."""
+        request = JobRequest(**{"project": "quotesbot", "spider": "toscrape-css", **fields})
+        return self.do(self.jobs.enqueue(request, by="tester")).id
+
+    def job(self, job_id: UUID) -> Job:
+        return self.do(self.store.jobs.get(job_id))
+
+    def state(self, job_id: UUID) -> Any:
+        return self.job(job_id).state
+
+    def run_directories(self) -> list[str]:
+        return [run.path.name for run in self.runs.list()]
+
+    def pruner(self, **rules: Any) -> Pruner:
+        retention = {
+            "finished_age_s": None,
+            "finished_per_spider": None,
+            "finished_in_all": None,
+            "versions_per_project": 10,
+            **rules,
+        }
+        return Pruner(
+            store=self.store,
+            artifacts=self.artifacts,
+            retention=Retention(**retention),
+            sweep_archives=_nothing,
+            now=self.now,
+            reactor=self.clock,
+            in_thread=inline,
+        )
+
+
+async def _nothing() -> None:
+    """Sweep nothing."""
+
+
+def environment(project: str) -> Mapping[str, str]:
+    return {"PATH": "/bin", "PROJECT_OF": project}
+
+
+Waker = Callable[[], None]
