@@ -120,8 +120,7 @@ class Acceptance:
             ProjectNotFound, VersionNotFound, SpiderNotFound: what one should run is not there.
             DuplicateJob: an active job of the project has the same `unique`.
         """
-        planned = self._planned_already(new_jobs)
-        fresh = [job for job in new_jobs if _plan_of(job) not in planned]
+        fresh = self._without_planned(new_jobs)
         targets = [self.target(job.request, job.driver) for job in fresh]
         self._refuse_duplicates(fresh, targets)
         numbers = self._number(targets)
@@ -132,6 +131,17 @@ class Acceptance:
                 for job, target, number in zip(fresh, targets, numbers, strict=True)
             ],
         )
+
+    def _without_planned(self, new_jobs: Sequence[NewJob]) -> list[NewJob]:
+        """Leave out the jobs of planned instants that have one, or have it in these."""
+        planned = self._planned_already(new_jobs)
+        fresh = []
+        for job in new_jobs:
+            plan = _plan_of(job)
+            if plan is None or plan not in planned:
+                fresh.append(job)
+            planned.add(plan)
+        return fresh
 
     def _planned_already(self, new_jobs: Sequence[NewJob]) -> set[tuple[UUID, int] | None]:
         table = tables.jobs

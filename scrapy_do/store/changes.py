@@ -14,9 +14,13 @@ from scrapy_do.store import tables
 from scrapy_do.store.counters import count_moves, next_sequences
 from scrapy_do.store.rows import (
     JOB_ROWS,
+    STATE_COLUMNS,
     Values,
     job_of,
     job_values,
+    ms_of,
+    outcome_of_state,
+    state_name,
 )
 
 BATCH = 500
@@ -79,21 +83,22 @@ def update_jobs(connection: Connection, changes: Sequence[tuple[Job, Values]]) -
 
     A change of the state gives a job the next number of the sequence.
     """
-    moved = [
-        index
-        for index, (_, values) in enumerate(changes)
-        if "since_ms" in values or "state" in values
-    ]
+    moved = [n for n, (_, values) in enumerate(changes) if STATE_COLUMNS & values.keys()]
     sequences = next_sequences(connection, len(moved)) if moved else ()
     numbers = dict(zip(moved, sequences, strict=True))
-    for index, (stored, values) in enumerate(changes):
-        row = {**values, "sequence": numbers.get(index, stored.sequence)}
+    for n, (stored, values) in enumerate(changes):
+        row = {**values, "sequence": numbers.get(n, stored.sequence)}
         connection.execute(update(tables.jobs).where(tables.jobs.c.id == stored.id).values(row))
     found = jobs_by_id(connection, [stored.id for stored, _ in changes])
     after = [found[stored.id] for stored, _ in changes]
     before = [stored for stored, _ in changes]
-    _delete_tags(connection, before)
-    _insert_tags(connection, after)
+    retagged = [
+        (old, new)
+        for old, new in zip(before, after, strict=True)
+        if list(_tag_rows(old)) != list(_tag_rows(new))
+    ]
+    _delete_tags(connection, [old for old, _ in retagged])
+    _insert_tags(connection, [new for _, new in retagged])
     count_moves(connection, zip(before, after, strict=True))
     return after
 
@@ -115,10 +120,17 @@ def _insert_tags(connection: Connection, jobs: Sequence[Job]) -> None:
 
 
 def _tag_rows(job: Job) -> Iterator[Values]:
-    values = job_values(job)
-    filtered = ("sequence", "project_id", "spider_number", "state", "outcome", "changed_ms")
+    outcome = outcome_of_state(job.state)
+    row = {
+        "sequence": job.sequence,
+        "project_id": job.key.project,
+        "spider_number": job.key.spider,
+        "state": state_name(job.state).value,
+        "outcome": None if outcome is None else outcome.value,
+        "changed_ms": ms_of(job.changed_at),
+    }
     for tag in dict.fromkeys(job.request.tags):
-        yield {"tag": tag, **{name: values[name] for name in filtered}}
+        yield {"tag": tag, **row}
 
 
 def _delete_tags(connection: Connection, jobs: Sequence[Job]) -> None:

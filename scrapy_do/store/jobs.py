@@ -183,11 +183,10 @@ class Jobs:
         rows = [{"job_id": key, **progress_values(value)} for key, value in progress.items()]
         if not rows:
             return
-        crawling = [StateName.STARTING.value, StateName.RUNNING.value, StateName.STOPPING.value]
-        statement = (
-            update(table)
-            .where(table.c.id == bindparam("job_id"), table.c.state.in_(crawling))
-            .values({name: bindparam(name) for name in progress_values(Progress())})
+        statement = update(table).where(
+            table.c.id == bindparam("job_id"),
+            table.c.state != StateName.PENDING.value,
+            tables.UNFINISHED,
         )
         await self._database.transact(
             lambda connection: connection.execute(statement, rows) and None
@@ -198,8 +197,7 @@ class Jobs:
     async def edit(self, job_id: UUID, change: Change) -> Job:
         """Replace a job by what a function makes of it, whatever it is at that moment.
 
-        The function runs inside the transaction and may be called again; what it raises
-        leaves the job as it was.
+        The function runs inside the transaction; what it raises leaves the job as it was.
 
         Raises:
             JobNotFound: there is none.

@@ -27,17 +27,29 @@ from sqlalchemy import (
     union,
 )
 
-from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
+from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
 from scrapy_do.core.job import Driver, Job
 from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
 from scrapy_do.store.rows import JOB_ROWS, instant_of, job_of, ms_of
 
 _jobs, _tags = tables.jobs, tables.job_tags
-_HINT = f"INDEXED BY {tables.QUEUE.name}"
-"""SQLite has no statistics to see that unfinished jobs are few."""
-
 _DRIVERS = [driver.value for driver in Driver]
+
+_unfinished = (
+    select(
+        _jobs.c.sequence,
+        # Sums have no index: one by project would lead through all the finished jobs.
+        (_jobs.c.project_id + 0).label("project_id"),
+        (_jobs.c.spider_number + 0).label("spider_number"),
+        _jobs.c.state,
+        _jobs.c.outcome,
+        _jobs.c.changed_ms,
+    )
+    .where(tables.UNFINISHED, _jobs.c.driver.in_(_DRIVERS))
+    .subquery("unfinished")
+)
+"""The jobs of the index `jobs_queue`, with the columns that lists filter by."""
 
 
 def find_jobs(connection: Connection, wanted: JobFilter) -> list[Job]:
@@ -91,15 +103,19 @@ def _page(connection: Connection, wanted: JobFilter) -> Select[Any]:
     """The `sequence` of each job of a page, newest first."""
     if wanted.tags_any and not _names_jobs(wanted):
         return _page_of_tags(connection, wanted)
-    query = select(_jobs.c.sequence).where(*_conditions(connection, _jobs, wanted))
+    if wanted.states <= ACTIVE_STATES and not _names_jobs(wanted):
+        return _page_of(connection, _unfinished, wanted)
+    query = _page_of(connection, _jobs, wanted)
     if _names_jobs(wanted):
         query = query.where(*_named(wanted))
-    elif wanted.states <= ACTIVE_STATES:
-        query = query.where(tables.UNFINISHED, _jobs.c.driver.in_(_DRIVERS))
-        query = query.with_hint(_jobs, _HINT, "sqlite")
     if wanted.tags_any:
         query = query.where(_has_tag(_jobs, wanted.tags_any))
-    return _cut(query, wanted, _jobs.c.sequence)
+    return query
+
+
+def _page_of(connection: Connection, table: FromClause, wanted: JobFilter) -> Select[Any]:
+    query = select(table.c.sequence).where(*_conditions(connection, table, wanted))
+    return _cut(query, wanted, table.c.sequence)
 
 
 def _page_of_tags(connection: Connection, wanted: JobFilter) -> Select[Any]:
@@ -129,10 +145,10 @@ def _conditions(
 ) -> Sequence[ColumnElement[bool]]:
     """What jobs and their tags are both filtered by."""
     conditions = list(_spider_conditions(connection, table, wanted))
-    if missing := frozenset(StateName) - wanted.states:
-        few = missing if len(missing) < len(wanted.states) else wanted.states
-        is_few = table.c.state.in_([state.value for state in few])
-        conditions.append(is_few if few is wanted.states else ~is_few)
+    if wanted.states == VISIBLE_STATES:
+        conditions.append(table.c.state != StateName.DELETED.value)
+    elif wanted.states != frozenset(StateName):
+        conditions.append(table.c.state.in_([state.value for state in wanted.states]))
     if wanted.outcomes is not None:
         conditions.append(table.c.outcome.in_([outcome.value for outcome in wanted.outcomes]))
     if wanted.changed_from is not None:
@@ -212,7 +228,7 @@ def _of_queue(*states: StateName) -> tuple[ColumnElement[bool], ...]:
 def active_jobs(connection: Connection) -> list[Job]:
     """The jobs that our controller has in hand, oldest first."""
     rows = JOB_ROWS.where(*_of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING))
-    rows = rows.with_hint(_jobs, _HINT, "sqlite").order_by(_jobs.c.created_ms, _jobs.c.sequence)
+    rows = rows.order_by(_jobs.c.created_ms, _jobs.c.sequence)
     return [job_of(row) for row in connection.execute(rows)]
 
 
@@ -232,11 +248,7 @@ def pending_jobs(
     waiting = connection.execute(
         select(projects.c.id, projects.c.name).where(
             projects.c.name.not_in(list(full_projects)),
-            exists(
-                select(_jobs.c.id)
-                .where(*due, _jobs.c.project_id == projects.c.id)
-                .with_hint(_jobs, _HINT, "sqlite")
-            ),
+            exists(select(_jobs.c.id).where(*due, _jobs.c.project_id == projects.c.id)),
         )
     ).all()
     first: list[int] = []
@@ -249,7 +261,7 @@ def pending_jobs(
             )
         query = query.order_by(
             _jobs.c.priority.desc(), _jobs.c.created_ms, _jobs.c.spider_number, _jobs.c.number
-        ).with_hint(_jobs, _HINT, "sqlite")
+        )
         first.extend(connection.execute(query.limit(per_project)).scalars())
     found = read_jobs(connection, _jobs.c.sequence, first)
     return sorted(found, key=lambda job: (-job.request.priority, job.created_at, job.key))
@@ -285,7 +297,6 @@ def take_next(connection: Connection, project_ids: Sequence[int]) -> Job | None:
             _jobs.c.state == StateName.PENDING.value,
             _jobs.c.project_id.in_(project_ids),
         )
-        .with_hint(_jobs, _HINT, "sqlite")
         .order_by(
             _jobs.c.priority.desc(), _jobs.c.created_ms, _jobs.c.spider_number, _jobs.c.number
         )

@@ -125,6 +125,10 @@ _NO_STATE: Values = dict.fromkeys(
 )
 
 
+STATE_COLUMNS = frozenset({"state", "since_ms", "attempt", *_NO_STATE})
+"""The columns of which at least one changes when a job moves."""
+
+
 def state_name(state: State) -> StateName:
     """The stored name of a state."""
     match state:

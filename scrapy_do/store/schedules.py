@@ -13,14 +13,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     bindparam,
     delete,
     func,
     insert,
     select,
-    tuple_,
     update,
 )
 
@@ -255,31 +253,26 @@ class Schedules:
 
         return await self._database.read(work)
 
-    async def last_job_of(self, schedule_id: UUID) -> Job | None:
-        """The job of the newest planned instant of a schedule."""
-        return (await self.last_jobs_of([schedule_id])).get(schedule_id)
-
     async def last_jobs_of(self, schedule_ids: Iterable[UUID]) -> Mapping[UUID, Job]:
         """The job of the newest planned instant of each schedule that has any."""
         wanted = list(schedule_ids)
-
-        def work(connection: Connection) -> Mapping[UUID, Job]:
-            return {
+        # One look into the index for each schedule, however many jobs it has made.
+        newest = (
+            select(func.max(_jobs.c.planned_ms))
+            .where(_jobs.c.schedule_id == _schedules.c.id, _jobs.c.planned_ms.is_not(None))
+            .correlate(_schedules)
+            .scalar_subquery()
+        )
+        query = JOB_ROWS.join(
+            _schedules, (_jobs.c.schedule_id == _schedules.c.id) & (_jobs.c.planned_ms == newest)
+        )
+        return await self._database.read(
+            lambda connection: {
                 row.schedule_id: job_of(row)
                 for some in in_batches(wanted)
-                for row in connection.execute(JOB_ROWS.where(_is_newest(some)))
+                for row in connection.execute(query.where(_schedules.c.id.in_(some)))
             }
-
-        return await self._database.read(work)
-
-
-def _is_newest(schedule_ids: Sequence[UUID]) -> ColumnElement[bool]:
-    newest = (
-        select(_jobs.c.schedule_id, func.max(_jobs.c.planned_ms))
-        .where(_jobs.c.schedule_id.in_(schedule_ids), _jobs.c.planned_ms.is_not(None))
-        .group_by(_jobs.c.schedule_id)
-    )
-    return tuple_(_jobs.c.schedule_id, _jobs.c.planned_ms).in_(newest)
+        )
 
 
 def _get(connection: Connection, schedule_id: UUID) -> Schedule:

@@ -202,7 +202,7 @@ _of_jobs(
 )
 _of_jobs("jobs_of_project", jobs.c.project_id, jobs.c.sequence, jobs.c.spider_number, *_FILTERED)
 _of_jobs("jobs_of_spider", jobs.c.project_id, jobs.c.spider_number, jobs.c.sequence, *_FILTERED)
-QUEUE = _of_jobs(
+_of_jobs(
     "jobs_queue",
     jobs.c.driver,
     jobs.c.state,
@@ -214,9 +214,12 @@ QUEUE = _of_jobs(
     jobs.c.not_before_ms,
     jobs.c.sequence,
     jobs.c.changed_ms,
+    jobs.c.outcome,
     where=UNFINISHED,
 )
-"""The unfinished jobs in the order in which they are claimed."""
+"""The unfinished jobs in the order in which they are claimed.
+
+The columns from `not_before_ms` on are there so that queries need not read the rows."""
 
 _of_jobs("jobs_not_before", jobs.c.not_before_ms, where=jobs.c.not_before_ms.is_not(None))
 _of_jobs(
