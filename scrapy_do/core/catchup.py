@@ -42,6 +42,9 @@ LEAST_ON_TIME_S = 1.0
 """However short the catch-up window, no timer is so exact that less would ever fire."""
 
 MOST_CAUGHT_UP = 100
+MOST_JOBS = {CatchUp.NONE: 0, CatchUp.LATEST: 1, CatchUp.ALL: MOST_CAUGHT_UP}
+"""How many of the due instants each catch-up policy lets through."""
+
 MOST_BACKFILLED = 1000
 MOST_DRAWN = 10_000
 """How many gaps of a random interval are drawn to pass over one downtime."""
@@ -335,13 +338,8 @@ def _drawn_due(order: Order, until: datetime, now: datetime, rng: Random) -> _Du
 def _caught_up(order: Order, found: Missed, now: datetime) -> tuple[datetime, ...]:
     """Return the due instants that the catch-up policy and its window let through."""
     newest, window_s = found.newest[-1], order.policies.catchup_window_s
-    match order.policies.catchup:
-        case CatchUp.NONE:
-            wanted: tuple[datetime, ...] = ()
-        case CatchUp.LATEST:
-            wanted = (newest,)
-        case CatchUp.ALL:
-            wanted = found.newest[-MOST_CAUGHT_UP:]
+    most = MOST_JOBS[order.policies.catchup]
+    wanted = found.newest[max(0, len(found.newest) - most) :]
     on_time_s = ON_TIME_S
     if window_s is not None:
         oldest = now - timedelta(seconds=window_s)
@@ -358,16 +356,12 @@ def _overlap(
     """Return which of the due instants become jobs, which are skipped, and whether to stop."""
     if not due or not (active or pending):
         return due, (), False
-    match policy:
-        case Overlap.SKIP:
-            return (), due, False
-        case Overlap.QUEUE_ONE:
-            queued = 0 if pending else 1
-            return due[:queued], due[queued:], False
-        case Overlap.ALLOW:
-            return due, (), False
-        case Overlap.REPLACE:
-            return due, (), True
+    if policy is Overlap.SKIP:
+        return (), due, False
+    if policy is Overlap.QUEUE_ONE:
+        queued = 0 if pending else 1
+        return due[:queued], due[queued:], False
+    return due, (), policy is Overlap.REPLACE
 
 
 # --- small steps ---------------------------------------------------------------------------------

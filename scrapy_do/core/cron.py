@@ -184,14 +184,11 @@ class Crontab:
 
     def _walked(self, start: int, stop: int) -> int:
         """Return the number of instants from `start` up to, not including, `stop`."""
-        total = 0
-        for planned in self._walk(self._every_minute, from_epoch_s(start) - timedelta(seconds=61)):
-            minute = to_epoch_s(planned)
-            if minute >= stop:
-                break
-            total += bisect_left(self._seconds, stop - minute)
-            total -= bisect_left(self._seconds, start - minute)
-        return total
+        walk = self._walk(self._every_minute, from_epoch_s(start) - timedelta(seconds=61))
+        return sum(
+            bisect_left(self._seconds, stop - minute) - bisect_left(self._seconds, start - minute)
+            for minute in takewhile(lambda minute: minute < stop, map(to_epoch_s, walk))
+        )
 
     def _newest_start(self, day: _Day, wanted: int) -> int:
         """Return the latest second of the day from which it has `wanted` instants, if it has."""

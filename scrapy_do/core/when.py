@@ -224,11 +224,13 @@ def _next_random(
 def _walk(
     when: FixedWhen, *, zone: ZoneInfo, anchor: datetime, after: datetime
 ) -> Iterator[datetime]:
-    """Yield the instants strictly after `after`, which is not before the anchor."""
+    """Return the instants strictly after `after`, which is not before the anchor."""
     if isinstance(when, Cron):
-        yield from Crontab(when.expression, zone).walk(after)
-        return
-    series = _series(when, zone=zone, anchor=anchor, since=after)
+        return Crontab(when.expression, zone).walk(after)
+    return _walk_series(_series(when, zone=zone, anchor=anchor, since=after), after)
+
+
+def _walk_series(series: Series, after: datetime) -> Iterator[datetime]:
     number = series.index(after) + 1
     while (planned := series.instant(number)) is not None:
         yield planned

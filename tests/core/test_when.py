@@ -226,9 +226,48 @@ def test_a_year_is_counted_quickly(spec: str, count: int, last: str) -> None:
 
 def test_cron_ends() -> None:
     """An expression that matches nothing for 50 years has no instants; the parser refuses it."""
-    for expression in ("0 0 LW * */7", "0 0 0 LW * */7"):
+    for expression in ("0 0 LW * */7", "*/9 0 LW * */7", "0 0 0 LW * */7"):
         assert fault_of(expression, NOW) == "it never matches"
-        assert next(Crontab("*" + expression[1:], BERLIN).walk(NOW), None) is None
+        assert next(Crontab(expression, BERLIN).walk(NOW), None) is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "expected"),
+    [
+        # two times in the gap fall together right after it
+        ("10,30 2,3 * * *", "2026-03-29T01:50:00+01:00", "2026-03-29T03:00:00+02:00"),
+        ("10,30 2,3 * * *", "2026-03-29T03:00:00+02:00", "2026-03-29T03:10:00+02:00"),
+        # asked in the second run through the hour, the first one has passed
+        ("30 2 * * *", "2026-10-25T02:10:00+02:00", "2026-10-25T02:30:00+02:00"),
+        ("30 2 * * *", "2026-10-25T02:10:00+01:00", "2026-10-26T02:30:00+01:00"),
+        ("*/30 2 * * *", "2026-10-25T02:10:00+01:00", "2026-10-25T02:30:00+01:00"),
+    ],
+)
+def test_cron_asked_within_a_change(expression: str, after: str, expected: str) -> None:
+    """Asked in the middle of a change, a cron expression still gives what comes next."""
+    found = next(Crontab(expression, BERLIN).walk(datetime.fromisoformat(after)))
+    assert datetime.fromisoformat(expected) == found
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (timedelta(), 0),
+        (timedelta(hours=2), 0),
+        (timedelta(hours=2, minutes=15, seconds=29), 0),
+        (timedelta(hours=2, minutes=15, seconds=30), 1),
+        (timedelta(hours=2, minutes=20), 2),
+        (timedelta(hours=2, minutes=45, seconds=35), 3),
+        (timedelta(hours=5), 4),
+        (timedelta(days=1), 4),
+        (timedelta(days=1, hours=2, minutes=15, seconds=30), 5),
+    ],
+)
+def test_cron_counts_parts_of_days(until: timedelta, expected: int) -> None:
+    """A part of a day is counted by its times of day."""
+    midnight = datetime(2026, 6, 3, tzinfo=UTC)
+    crontab = Crontab("30,40 15,45 2 * * *", UTC_ZONE)
+    assert expected == crontab.count(midnight, midnight + until)
 
 
 def test_cron_rare() -> None:
