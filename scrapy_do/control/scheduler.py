@@ -1,0 +1,348 @@
+"""Fires standing orders at their planned instants.
+
+One pass at a time: what is due is decided by the core and stored in one transaction, and
+only then is anybody told. One alarm is set for the earliest instant of all; an idle
+scheduler costs nothing. A pass that fails is logged and repeated with a growing delay;
+what was due then is still due, as the rows say so.
+
+Note [One schedule never stops the others]
+    What cannot be planned, or has nothing to run any more, goes to the state `error` with
+    the reason in its text, and the pass goes on. So does a schedule whose next instant
+    would not lie ahead: it would be due again at once, for ever.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from scrapy_do.control.background import Delayed, background
+from scrapy_do.control.standing import SCHEDULER, latest_known, planned, settled, whole_ms
+from scrapy_do.core import catchup
+from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
+from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
+from scrapy_do.core.job import (
+    Cancel,
+    Driver,
+    Job,
+    Pending,
+    StopCause,
+    Stopping,
+    advance,
+)
+from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.errors import NotFound, StaleJob
+from scrapy_do.store.schedules import Firing
+from scrapy_do.store.store import Store
+
+BATCH = 200
+"""How many schedules are read, and how many rows are written, in one transaction."""
+
+LONGEST_TURN_S = 0.02
+"""After so long planning lets the reactor do something else."""
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+
+
+class WakeUp(Protocol):
+    """An alarm on the wall clock."""
+
+    def arm(self, instant: datetime | None) -> None:
+        """Ring at this instant instead of any earlier one; None: not at all."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class MakeWakeUp(Protocol):
+    """Makes an alarm that calls `on_due` when it rings and `on_step` when the clock was set."""
+
+    def __call__(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> WakeUp:
+        """Make it, with nothing armed."""
+        ...
+
+
+class Scheduler:
+    """Turns planned instants into jobs, each into exactly one job, one miss or one skip."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        events: Publisher,
+        wake_controller: Callable[[], None],
+        now: Callable[[], datetime],
+        rng: Random,
+        reactor: Any,  # noqa: ANN401 - IReactorTime
+        make_wake_up: MakeWakeUp,
+    ) -> None:
+        self._log = Logger()
+        self._store = store
+        self._events = events
+        self._wake_controller = wake_controller
+        self._now = now
+        self._rng = rng
+        self._reactor = reactor
+        self._make_wake_up = make_wake_up
+        self._alarm: WakeUp | None = None
+        self._stopped = True
+        self._dirty = False
+        self._passing: Deferred[None] | None = None
+        self._retry: Delayed | None = None
+        self._retry_s = FIRST_RETRY_S
+        self._turn_began_s = 0.0
+        self._latest: datetime | None = None
+        self._armed: datetime | None = None
+        self.problem: str | None = None
+
+    # --- life ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin; the first pass plans every schedule anew, as zones and clock may have changed.
+
+        Raises:
+            OSError: the system has no alarm left.
+        """
+        self._alarm = self._make_wake_up(on_due=self.wake, on_step=self.wake)
+        self._stopped = False
+        self.wake()
+
+    async def stop(self) -> None:
+        """Fire no more; return when the pass at hand is over."""
+        self._stopped = True
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        if self._passing is not None:
+            await self._passing
+        if self._alarm is not None:
+            self._alarm.close()
+
+    def wake(self) -> None:
+        """Look again, soon. May be called any number of times."""
+        self._dirty = True
+        if self._passing is None and not self._stopped:
+            self._passing = background(self._passes(), "a pass of the scheduler")
+            self._passing.addCallback(self._passed)
+
+    @property
+    def lag_s(self) -> float:
+        """For how long the next instant has been due without having fired; 0 when all is well."""
+        if self._armed is None:
+            return 0.0
+        return max(0.0, (self._now() - self._armed).total_seconds())
+
+    def _passed(self, _result: None) -> None:
+        self._passing = None
+        if self._dirty and not self._stopped:
+            self._retry = self._reactor.callLater(self._retry_s, self.wake)
+
+    async def _passes(self) -> None:
+        """Pass until nothing has changed meanwhile."""
+        while self._dirty and not self._stopped:
+            self._dirty = False
+            try:
+                await self._pass()
+            except Exception as error:  # noqa: BLE001 - the edge: no failure may end the loop
+                self._log.failure("a pass failed; it is repeated")
+                self.problem = str(error) or type(error).__name__
+                self._dirty = True
+                self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+                return
+            self.problem = None
+            self._retry_s = FIRST_RETRY_S
+
+    # --- a pass --------------------------------------------------------------------------------
+
+    async def _pass(self) -> None:
+        self._turn_began_s = self._reactor.seconds()
+        await self._follow_clock(self._moment())
+        while not self._stopped:
+            now = self._moment()
+            due = await self._store.schedules.due(now, limit=BATCH)
+            if not due:
+                break
+            await self._fire(due, now)
+        self._armed = await self._store.schedules.next_due()
+        if self._alarm is not None and not self._stopped:
+            self._alarm.arm(self._armed)
+
+    def _moment(self) -> datetime:
+        return whole_ms(self._now())
+
+    async def _fire(self, due: Sequence[Schedule], now: datetime) -> None:
+        """Decide about schedules that are due; store it in pieces of bounded size."""
+        active = await self._store.schedules.active_jobs_of(schedule.id for schedule in due)
+        firings: list[Firing] = []
+        rows = 0
+        for schedule in due:
+            firing = self._firing(schedule, active.get(schedule.id, ()), now)
+            firings.append(firing)
+            rows += 1 + len(firing.jobs)
+            if rows >= BATCH:
+                await self._commit(firings, now)
+                firings, rows = [], 0
+            await self._breathe()
+        await self._commit(firings, now)
+
+    def _firing(self, schedule: Schedule, active: Sequence[Job], now: datetime) -> Firing:
+        """Say what becomes of what is due. See Note [One schedule never stops the others]."""
+        waiting = [job for job in active if isinstance(job.state, Pending)]
+        try:
+            decision = catchup.decide(
+                catchup.order_of(schedule),
+                now=now,
+                active=len(active) > len(waiting),
+                pending=bool(waiting),
+                rng=self._rng,
+            )
+            _check_ahead(decision.plan, now)
+            after = settled(schedule, decision, now=now)
+        except Exception as error:  # noqa: BLE001 - the edge: of one schedule
+            return self._failed(schedule, error, now)
+        if decision.missed is not None:
+            self._log.warn(
+                "{count} planned instants were missed",
+                count=decision.missed.count,
+                schedule=str(schedule.id),
+            )
+        return Firing(
+            before=schedule,
+            after=after.schedule,
+            jobs=after.jobs,
+            events=after.events,
+            cancel=_giving_way(active, now) if decision.stop_active else (),
+        )
+
+    def _failed(self, schedule: Schedule, error: Exception, now: datetime) -> Firing:
+        """Put a schedule aside."""
+        problem = str(error) or type(error).__name__
+        self._log.error(
+            "a schedule cannot be planned: {problem}",
+            problem=problem,
+            schedule=str(schedule.id),
+            project=schedule.request.project,
+        )
+        aside = replace(
+            schedule, state=ScheduleState.ERROR, error=problem, next_due=None, changed_at=now
+        )
+        return Firing(before=schedule, after=aside)
+
+    async def _commit(self, firings: Sequence[Firing], now: datetime) -> None:
+        """Store firings, then tell of them.
+
+        Where one of them is stale all are left to be read again: they are still due.
+        """
+        if not firings:
+            return
+        try:
+            jobs = await self._store.schedules.fire_many(firings)
+        except StaleJob:
+            return
+        except NotFound:
+            for firing in firings:
+                await self._commit_alone(firing, now)
+            return
+        self._tell(firings, jobs)
+
+    async def _commit_alone(self, firing: Firing, now: datetime) -> None:
+        """Store one firing, or put its schedule aside when it has nothing to run any more."""
+        try:
+            jobs = await self._store.schedules.fire_many([firing])
+        except StaleJob:
+            return
+        except NotFound as error:
+            firing = self._failed(firing.before, error, now)
+            jobs = await self._store.schedules.fire_many([firing])
+        self._tell([firing], jobs)
+
+    def _tell(self, firings: Iterable[Firing], jobs: Iterable[Job]) -> None:
+        self._turn_began_s = self._reactor.seconds()
+        for job in jobs:
+            self._events.publish(JobChanged(job=job))
+        for firing in firings:
+            self._events.publish(ScheduleChanged(schedule_id=firing.before.id))
+        self._wake_controller()
+
+    async def _breathe(self) -> None:
+        """Let the reactor do something else when this turn was long."""
+        if self._reactor.seconds() - self._turn_began_s >= LONGEST_TURN_S:
+            await deferLater(self._reactor, 0)
+            self._turn_began_s = self._reactor.seconds()
+
+    # --- the clock -----------------------------------------------------------------------------
+
+    async def _follow_clock(self, now: datetime) -> None:
+        """Plan everything anew at the start, and after the clock was set back a long way."""
+        if self._latest is not None and self._latest - now <= LARGEST_STEP_BACK:
+            self._latest = max(self._latest, now)
+            return
+        schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
+        latest = max((latest_known(schedule) for schedule in schedules), default=now)
+        back = max(latest, self._latest or latest) - now
+        if back > LARGEST_STEP_BACK:
+            self._log.warn(
+                "the clock was set back by {hours} hours: everything is planned from now on",
+                hours=round(back / timedelta(hours=1), 1),
+            )
+        await self._plan_anew(schedules, now, back)
+        self._latest = now
+
+    async def _plan_anew(
+        self, schedules: Iterable[Schedule], now: datetime, back: timedelta
+    ) -> None:
+        moved: list[Firing] = []
+        for schedule in schedules:
+            firing = self._planned_anew(schedule, now, back)
+            if firing is not None:
+                moved.append(firing)
+            if len(moved) >= BATCH:
+                await self._commit(moved, now)
+                moved = []
+            await self._breathe()
+        await self._commit(moved, now)
+
+    def _planned_anew(self, schedule: Schedule, now: datetime, back: timedelta) -> Firing | None:
+        """Return how the next instant of a schedule moves; None when it stays."""
+        try:
+            order = catchup.order_of(schedule)
+            plan = catchup.after_step(order, now=now, back=back, rng=self._rng)
+            if plan is None:
+                plan = catchup.replan(order, rng=self._rng)
+            after = planned(schedule, plan, now=now)
+        except Exception as error:  # noqa: BLE001 - the edge: of one schedule
+            return self._failed(schedule, error, now)
+        if replace(after, changed_at=schedule.changed_at) == schedule:
+            return None
+        return Firing(before=schedule, after=after)
+
+
+def _check_ahead(plan: Plan, now: datetime) -> None:
+    """See Note [One schedule never stops the others].
+
+    Raises:
+        ValueError: the next instant does not lie ahead.
+    """
+    if plan.next_due is None or plan.wake_at is None:
+        return
+    if plan.wake_at <= now or (
+        plan.last_planned is not None and plan.next_due <= plan.last_planned
+    ):
+        raise ValueError(f"the instant after {plan.last_planned} would be {plan.next_due}")
+
+
+def _giving_way(active: Iterable[Job], now: datetime) -> tuple[tuple[Job, Job], ...]:
+    """Cancel the jobs that a new one replaces; what an outside client runs is left to it."""
+    return tuple(
+        (advance(job, Cancel(by=SCHEDULER), now=now), job)
+        for job in active
+        if job.driver is Driver.LOCAL
+        and not (isinstance(job.state, Stopping) and job.state.cause is StopCause.CANCEL)
+    )
