@@ -23,7 +23,6 @@ from cronsim import CronSim, CronSimError
 from scrapy_do.core.series import (
     DAY,
     SECOND,
-    WEEK_S,
     from_epoch_s,
     offset_s,
     resolve,
@@ -32,6 +31,9 @@ from scrapy_do.core.series import (
 )
 
 DAY_S = 86_400
+WEEK_S = 7 * DAY_S
+"""How far apart a local clock is looked at: no zone changes and changes back within it."""
+
 FIELDS_WITH_SECONDS = 6
 MINUTE = timedelta(minutes=1)
 NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a local clock shows

@@ -15,7 +15,11 @@ from zoneinfo import ZoneInfo
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-WEEK_S = 7 * 86_400
+SEASON_S = 56 * 86_400
+"""How far apart a local clock is looked at for a change that is not a whole hour or minute.
+
+Of today's zones only Lord Howe has such changes, half a year apart.
+"""
 
 
 def to_epoch_s(at: datetime) -> int:
@@ -45,20 +49,19 @@ def offset_s(zone: ZoneInfo, second: int) -> int:
 
 
 def steady_until(zone: ZoneInfo, begin: int, stop: int, period_s: int) -> int:
-    """Return the end of the stretch from `begin` on which the offset stays, modulo `period_s`.
+    """Return where the offset of the zone, modulo `period_s`, is first another than at `begin`.
 
-    It is `stop`, or a week from `begin`, if nothing changes before: looking once a week is
-    enough, as no zone changes its offset and back within one.
+    It is `stop` if it is the same there: `stop` must be so near that no zone changes and
+    changes back in between.
     """
 
     def phase(second: int) -> int:
         return offset_s(zone, second) % period_s
 
-    end = min(begin + WEEK_S, stop)
     first = phase(begin)
-    if phase(end) == first:
-        return end
-    return begin + bisect_left(range(begin, end), True, key=lambda second: phase(second) != first)
+    if phase(stop) == first:
+        return stop
+    return begin + bisect_left(range(begin, stop), True, key=lambda second: phase(second) != first)
 
 
 class Series(Protocol):
@@ -148,7 +151,7 @@ class ClockSeries:
         begin, stop = self.zero_s + 1, to_epoch_s(at) + 1
         strikes = 0
         while begin < stop:
-            end = self._steady_until(begin, stop)
+            end = self._steady_until(begin, min(begin + SEASON_S, stop))
             strikes += self._strikes(begin, end)
             begin = end
         return strikes // self.every
@@ -157,7 +160,7 @@ class ClockSeries:
         """Return the instant of this number, from 1."""
         begin, wanted = self.zero_s + 1, number * self.every
         while True:
-            end = self._steady_until(begin, begin + WEEK_S)
+            end = self._steady_until(begin, begin + SEASON_S)
             strikes = self._strikes(begin, end)
             if strikes >= wanted:
                 first_s = self._first_strike(begin)
@@ -166,7 +169,6 @@ class ClockSeries:
             begin = end
 
     def _steady_until(self, begin: int, stop: int) -> int:
-        # Most clock changes are whole periods, so most stretches are as long as they may be.
         return steady_until(self.zone, begin, stop, self.period_s)
 
     def _first_strike(self, begin: int) -> int:
