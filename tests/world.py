@@ -4,7 +4,7 @@ Everything that is awaited completes at once, and time moves only by `World.pass
 """
 
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,11 +12,16 @@ from uuid import UUID
 
 from twisted.internet.task import Clock
 
+from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.control.controller import Controller
 from scrapy_do.control.jobs import JobOperations
+from scrapy_do.control.operations import Operations
 from scrapy_do.control.outputs import OutputOperations
+from scrapy_do.control.projects import ProjectOperations
 from scrapy_do.control.pruner import Pruner, Retention
 from scrapy_do.control.rules import RequestRules
+from scrapy_do.control.schedules import ScheduleOperations
+from scrapy_do.control.status import StatusOperations
 from scrapy_do.control.workspace import CrawlDefaults, Workspace
 from scrapy_do.core.events import Happening, Publisher
 from scrapy_do.core.job import Job, JobRequest
@@ -24,12 +29,15 @@ from scrapy_do.core.plan import Limits
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
+from scrapy_do.host import ProcessLoad
 from scrapy_do.store.store import Store, open_store
+from scrapy_do.web.tail import Tail
 from scrapy_do.wire import CrawlLimits
 from tests.factories import START
 from tests.fakes import FakeLauncher
-from tests.http_client import completed, inline
+from tests.http_client import HttpClient, completed, inline, site_of
 
 Result = TypeVar("Result")
 
@@ -97,6 +105,66 @@ class World:
         self.outputs = OutputOperations(
             store=self.store, artifacts=self.artifacts, events=self.events, in_thread=inline
         )
+
+        self.spider_lists: dict[str, tuple[str, ...] | Exception] = {}
+        self.projects = ProjectOperations(
+            store=self.store,
+            archives=self.archives,
+            limits=ArchiveLimits(),
+            list_spiders=self._list_spiders,
+            events=self.events,
+            now=self.now,
+            in_thread=inline,
+        )
+        self.schedules = ScheduleOperations(
+            store=self.store,
+            jobs=self.jobs,
+            rules=self.rules,
+            events=self.events,
+            wake_scheduler=_idle,
+            wake_controller=self.controller.wake,
+            now=self.now,
+            rng=self.rng,
+            zone="UTC",
+            in_thread=inline,
+        )
+        self.problems: dict[str, str] = {}
+        self.operations = Operations(
+            projects=self.projects,
+            jobs=self.jobs,
+            schedules=self.schedules,
+            outputs=self.outputs,
+            status=StatusOperations(
+                store=self.store,
+                load=lambda: ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5),
+                hostname="host",
+                slots=self.limits.slots,
+                scheduler_lag_s=lambda: 0.0,
+                problems=lambda: self.problems,
+                now=self.now,
+                in_thread=inline,
+            ),
+        )
+
+    async def _list_spiders(
+        self, *, project: str, project_dir: Path, settings_module: str
+    ) -> tuple[str, ...]:
+        """Give what `spider_lists` says of the project."""
+        assert (project_dir / settings_module.split(".", maxsplit=1)[0]).exists()
+        answer = self.spider_lists.get(project, ("toscrape-css", "toscrape-xpath"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self) -> HttpClient:
+        """Return a client of the Scrapy Do dialect."""
+        dialect = ScrapyDoAPI(
+            self.operations,
+            archive_bytes=1 << 20,
+            tail=Tail(reactor=self.clock),  # type: ignore[arg-type]  # it is one
+        )
+        site = site_of(dialect, spool_dir=self.archives.incoming, clock=self.clock)
+        return HttpClient(site)
 
     async def _measure(self, pids: tuple[int, ...]) -> dict[int, int]:
         return {pid: self.memory[pid] for pid in pids if pid in self.memory}
@@ -185,4 +253,5 @@ def environment(project: str) -> Mapping[str, str]:
     return {"PATH": "/bin", "PROJECT_OF": project}
 
 
-Waker = Callable[[], None]
+def _idle() -> None:
+    """Wake nobody."""

@@ -62,6 +62,13 @@ TEXT = "text/plain; charset=utf-8"
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 
 
+class NothingToRemove(NotFound):
+    """The original words an unknown project differently when it is to be removed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'No such project: "{name}"')
+
+
 def _error_body(error: ScrapyDoError, _status: int) -> bytes:
     """Word an error as the original does: `status` and `msg`."""
     answer: dict[str, Any] = {"status": "error", "msg": str(error)}
@@ -161,7 +168,10 @@ class ScrapyDoAPI:
 
     async def remove_project(self, call: Call) -> JSON:
         """Remove a project."""
-        await self._operations.projects.remove(call.params.text("name"))
+        name = call.params.text("name")
+        if name not in {project.name for project in await self._operations.projects.all()}:
+            raise NothingToRemove(name)
+        await self._operations.projects.remove(name)
         return merged()
 
     # --- jobs ----------------------------------------------------------------------------------

@@ -1,0 +1,641 @@
+"""The Scrapy Do API: documented fields, errors in its words, nothing half done."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from scrapy_do.core.job import Finished, Pending
+from scrapy_do.errors import BadArchive
+from scrapy_do.launchers.interface import Exit
+from tests.factories import at
+from tests.http_client import Answer, HttpClient
+from tests.world import World
+
+UNKNOWN = "12345678-1234-4234-8234-123456789abc"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).start()
+
+
+@pytest.fixture
+def client(world: World) -> HttpClient:
+    return world.client()
+
+
+def project(name: str = "quotesbot", **files: str) -> bytes:
+    """Return a project as a zip, files by name with `/` as `__`."""
+    content = {
+        "scrapy.cfg": f"[settings]\ndefault = {name}.settings\n[deploy]\nproject = {name}\n",
+        f"{name}/__init__.py": "",
+        f"{name}/settings.py": f'BOT_NAME = "{name}"\n',
+        **files,
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, text in content.items():
+            archive.writestr(path, text)
+    return packed.getvalue()
+
+
+def push(client: HttpClient, archive: bytes | None = None, **form: str) -> Answer:
+    content = project() if archive is None else archive
+    return client.post("/push-project.json", form=form, files={"archive": ("p.zip", content)})
+
+
+def ok(answer: Answer) -> dict[str, Any]:
+    assert answer.status == 200, answer.text
+    assert answer.json["status"] == "ok"
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def refusal(answer: Answer, status: int = 400) -> str:
+    assert status == answer.status, answer.text
+    assert answer.json["status"] == "error"
+    message: str = answer.json["msg"]
+    return message
+
+
+def schedule(client: HttpClient, **form: Any) -> UUID:
+    fields = {"project": "quotesbot", "spider": "toscrape-css", "when": "now", **form}
+    return UUID(ok(client.post("/schedule-job.json", form=fields))["identifier"])
+
+
+def listed(client: HttpClient, query: str) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = ok(client.get(f"/list-jobs.json?{query}"))["jobs"]
+    return jobs
+
+
+# --- status ------------------------------------------------------------------------------------
+
+
+def test_status(world: World, client: HttpClient) -> None:
+    """Every documented field is there, with its type."""
+    push(client)
+    job_id = schedule(client)
+    schedule(client)
+    world.launcher.crawl_of(job_id).finish()
+    world.pass_time(86400 + 12 * 60 + 24)
+
+    status = ok(client.get("/status.json"))
+
+    documented = {
+        "memory-usage": 40.0,
+        "cpu-usage": 1.5,
+        "hostname": "host",
+        "uptime": "1d 12m 24s",
+        "jobs-run": 1,
+        "jobs-successful": 1,
+        "jobs-failed": 0,
+        "jobs-canceled": 0,
+    }
+    assert documented == {name: status[name] for name in documented}
+    assert isinstance(status["time"], str)
+    assert "; " in status["timezone"]
+    assert (status["jobs-running"], status["jobs-pending"], status["slots"]) == (1, 0, 2)
+    assert (status["projects"], status["spiders"], status["database"]) == (1, 2, "ok")
+
+
+# --- projects ----------------------------------------------------------------------------------
+
+
+def test_push(client: HttpClient) -> None:
+    """A push answers the name and the spiders, and the project's number and version."""
+    assert {
+        "status": "ok",
+        "name": "quotesbot",
+        "spiders": ["toscrape-css", "toscrape-xpath"],
+        "id": 1,
+        "version": "1",
+        "removed-spiders": [],
+    } == ok(push(client))
+
+
+def test_push_again(world: World, client: HttpClient) -> None:
+    """A second push becomes the current version; the first is kept and can come back."""
+    push(client)
+    world.spider_lists["quotesbot"] = ("toscrape-css", "new")
+    second = ok(push(client, project(a="b")))
+
+    labels = [
+        v["version"] for v in ok(client.get("/list-versions.json?project=quotesbot"))["versions"]
+    ]
+    back = client.post("/activate-version.json", form={"project": "quotesbot", "version": "1"})
+
+    assert (second["version"], second["removed-spiders"]) == ("2", ["toscrape-xpath"])
+    assert labels == ["2", "1"]
+    assert ok(back)["version"] == "1"
+    assert ok(client.get("/list-spiders.json?project=quotesbot"))["spiders"] == [
+        "toscrape-css",
+        "toscrape-xpath",
+    ]
+
+
+def test_push_without_spiders(world: World, client: HttpClient) -> None:
+    """A project without spiders is allowed."""
+    world.spider_lists["quotesbot"] = ()
+
+    assert ok(push(client))["spiders"] == []
+
+
+def test_push_that_fails_changes_nothing(world: World, client: HttpClient) -> None:
+    """When the spiders cannot be listed the version before stays, and no file is left."""
+    push(client)
+    kept = world.archives.digests()
+    world.spider_lists["quotesbot"] = BadArchive(
+        "Unable to get the list of spiders: ZeroDivisionError: division by zero",
+        traceback="Traceback ...",
+    )
+
+    answer = push(client, project(broken="yes"))
+
+    assert "ZeroDivisionError" in refusal(answer)
+    assert answer.json["traceback"] == "Traceback ..."
+    assert len(ok(client.get("/list-versions.json?project=quotesbot"))["versions"]) == 1
+    assert kept == world.archives.digests()
+    assert list(world.archives.incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (b"this is no zip", "Not a valid zip archive"),
+        (b"", "Not a valid zip archive"),
+        (None, "Missing argument: archive"),
+    ],
+)
+def test_bad_archives(client: HttpClient, archive: bytes | None, message: str) -> None:
+    """What is no project says so."""
+    answer = (
+        client.post("/push-project.json", form={"a": "b"})
+        if archive is None
+        else push(client, archive)
+    )
+
+    assert message in refusal(answer)
+    assert ok(client.get("/list-projects.json"))["projects"] == []
+
+
+def test_archive_as_a_field(client: HttpClient) -> None:
+    """A path sent instead of a file is explained."""
+    answer = client.post("/push-project.json", form={"archive": "quotesbot.zip"})
+
+    assert "curl -F archive=@FILE" in refusal(answer)
+
+
+def test_push_that_is_too_large(client: HttpClient) -> None:
+    """An archive above the limit is refused with 413 in the dialect's shape."""
+    assert "larger than the limit" in refusal(push(client, b"x" * (2 << 20)), 413)
+
+
+def test_projects(client: HttpClient) -> None:
+    """Projects are listed by name, removed, and are then unknown."""
+    push(client)
+    push(client, project("another"))
+    before = ok(client.get("/list-projects.json"))["projects"]
+
+    gone = ok(client.post("/remove-project.json", form={"name": "another"}))
+
+    assert before == ["another", "quotesbot"]
+    assert gone == {"status": "ok"}
+    assert ok(client.get("/list-projects.json"))["projects"] == ["quotesbot"]
+    assert refusal(client.get("/list-spiders.json?project=another")) == "Unknown project another"
+
+
+def test_remove_needs_its_orders_gone(client: HttpClient) -> None:
+    """A project with standing orders is not removed."""
+    push(client)
+    schedule(client, when="every hour")
+
+    answer = client.post("/remove-project.json", form={"name": "quotesbot"})
+
+    assert refusal(answer) == 'There are 1 scheduled spiders for project "quotesbot"'
+
+
+def test_remove_keeps_what_jobs_need(world: World, client: HttpClient) -> None:
+    """Accepted jobs keep their archive until they end."""
+    push(client)
+    ids = [schedule(client) for _ in range(3)]
+
+    ok(client.post("/remove-project.json", form={"name": "quotesbot"}))
+    during = len(world.archives.digests())
+    for job_id in ids:
+        world.launcher.crawl_of(job_id).finish()
+    world.do(world.projects.sweep_archives())
+
+    assert during == 1
+    assert {Finished} == {type(world.state(job_id)) for job_id in ids}
+    assert world.archives.digests() == frozenset()
+
+
+def test_a_scheduled_spider_is_not_dropped(world: World, client: HttpClient) -> None:
+    """A push without a scheduled spider is refused and names its orders, unless forced."""
+    push(client)
+    order = schedule(client, when="every hour")
+    world.spider_lists["quotesbot"] = ("toscrape-xpath",)
+
+    message = refusal(push(client, project(a="b")))
+    forced = ok(push(client, project(a="b"), force="1"))
+
+    assert "Spider toscrape-css is going to be removed but has scheduled jobs" in message
+    assert str(order) in message
+    assert forced["version"] == "2"
+    assert listed(client, f"id={order}")[0]["state"] == "error"
+
+
+def test_versions_can_be_named(client: HttpClient) -> None:
+    """A push may name its version, and a job may ask for an earlier one."""
+    push(client, version="r7")
+    push(client, project(a="b"), version="r8")
+
+    job_id = schedule(client, version="r7")
+
+    assert listed(client, f"id={job_id}")[0]["version"] == "r7"
+
+
+def test_remove_version(client: HttpClient) -> None:
+    """A version that is not current can be forgotten; the current one not."""
+    push(client)
+    push(client, project(a="b"))
+
+    ok(client.post("/remove-version.json", form={"project": "quotesbot", "version": "1"}))
+    answer = client.post("/remove-version.json", form={"project": "quotesbot", "version": "2"})
+
+    assert "current version" in refusal(answer)
+    versions = ok(client.get("/list-versions.json?project=quotesbot"))["versions"]
+    assert ["2"] == [version["version"] for version in versions]
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+def test_a_job_as_documented(world: World, client: HttpClient) -> None:
+    """A finished job has the documented fields with the documented types."""
+    push(client)
+    payload = '{\n"test": [1, 2, 3]\n}'
+    job_id = schedule(client, description="test #1", payload=payload)
+    world.pass_time(2)
+    world.launcher.crawl_of(job_id).finish()
+
+    (job,) = listed(client, f"id={job_id}")
+
+    documented = {
+        "identifier": str(job_id),
+        "status": "SUCCESSFUL",
+        "actor": "USER",
+        "schedule": "now",
+        "project": "quotesbot",
+        "spider": "toscrape-css",
+        "description": "test #1",
+        "timestamp": at(2).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "duration": 2,
+        "payload": payload,
+    }
+    assert documented == {name: job[name] for name in documented}
+    assert (job["key"], job["outcome-reason"]) == ("1/1/1", "finished")
+
+
+def test_a_standing_order_as_documented(client: HttpClient) -> None:
+    """A standing order is listed as one SCHEDULED job with its spec, and can be cancelled."""
+    push(client)
+    order = schedule(client, when="Every  10 minutes", payload='{"a": 1}', description="d")
+    (job,) = listed(client, "status=ACTIVE")
+
+    ok(client.post("/cancel-job.json", form={"id": str(order)}))
+
+    documented = {
+        "identifier": str(order),
+        "status": "SCHEDULED",
+        "actor": "USER",
+        "schedule": "every 10 minutes",
+        "project": "quotesbot",
+        "spider": "toscrape-css",
+        "description": "d",
+        "duration": None,
+        "payload": '{"a": 1}',
+    }
+    assert documented == {name: job[name] for name in documented}
+    assert listed(client, "status=ACTIVE") == []
+    assert ["CANCELED"] == [job["status"] for job in listed(client, "status=COMPLETED")]
+    assert refusal(client.post("/cancel-job.json", form={"id": str(order)})) == (
+        f"Job {order} is not active"
+    )
+
+
+def test_list_by_status(world: World, client: HttpClient) -> None:
+    """Each word lists its jobs, newest first."""
+    push(client)
+    ids = [schedule(client) for _ in range(4)]
+    world.launcher.crawl_of(ids[0]).finish()
+    world.launcher.crawl_of(ids[1]).finish(Exit(ended_at=world.now(), status=1, opened=True))
+    ok(client.post("/cancel-job.json", form={"id": str(ids[2])}))
+    ids.append(schedule(client))
+    ids.append(schedule(client))
+    names = {str(job_id): number for number, job_id in enumerate(ids)}
+
+    def numbers(status: str) -> list[int]:
+        return [names[job["identifier"]] for job in listed(client, f"status={status}")]
+
+    assert numbers("SUCCESSFUL") == [0]
+    assert numbers("FAILED") == [1]
+    assert numbers("CANCELED") == [2]
+    assert numbers("RUNNING") == [4, 3]
+    assert numbers("PENDING") == [5]
+    assert numbers("ACTIVE") == [5, 4, 3]
+    assert numbers("COMPLETED") == [2, 1, 0]
+    assert numbers("SCHEDULED") == []
+
+
+def test_filters_and_pages(world: World, client: HttpClient) -> None:
+    """Lists can be narrowed, and read page by page without gap or repetition."""
+    push(client)
+    ids = [schedule(client, tag=["odd"] if number % 2 else ["even"]) for number in range(7)]
+    schedule(client, spider="toscrape-xpath")
+    wanted = "status=ACTIVE&spider=toscrape-css"
+
+    pages, after = [], ""
+    while True:
+        page = ok(client.get(f"/list-jobs.json?{wanted}&limit=3{after}"))
+        pages.append([job["identifier"] for job in page["jobs"]])
+        if not page.get("truncated"):
+            break
+        after = f"&after={page['next-after']}"
+
+    seen = [identifier for page in pages for identifier in page]
+    assert [3, 3, 1] == [len(page) for page in pages]
+    assert {str(job_id) for job_id in ids} == set(seen)
+    assert 3 == len(listed(client, "status=ACTIVE&tag=odd"))
+    assert listed(client, "status=ACTIVE&project=other") == []
+    future = (world.now().replace(year=2030)).isoformat().replace("+00:00", "Z")
+    assert listed(client, f"status=ACTIVE&since={future}") == []
+
+
+def test_extensions(world: World, client: HttpClient) -> None:
+    """Arguments, settings, tags, priority and time-out reach the crawl and are shown."""
+    push(client)
+    job_id = schedule(
+        client,
+        arg=["category=books", "query=a=b"],
+        setting=["LOG_LEVEL=INFO"],
+        tag=["one", "two", "one"],
+        priority="4",
+        timeout="3600",
+    )
+
+    (job,) = listed(client, f"id={job_id}")
+
+    assert {"category": "books", "query": "a=b"} == job["arguments"]
+    assert {"LOG_LEVEL": "INFO"} == job["settings"]
+    assert (["one", "two"], 4, 3600.0) == (job["tags"], job["priority"], job["timeout"])
+    spec = world.launcher.crawl_of(job_id).spec
+    assert {"category": "books", "query": "a=b"} == spec.arguments
+
+
+def test_stats(world: World, client: HttpClient) -> None:
+    """A job asked for by its id shows the statistics of its crawl."""
+    push(client)
+    job_id = schedule(client)
+    ending = Exit(ended_at=world.now(), status=0, opened=True, close_reason="finished")
+    world.launcher.crawl_of(job_id).finish(replace(ending, stats={"item_scraped_count": 3}))
+
+    assert listed(client, f"id={job_id}")[0]["stats"] == {"item_scraped_count": 3}
+
+
+def test_cancel(world: World, client: HttpClient) -> None:
+    """A cancelled job is CANCELED when the answer comes; twice is an error."""
+    push(client)
+    job_id = schedule(client)
+
+    first = client.post("/cancel-job.json", form={"id": str(job_id)})
+    second = client.post("/cancel-job.json", form={"id": str(job_id)})
+
+    assert ok(first) == {"status": "ok"}
+    assert listed(client, f"id={job_id}")[0]["status"] == "CANCELED"
+    assert refusal(second) == f"Job {job_id} is not active"
+    assert world.launcher.alive == ()
+
+
+def test_delete(world: World, client: HttpClient) -> None:
+    """A finished job can be removed with its files; an active one not."""
+    push(client)
+    job_id = schedule(client)
+    active = client.post("/delete-job.json", form={"id": str(job_id)})
+    world.launcher.crawl_of(job_id).finish()
+
+    ok(client.post("/delete-job.json", form={"id": str(job_id)}))
+
+    assert "active" in refusal(active)
+    assert refusal(client.get(f"/list-jobs.json?id={job_id}")) == f'No such job: "{job_id}"'
+    assert not world.artifacts.exists(job_id)
+
+
+# --- logs --------------------------------------------------------------------------------------
+
+
+def test_log(world: World, client: HttpClient) -> None:
+    """The two streams of a job are sent as text, also in part."""
+    push(client)
+    job_id = schedule(client)
+    spec = world.launcher.crawl_of(job_id).spec
+    spec.out.write_bytes(b"printed\n")
+    spec.err.write_bytes("ünicode\n".encode())
+    world.launcher.crawl_of(job_id).finish()
+
+    out = client.get(f"/get-log/data/{job_id}.out")
+    err = client.get(f"/get-log/data/{job_id}.err", headers={"Range": "bytes=-4"})
+
+    assert (200, b"printed\n") == (out.status, out.body)
+    assert out.headers["content-type"] == "text/plain; charset=utf-8"
+    assert (206, b"ode\n") == (err.status, err.body)
+
+
+def test_log_of_a_running_job(world: World, client: HttpClient) -> None:
+    """The answer follows the file and ends with the job."""
+    push(client)
+    job_id = schedule(client)
+    log = world.launcher.crawl_of(job_id).spec.err
+    log.write_bytes(b"first\n")
+    connection = client.connect()
+
+    connection.send(client.raw_request("GET", f"/get-log/data/{job_id}.err"))
+    with log.open("ab") as file:
+        file.write(b"second\n")
+    world.launcher.crawl_of(job_id).finish()
+    world.pass_time(1)
+
+    (answer,) = connection.answers("GET")
+    assert answer.body == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{UNKNOWN}.out",
+        f"{UNKNOWN}.log",
+        "x.out",
+        "..%2f..%2fscrapy-do.db",
+        "%00.err",
+        f"{UNKNOWN}",
+        f"{UNKNOWN}.out.out",
+    ],
+)
+def test_no_log(client: HttpClient, name: str) -> None:
+    """What is no log of a job is not found, whatever it looks like."""
+    assert client.get(f"/get-log/data/{name}").status == 404
+
+
+def test_no_log_before_the_start(world: World, client: HttpClient) -> None:
+    """A pending job has no log yet."""
+    push(client)
+    ids = [schedule(client) for _ in range(3)]
+
+    assert isinstance(world.state(ids[2]), Pending)
+    assert refusal(client.get(f"/get-log/data/{ids[2]}.err"), 404) == "File not found"
+
+
+def test_get_log_alone(client: HttpClient) -> None:
+    """The bare path answers 405, as the original does."""
+    assert client.get("/get-log").status == 405
+
+
+def test_items(world: World, client: HttpClient) -> None:
+    """The captured items are sent as JSON lines."""
+    push(client)
+    job_id = schedule(client)
+    items = world.launcher.crawl_of(job_id).spec.items
+    assert items is not None
+    items.write_bytes(b'{"a":1}\n{"a":2}\n')
+    world.launcher.crawl_of(job_id).finish()
+
+    answer = client.get(f"/get-items/data/{job_id}.jsonl")
+
+    assert [{"a": 1}, {"a": 2}] == [json.loads(line) for line in answer.body.splitlines()]
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"when": None}, "Missing argument: when"),
+        ({"when": None, "spider": None}, "Missing argument: spider, when"),
+        ({"project": "other"}, "Unknown project other"),
+        ({"project": "../etc"}, "Unknown project ../etc"),
+        ({"spider": "other"}, "Unknown spider quotesbot/other"),
+        ({"spider": "-s"}, "Unknown spider quotesbot/-s"),
+        ({"spider": "a\0b"}, "Unknown spider quotesbot/a\0b"),
+        ({"version": "9"}, "Unknown version 9 of project quotesbot"),
+        ({"when": "every 0 seconds"}, "the interval must be at least 1, not 0"),
+        ({"when": "hourly"}, "a schedule is 'now' or starts with"),
+        ({"payload": "{"}, "Payload is not a valid JSON string: "),
+        ({"payload": "NaN"}, "Payload is not a valid JSON string: NaN is not JSON"),
+        ({"payload": ""}, "Payload is not a valid JSON string: "),
+        ({"payload": "[" * 100_000}, "Payload is not a valid JSON string: "),
+        ({"priority": "9"}, "priority: must be a whole number from 0 to 4"),
+        ({"priority": "high"}, "priority: must be a whole number from 0 to 4"),
+        ({"arg": "novalue"}, "arg: 'novalue' is not NAME=VALUE"),
+        ({"arg": "self=1"}, "arg: 'self' cannot be the name of a spider argument"),
+        ({"arg": "-o=/etc/x"}, "arg: '-o' cannot be the name of a spider argument"),
+        ({"setting": "FEEDS={}"}, "setting: 'FEEDS' may not be set by a job"),
+        ({"tag": "a b"}, "tag: 'a b' is not a name"),
+        ({"timeout": "-1"}, "timeout: must be a number from 0"),
+        ({"description": "x" * 2000}, "description: is longer than"),
+    ],
+)
+def test_bad_jobs(client: HttpClient, fields: dict[str, str | None], message: str) -> None:
+    """A job that cannot be is refused, the field named, and nothing is stored."""
+    push(client)
+    form = {"project": "quotesbot", "spider": "toscrape-css", "when": "now", **fields}
+    sent = {name: value for name, value in form.items() if value is not None}
+
+    answer = client.post("/schedule-job.json", form=sent)
+
+    assert message in refusal(answer)
+    assert listed(client, "status=ACTIVE") == []
+
+
+def test_huge_fields(client: HttpClient) -> None:
+    """A field of 10 MB is refused without being kept."""
+    form = {"project": "quotesbot", "spider": "s", "when": "now", "payload": "1" * (10 << 20)}
+
+    assert refusal(client.post("/schedule-job.json", form=form), 413)
+
+
+def test_bytes_that_are_no_text(client: HttpClient) -> None:
+    """Bytes that are not UTF-8 are refused, the field named."""
+    answer = client.post(
+        "/schedule-job.json",
+        body=b"project=%ff%fe&spider=s&when=now",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert "project" in refusal(answer)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/list-jobs.json", "Missing argument: status or id"),
+        ("/list-jobs.json?status=FOO", "status: Unknown status: FOO (one of "),
+        ("/list-jobs.json?id=foo", 'No such job: "foo"'),
+        (f"/list-jobs.json?id={UNKNOWN}", f'No such job: "{UNKNOWN}"'),
+        ("/list-jobs.json?status=ACTIVE&limit=0", "limit: must be a whole number from 1"),
+        ("/list-jobs.json?status=ACTIVE&since=monday", "since: must be a time"),
+        ("/list-spiders.json", "Missing argument: project"),
+        ("/list-spiders.json?project=zzz", "Unknown project zzz"),
+    ],
+)
+def test_bad_questions(client: HttpClient, target: str, message: str) -> None:
+    """A question that means nothing is answered with what would be right."""
+    assert message in refusal(client.get(target))
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "message"),
+    [
+        ("/cancel-job.json", {}, "Missing argument: id"),
+        ("/cancel-job.json", {"id": "x"}, 'No such job: "x"'),
+        ("/cancel-job.json", {"id": UNKNOWN}, f'No such job: "{UNKNOWN}"'),
+        ("/remove-project.json", {}, "Missing argument: name"),
+        ("/remove-project.json", {"name": "zz"}, 'No such project: "zz"'),
+    ],
+)
+def test_bad_changes(client: HttpClient, path: str, form: dict[str, str], message: str) -> None:
+    """A change of what is not there is refused."""
+    assert refusal(client.post(path, form=form)) == message
+
+
+def test_paths_and_verbs(client: HttpClient) -> None:
+    """Unknown paths are 404, wrong verbs 405 with what would be right."""
+    wrong = client.post("/status.json")
+
+    assert refusal(client.get("/nothing.json"), 404)
+    assert refusal(wrong, 405)
+    assert wrong.headers["allow"] == "GET, HEAD"
+
+
+def test_other_spellings(client: HttpClient) -> None:
+    """Parameters may come in the query, as a form, or as a JSON object."""
+    push(client)
+
+    by_query = client.post("/schedule-job.json?project=quotesbot&spider=toscrape-css&when=now")
+    by_json = client.post(
+        "/schedule-job.json",
+        json={"project": "quotesbot", "spider": "toscrape-css", "when": "now", "tag": ["a"]},
+    )
+
+    assert ok(by_query)["identifier"] != ok(by_json)["identifier"]
+
+
+def test_head(client: HttpClient) -> None:
+    """HEAD works where GET does."""
+    assert client.request("HEAD", "/status.json").status == 200
