@@ -61,31 +61,24 @@ class Database:
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
         self.url = url
+        self.path = _file_of(url)
         self.broken: str | None = None
-        self._busy_timeout_s = busy_timeout_s
         self._reactor = reactor
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
-        self.writer = make(url, busy_timeout_s, 1 if reactor else 0, read_only=False)
-        self._reader = (
-            make(url, busy_timeout_s, READERS, read_only=True) if reactor else self.writer
-        )
-        self._writing, self._reading = (
-            ThreadPool(1, size, name)
-            for size, name in ((1, "store-write"), (READERS, "store-read"))
-        )
-        if reactor is not None:
-            self._writing.start()
-            self._reading.start()
+        readers = READERS if reactor else 0
+        self._writer = make(url, busy_timeout_s, 1 if reactor else 0, read_only=False)
+        self._reader = make(url, busy_timeout_s, readers, read_only=True) if reactor else None
+        self._writing = ThreadPool(1, 1, "store-write") if reactor else None
+        self._reading = ThreadPool(1, readers, "store-read") if reactor else None
+        self._file = None if self.path is None else _identity(self.path)
+        for pool in (self._writing, self._reading):
+            if pool is not None:
+                pool.start()
 
     @property
     def is_sqlite(self) -> bool:
         """Whether this is SQLite rather than PostgreSQL."""
         return self.url.get_backend_name() == "sqlite"
-
-    @property
-    def path(self) -> Path | None:
-        """The database file, if there is one."""
-        return Path(self.url.database) if self.is_sqlite and self.url.database else None
 
     async def transact(self, work: Work[_Result]) -> _Result:
         """Run a function in a write transaction; when this returns its work is durable.
@@ -103,14 +96,18 @@ class Database:
         Raises:
             StoreUnavailable: the database is locked or gone.
         """
-        return await self._run(self._reading, lambda: self._within(self._reader, _begin_read, work))
+        return await self._run(self._reading, lambda: self.read_now(work))
 
     def transact_now(self, work: Work[_Result]) -> _Result:
         """Run a function in a write transaction in the calling thread."""
-        return self._within(self.writer, _begin_write, work)
+        return self._within(self._writer, _begin_write, work)
 
-    async def _run(self, pool: ThreadPool, call: Callable[[], _Result]) -> _Result:
-        if self._reactor is None:
+    def read_now(self, work: Work[_Result]) -> _Result:
+        """Run a function that only reads in the calling thread."""
+        return self._within(self._reader or self._writer, _begin_read, work)
+
+    async def _run(self, pool: ThreadPool | None, call: Callable[[], _Result]) -> _Result:
+        if pool is None or self._reactor is None:
             return call()
         seconds: Callable[[], float] = cast("Any", self._reactor).seconds  # of IReactorTime
         latest = seconds() + QUEUE_LIMIT_S
@@ -125,6 +122,7 @@ class Database:
     def _within(
         self, engine: Engine, begin: Callable[[Connection], None], work: Work[_Result]
     ) -> _Result:
+        self._look_at_file()
         if self.broken is not None:
             raise StoreUnavailable(self.broken)
         try:
@@ -134,15 +132,23 @@ class Database:
                 connection.commit()
                 return result
         except (DBAPIError, PoolTimeout, UnicodeEncodeError, OverflowError) as error:
-            raise self._translated(error) from error
+            raise self.meaning(error) from error
 
-    def _translated(self, error: Exception) -> Exception:
-        """Say in our words what went wrong; what is none of ours is a bug and stays."""
+    def _look_at_file(self) -> None:
+        """Notice that the file was moved away: what is written to it then is lost."""
+        if self.path is not None and _identity(self.path) != self._file:
+            self.broken = f"the database {self.path} was moved or removed"
+
+    def meaning(self, error: Exception) -> Exception:
+        """Say in our words what went wrong; what is none of ours is a bug and stays.
+
+        A failure of the disk or a damaged file ends the use of the database.
+        """
         if isinstance(error, PoolTimeout):
             return StoreUnavailable("the database is too busy")
         if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
             return Invalid("a text or a number that the database cannot hold")
-        cause = getattr(error, "orig", None)
+        cause = getattr(error, "orig", error)
         if isinstance(cause, sqlite3.Error):
             meant, self.broken = _sqlite_meaning(cause, self.broken)
         else:
@@ -151,11 +157,28 @@ class Database:
 
     def close(self) -> None:
         """Wait for what runs, then close all connections."""
-        if self._reactor is not None:
-            self._writing.stop()
-            self._reading.stop()
-        self._reader.dispose()
-        self.writer.dispose()
+        for pool in (self._writing, self._reading):
+            if pool is not None:
+                pool.stop()
+        for engine in (self._reader, self._writer):
+            if engine is not None:
+                engine.dispose()
+
+
+def _file_of(url: URL) -> Path | None:
+    """The file of a SQLite database that is not in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        return None
+    return Path(str(url.database))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def database_url(where: str | Path) -> URL:
@@ -208,8 +231,8 @@ def _begin_read(connection: Connection) -> None:
 
 def _sqlite_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: bool) -> Engine:
     """Connect without the driver's own transactions, and never to a file that is not there."""
-    path = url.database
-    target = f"file:{quote(path)}?mode=rw" if path else ":memory:"
+    path = _file_of(url)
+    target = f"file:{quote(str(path))}?mode=rw" if path else ":memory:"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(

@@ -1,0 +1,1 @@
+"""One step each; REVISIONS in `store/migrate.py` names them in order."""

@@ -1,0 +1,165 @@
+"""How a database gets its tables, and when it is refused."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from scrapy_do.core.filter import StateName
+from scrapy_do.core.job import Outcome
+from scrapy_do.errors import NewerSchema, StoreUnavailable
+from scrapy_do.store.migrate import COPIES_KEPT, REVISIONS
+from scrapy_do.store.store import open_store
+from tests.store.inline import run_inline
+
+EMPTY_SCHEMA = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+
+
+def make(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return path
+
+
+def schema_of(path: Path) -> dict[tuple[str, str], str]:
+    """The text of every table and index, its blanks and quotes aside."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql > ''")
+        return {(kind, name): re.sub(r"[\s\"]+", " ", sql).strip() for kind, name, sql in rows}
+
+
+def parts_of(sql: str) -> list[str]:
+    """The columns and constraints of a table, in no order, and what stands around them."""
+    head, _, rest = sql.partition("(")
+    body, _, tail = rest.rpartition(")")
+    return [head, tail, *sorted(part.strip() for part in re.split(r", (?=[A-Za-z_]+ )", body))]
+
+
+def copies(path: Path) -> list[str]:
+    return sorted(copy.name for copy in path.parent.glob(f"{path.name}.schema-*"))
+
+
+def test_upgraded_is_fresh(tmp_path: Path) -> None:
+    """An upgraded database has the same tables and indexes as a fresh one."""
+    fresh, upgraded = tmp_path / "fresh", make(tmp_path / "upgraded", EMPTY_SCHEMA)
+    for path in (fresh, upgraded):
+        open_store(path).close()
+    expected = {key: parts_of(sql) for key, sql in schema_of(fresh).items()}
+    assert expected == {key: parts_of(sql) for key, sql in schema_of(upgraded).items()}
+
+
+def test_revisions() -> None:
+    """The revisions that we know are those that there are, in their order."""
+    config = Config()
+    config.set_main_option("script_location", "scrapy_do.store:migrations")
+    steps = ScriptDirectory.from_config(config).walk_revisions()
+    assert REVISIONS == tuple(reversed([step.revision for step in steps]))
+
+
+def test_states_are_checked(tmp_path: Path) -> None:
+    """The database knows exactly the states and outcomes of the core."""
+    upgraded = make(tmp_path / "upgraded", EMPTY_SCHEMA)
+    open_store(upgraded).close()
+    sql = schema_of(upgraded)["table", "jobs"]
+    for column, values in (("state", StateName), ("outcome", Outcome)):
+        found = re.search(rf"CHECK \({column} IN \(([^)]*)\)\)", sql)
+        assert found is not None
+        assert ", ".join(f"'{value}'" for value in values) == found[1]
+
+
+def test_copy_before_upgrade(tmp_path: Path) -> None:
+    """Before an upgrade the database is copied, its newest changes included."""
+    path = make(tmp_path / "db", EMPTY_SCHEMA, "PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE kept (answer)")
+        other.execute("INSERT INTO kept VALUES (42)")
+        other.commit()
+        open_store(path).close()
+    assert ["db.schema-0000.000001"] == copies(path)
+    with closing(sqlite3.connect(tmp_path / "db.schema-0000.000001")) as copy:
+        assert [(42,)] == copy.execute("SELECT answer FROM kept").fetchall()
+
+
+def test_few_copies(tmp_path: Path) -> None:
+    """Only the newest copies are kept, and an unfinished one is made anew."""
+    path = tmp_path / "db"
+    make(tmp_path / "db.unfinished", "CREATE TABLE half (done)")
+    for number in range(1, COPIES_KEPT + 3):
+        path.unlink(missing_ok=True)
+        make(path, EMPTY_SCHEMA)
+        open_store(path).close()
+        assert f"db.schema-0000.{number:06}" == copies(path)[-1]
+    assert COPIES_KEPT == len(copies(path))
+    assert not (tmp_path / "db.unfinished").exists()
+
+
+def test_current_is_left_alone(tmp_path: Path) -> None:
+    """A database of the present schema is neither copied nor changed."""
+    path = tmp_path / "db"
+    open_store(path).close()
+    before = schema_of(path)
+    open_store(path).close()
+    assert (before, []) == (schema_of(path), copies(path))
+
+
+def test_private(tmp_path: Path) -> None:
+    """Only its owner may read a new database."""
+    path = tmp_path / "db"
+    open_store(path).close()
+    assert 0o600 == path.stat().st_mode & 0o777
+
+
+def test_newer(tmp_path: Path) -> None:
+    """A database that a newer version wrote is refused with a sentence, and not touched."""
+    path = make(tmp_path / "db", EMPTY_SCHEMA, "INSERT INTO alembic_version VALUES ('9999')")
+    before = schema_of(path)
+    with pytest.raises(NewerSchema, match="schema 9999, written by a newer version"):
+        open_store(path)
+    assert (before, []) == (schema_of(path), copies(path))
+
+
+def test_foreign(tmp_path: Path) -> None:
+    """The database of another program is refused, and not touched."""
+    path = make(tmp_path / "db", "CREATE TABLE jobs (id)")
+    before = schema_of(path)
+    with pytest.raises(StoreUnavailable, match="another program"):
+        open_store(path)
+    assert before == schema_of(path)
+
+
+def test_failed_upgrade(tmp_path: Path) -> None:
+    """An upgrade that fails half-way leaves the database as it was."""
+    path = make(tmp_path / "db", EMPTY_SCHEMA, "CREATE TABLE schedules (id)")
+    before = schema_of(path)
+    with pytest.raises(Exception, match="table schedules already exists"):
+        open_store(path)
+    assert before == schema_of(path)
+
+
+@pytest.mark.parametrize("damage", ["text", "header", "page", "truncated"])
+def test_damaged(tmp_path: Path, damage: str) -> None:
+    """A damaged file is refused at the start, and not touched."""
+    path = tmp_path / "db"
+    store = open_store(path)
+    run_inline(store.meta.put("scope", {f"key {n}": "x" * 500 for n in range(100)}))
+    store.close()
+    content = path.read_bytes()
+    damaged = {
+        "text": b"this is no database\n" * 300,
+        "header": b"X" * 100 + content[100:],
+        "page": content[:-4096] + b"\xff" * 4096,
+        "truncated": content[: len(content) // 2],
+    }[damage]
+    path.write_bytes(damaged)
+    with pytest.raises(StoreUnavailable, match=r"damaged|cannot be trusted"):
+        open_store(path)
+    assert damaged == path.read_bytes()
