@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
@@ -26,7 +27,7 @@ from twisted.logger import (
 
 from scrapy_do import __version__
 from scrapy_do.api.scrapydo import ScrapyDoAPI
-from scrapy_do.clock import make_timer, use_monotonic_seconds
+from scrapy_do.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.config import Config
 from scrapy_do.control.background import background
 from scrapy_do.control.controller import Controller
@@ -128,7 +129,7 @@ class Daemon:
             now=now,
             rng=random.SystemRandom(),
             reactor=reactor,
-            timer=make_timer(reactor, now),
+            make_wake_up=partial(make_wake_up, reactor, now),
         )
         self._operations = self._make_operations(
             SpiderLister(launcher, config, environ, sys.executable)

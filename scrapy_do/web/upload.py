@@ -118,7 +118,9 @@ def sink_for(rules: BodyRules, content_type: str, encoding: str, directory: Path
         raise Malformed(f"A body of type {kind} must not be compressed")
     if kind == "multipart/form-data":
         return MultipartSink(options.get("boundary", ""), directory)
-    return PairsSink() if kind == "application/x-www-form-urlencoded" else DocumentSink()
+    if kind == "application/x-www-form-urlencoded":
+        return PairsSink() if rules.upload is None else UploadPairsSink(rules.upload, directory)
+    return DocumentSink()
 
 
 _FORM_KINDS = frozenset(
@@ -169,6 +171,69 @@ class PairsSink:
     def discard(self) -> None:
         """Forget the bytes."""
         self._data.clear()
+
+
+class UploadPairsSink:
+    """An urlencoded form of which one value is a file: that one goes to disk as it arrives.
+
+    Source: scrapy-do-cl 0.5, which sends archives so.
+    """
+
+    def __init__(self, upload: str, directory: Path) -> None:
+        self._upload = upload
+        self._prefix = f"{upload}=".encode()
+        self._pairs = PairsSink()
+        self._spool = Spool(directory, memory_bytes=0)
+        self._held = b""
+        self._at_start = True
+        self._in_file = False
+        self._has_file = False
+
+    def write(self, data: bytes) -> None:
+        """Decode the file's value, keep the other pairs."""
+        held = self._held + data
+        while held:
+            if self._at_start and len(held) < len(self._prefix) and b"&" not in held:
+                break  # too little to see whose value begins
+            if self._at_start:
+                self._at_start = False
+                self._in_file = not self._has_file and held.startswith(self._prefix)
+                held = held[len(self._prefix) :] if self._in_file else held
+                self._has_file = self._has_file or self._in_file
+            piece, separator, rest = held.partition(b"&")
+            held = self._keep(piece, is_whole=bool(separator)) + rest
+            if not separator:
+                break
+            self._at_start = True
+        self._held = held
+
+    def _keep(self, piece: bytes, *, is_whole: bool) -> bytes:
+        """Take a piece of a pair; return what cannot be understood before more has come."""
+        if not self._in_file:
+            self._pairs.write(piece + b"&" * is_whole)
+            return b""
+        # An escape is three bytes long: one that is cut waits for its end.
+        cut = len(piece) if is_whole else len(piece) - _cut_escape(piece)
+        self._spool.write(unquote_to_bytes(piece[:cut].replace(b"+", b" ")))
+        return piece[cut:]
+
+    def finish(self) -> Form:
+        """The fields and the file."""
+        held, self._held = self._held, b""
+        self._keep(held, is_whole=True)
+        fields = self._pairs.finish().fields
+        files = {self._upload: _uploaded(self._spool, "")} if self._has_file else {}
+        return Form(fields=fields, files=files)
+
+    def discard(self) -> None:
+        """Delete the file."""
+        self._pairs.discard()
+        self._spool.discard()
+
+
+def _cut_escape(piece: bytes) -> int:
+    """How many bytes at the end begin an escape that is not all there."""
+    return next((length for length in (1, 2) if piece[-length:][:1] == b"%"), 0)
 
 
 class DocumentSink:

@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 from uuid import UUID
 
 import pytest
@@ -119,6 +120,21 @@ def test_push(client: HttpClient) -> None:
     } == ok(push(client))
 
 
+def test_push_as_the_original_client_does(client: HttpClient) -> None:
+    """An archive sent as the value of an urlencoded form is taken, byte by byte the same."""
+    body = b"archive=" + quote_from_bytes(project()).replace("%20", "+").encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    whole = client.post("/push-project.json", body=body, headers=headers)
+
+    connection = client.connect()
+    for byte in client.raw_request("POST", "/push-project.json", body=body, headers=headers):
+        connection.send(bytes([byte]))
+
+    assert ok(whole)["version"] == "1"
+    (answer,) = connection.answers("POST")
+    assert ok(answer)["version"] == "2"
+
+
 def test_push_again(world: World, client: HttpClient) -> None:
     """A second push becomes the current version; the first is kept and can come back."""
     push(client)
@@ -186,7 +202,9 @@ def test_bad_archives(client: HttpClient, archive: bytes | None, message: str) -
 
 def test_archive_as_a_field(client: HttpClient) -> None:
     """A path sent instead of a file is explained."""
-    answer = client.post("/push-project.json", form={"archive": "quotesbot.zip"})
+    answer = client.post(
+        "/push-project.json", form={"archive": "quotesbot.zip"}, files={"other": ("a", b"b")}
+    )
 
     assert "curl -F archive=@FILE" in refusal(answer)
 
