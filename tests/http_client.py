@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IPushProducer, ITransport
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -96,7 +96,7 @@ class Answer:
         return json_text.loads(self.body)
 
 
-@implementer(ITransport)
+@implementer(ITransport, IPushProducer)
 class _Wire:
     """The server's end of a connection: a socket buffer of 64 KiB and a list of bytes."""
 
@@ -286,6 +286,7 @@ class HttpClient:
         connection = self.connect()
         connection.send(raw)
         answers = connection.answers(method)
+        connection.close()
         assert len(answers) == 1, f"no whole answer to {method} {target}: {connection.received!r}"
         return answers[0]
 

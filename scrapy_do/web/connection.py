@@ -137,8 +137,8 @@ class Channel(http.HTTPChannel):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing is lost when the connection is closed now."""
-        return self.phase in (Phase.HEAD, Phase.IDLE)
+        """Whether no request is lost when the connection is closed now."""
+        return self.phase in (Phase.HEAD, Phase.IDLE, Phase.CLOSING)
 
     def hold_body(self) -> None:
         """Read no more until `admit_body` or `linger`."""

@@ -7,7 +7,7 @@
 than a piece of them. Whatever is raised on the way becomes an answer at one place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +18,6 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import implementer, provider
 
@@ -32,18 +31,21 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A request before its body. `length_bytes` None: chunked, so not known yet."""
+    """A request before its body. `length_bytes` None: chunked, so not known yet.
+
+    The names of `headers` are in lower case, their values latin-1, so any bytes.
+    """
 
     method: str
     target: str
-    headers: Headers
+    headers: Mapping[str, tuple[str, ...]]
     length_bytes: int | None
     client: str
     is_secure: bool
 
     def values(self, name: str) -> Sequence[str]:
         """All headers of this name."""
-        return self.headers.getRawHeaders(name, [])
+        return self.headers.get(name, ())
 
 
 class Visit(Protocol):
@@ -181,7 +183,10 @@ class Request(http.Request):
         return Head(
             method=self.method.decode("latin-1"),
             target=self.uri.decode("latin-1"),
-            headers=self.requestHeaders,
+            headers={
+                name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
+                for name, values in self.requestHeaders.getAllRawHeaders()
+            },
             length_bytes=self._length_bytes,
             client=str(getattr(self.channel.getPeer(), "host", "")),
             is_secure=self.channel.isSecure(),

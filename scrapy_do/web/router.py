@@ -53,7 +53,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from klein import Klein
-from twisted.web.http_headers import Headers as RequestHeaders
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import IntegerConverter, RequestRedirect
@@ -77,8 +76,9 @@ class Call:
     """One request, as a handler sees it.
 
     `path` is decoded, `base_url` is scheme and host as the client wrote them, without a
-    final slash. `body` is there when it was no form and no JSON, or when the route is raw;
-    `document` is the value of a JSON body. `client` is the peer's address.
+    final slash. The names of `headers` are in lower case. `body` is there when it was no
+    form and no JSON, or when the route is raw; `document` is the value of a JSON body.
+    `client` is the peer's address.
     """
 
     method: str
@@ -86,16 +86,16 @@ class Call:
     base_url: str
     params: Params
     principal: Principal
-    headers: RequestHeaders
+    headers: Mapping[str, tuple[str, ...]]
     client: str
     in_thread: InThread
     body: Body | None = None
     document: Any = None
 
     def header(self, name: str, default: str = "") -> str:
-        """The first header of this name."""
-        value = self.headers.getRawHeaders(name)
-        return value[0] if value else default
+        """The first header of this name, in any case."""
+        values = self.headers.get(name.lower(), ())
+        return values[0] if values else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

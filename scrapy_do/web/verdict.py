@@ -117,12 +117,12 @@ class Verdict:
 
     def _check_source(self, authority: str | None) -> None:
         head, hosts = self._head, self._parts.hosts
-        self._host = check_host(head.values("Host"), authority, hosts)
+        self._host = check_host(head.values("host"), authority, hosts)
         check_origin(
             head.method,
             host=self._host,
-            origins=head.values("Origin"),
-            fetch_sites=head.values("Sec-Fetch-Site"),
+            origins=head.values("origin"),
+            fetch_sites=head.values("sec-fetch-site"),
             own=hosts,
         )
 
@@ -132,7 +132,7 @@ class Verdict:
         api_keys = self._query.get("apikey", ())
         try:
             return await access.authenticate(
-                credentials_of(self._head.values("Authorization"), api_keys)
+                credentials_of(self._head.values("authorization"), api_keys)
             )
         except NotAuthenticated:
             if self._parts.is_public(self._path):
@@ -145,8 +145,8 @@ class Verdict:
         if head.length_bytes == 0:
             return None
         check_size(head.length_bytes or 0, rules.limit_bytes)
-        content_type = next(iter(head.values("Content-Type")), "")
-        encoding = ", ".join(head.values("Content-Encoding"))
+        content_type = next(iter(head.values("content-type")), "")
+        encoding = ", ".join(head.values("content-encoding"))
         return sink_for(rules, content_type, encoding, self._parts.spool_dir)
 
 
