@@ -203,7 +203,7 @@ class Scheduler:
                 pending=bool(waiting),
                 rng=self._rng,
             )
-            _check_ahead(decision.plan, now)
+            check_ahead(decision.plan, now)
             after = settled(schedule, decision, now=now)
         except Exception as error:  # noqa: BLE001 - the edge: of one schedule
             return self._failed(schedule, error, now)
@@ -324,7 +324,7 @@ class Scheduler:
         return Firing(before=schedule, after=after)
 
 
-def _check_ahead(plan: Plan, now: datetime) -> None:
+def check_ahead(plan: Plan, now: datetime) -> None:
     """See Note [One schedule never stops the others].
 
     Raises:
