@@ -51,3 +51,6 @@ def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.ScrapyDoError as error:
         raise UserError(str(error), try_="scrapy-do serve --help") from error
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise UserError(problem, try_="scrapy-do serve --data-dir DIR") from error

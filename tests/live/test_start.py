@@ -1,0 +1,75 @@
+"""How the daemon starts, refuses to start, and stops, as the shell sees it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.client.demo_daemon import daemon
+from scrapy_do.client.demo_run import PROJECT, PROJECT_DIR, pack
+from scrapy_do.client.http import DaemonClient
+
+SERVE = [sys.executable, "-m", "scrapy_do", "serve"]
+
+
+def _refused(*words: str) -> str:
+    """Run a daemon that must not start; return the sentence that it ends with."""
+    ended = subprocess.run(
+        [*SERVE, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
+    assert "Traceback" not in ended.stderr
+    *_, error, hint = ended.stderr.splitlines()
+    assert hint.startswith("  try:   scrapy-do serve")
+    return error
+
+
+@pytest.mark.live
+def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
+    """The port and the data directory belong to the first; it goes on undisturbed."""
+    data = tmp_path / "data"
+    with daemon(data, port=0, options={}) as url:
+        host, port = url.removeprefix("http://").split(":")
+        other = str(tmp_path / "other")
+        error = _refused("--data-dir", other, "--listen", f"{host}:{port}")
+        expected = (
+            f"error: [web] interfaces: cannot listen on {host}:{port}: Address already in use"
+        )
+        assert error.startswith(expected)
+        error = _refused("--data-dir", str(data), "--listen", "127.0.0.1:0")
+        assert error.startswith(f"error: {data} belongs to another daemon")
+        assert DaemonClient(url).get("/status.json", {})["status"] == "ok"
+
+
+@pytest.mark.live
+def test_a_data_directory_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A path that cannot be a directory is named in one sentence."""
+    path = tmp_path / "file"
+    path.touch()
+    assert _refused("--data-dir", str(path), "--listen", "127.0.0.1:0") == (
+        f"error: {path}: File exists"
+    )
+
+
+@pytest.mark.live
+def test_a_public_address_is_refused(tmp_path: Path) -> None:
+    """Nothing listens on a public address without authentication."""
+    error = _refused("--data-dir", str(tmp_path), "--listen", "0.0.0.0:0")
+    assert error.startswith("error: [web] interfaces: 0.0.0.0:0 can be reached from other machines")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.live
+def test_a_stopped_daemon_can_be_started_again(tmp_path: Path) -> None:
+    """A plain stop ends in good order, and the next start finds what there was."""
+    archive = tmp_path / "quotesbot.zip"
+    pack(PROJECT_DIR, archive)
+    data, log = tmp_path / "data", tmp_path / "daemon.log"
+    with daemon(data, port=0, options={}) as url:
+        DaemonClient(url).push(archive)
+    assert "Main loop terminated" in log.read_text()
+    with daemon(data, port=0, options={}) as url:
+        projects = DaemonClient(url).get("/list-projects.json", {})
+    assert projects == {"status": "ok", "projects": [PROJECT]}
+    assert "Traceback" not in log.read_text()
