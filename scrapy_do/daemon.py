@@ -59,10 +59,10 @@ from scrapy_do.launchers.services import Services
 from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.notify import ServiceManager
 from scrapy_do.store.store import open_store
-from scrapy_do.web.auth import OpenAccess
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
+from scrapy_do.web.users import access_of
 
 _log = Logger(namespace="scrapy_do.daemon")
 _Result = TypeVar("_Result")
@@ -86,6 +86,9 @@ class Daemon:
     def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:  # noqa: ANN401 - of many interfaces
         self._config = config
         self._reactor = reactor
+        self._scheme = "https" if config.web.https else "http"
+        self._access = access_of(config.web)
+        self._secured = _secured_by(config)
         self._sites: list[Site] = []
         self._ports: list[Any] = []
         self._sockets: list[socket.socket] = []
@@ -236,7 +239,7 @@ class Daemon:
     @property
     def addresses(self) -> tuple[str, ...]:
         """The base URLs that are listened on."""
-        return tuple("http://{}:{}".format(*address_of(one)) for one in self._sockets)
+        return tuple("{}://{}:{}".format(self._scheme, *address_of(one)) for one in self._sockets)
 
     def _listen(self, listening: socket.socket) -> None:
         _, port = address_of(listening)
@@ -244,8 +247,8 @@ class Daemon:
         tail = Tail(reactor=self._reactor)
         site = make_site(
             dialects=[ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail)],
-            access=OpenAccess(),
-            hosts=own_hosts(scheme="http", port=port, names=self._config.web.hosts),
+            access=self._access,
+            hosts=own_hosts(scheme=self._scheme, port=port, names=self._config.web.hosts),
             health=self._health,
             spool_dir=self._archives.incoming,
             in_thread=self._in_thread,
@@ -254,7 +257,7 @@ class Daemon:
         listening.setblocking(False)
         # Twisted works on a copy of the descriptor; ours stays open to be handed on.
         self._ports.append(
-            self._reactor.adoptStreamPort(listening.fileno(), listening.family, site)
+            self._reactor.adoptStreamPort(listening.fileno(), listening.family, self._secured(site))
         )
         self._sites.append(site)
 
@@ -272,6 +275,15 @@ class Daemon:
 
     async def _health(self) -> list[str]:
         return sorted(await self._operations.status.problems())
+
+
+def _secured_by(config: Config) -> Callable[[Site], Any]:
+    """Put TLS before a site, where it is configured."""
+    if not config.web.https:
+        return lambda site: site
+    from scrapy_do.web.tls import RenewedContext, over_tls  # noqa: PLC0415 - large, seldom needed
+
+    return partial(over_tls, RenewedContext(config.web))
 
 
 class _Process:

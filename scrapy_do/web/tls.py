@@ -1,0 +1,81 @@
+"""HTTPS: a site behind TLS, its certificate read anew when the files change.
+
+Imported only where HTTPS is on: the libraries are large.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from twisted.internet.ssl import CertificateOptions
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from scrapy_do.config import WebConfig
+from scrapy_do.errors import ConfigError
+from scrapy_do.web.site import Site
+
+_END = "-----END CERTIFICATE-----"
+
+
+def over_tls(context: "RenewedContext", site: Site) -> Any:  # noqa: ANN401 - a factory of Twisted
+    """Return the factory of a site's connections over TLS."""
+    settings: Any = context  # of the old style, which Twisted takes too
+    factory: Any = site  # interfaces of zope are no types
+    return TLSMemoryBIOFactory(settings, False, factory)
+
+
+class RenewedContext:
+    """The settings of TLS for the next connection.
+
+    Files that have changed and cannot be used are logged, and the ones before stay in use.
+
+    Raises:
+        ConfigError: key or certificate cannot be used at the start.
+    """
+
+    def __init__(self, web: WebConfig) -> None:
+        self._log = Logger()
+        self._web = web
+        self._files = [web.cert, web.key, *([] if web.chain is None else [web.chain])]
+        self._seen = self._stamps()
+        self._context = _context(web)
+
+    def getContext(self) -> SSL.Context:  # noqa: N802 - Twisted's name
+        """Give the settings; called for each connection."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen = stamps
+            try:
+                self._context = _context(self._web)
+            except ConfigError as error:
+                self._log.error("the new certificate is not used: {error}", error=error)
+        return self._context
+
+    def _stamps(self) -> list[int]:
+        return [path.stat().st_mtime_ns if path.exists() else 0 for path in self._files]
+
+
+def _context(web: WebConfig) -> SSL.Context:
+    try:
+        options = CertificateOptions(
+            privateKey=crypto.load_privatekey(crypto.FILETYPE_PEM, web.key.read_bytes()),
+            certificate=_certificates(web.cert)[0],
+            extraCertChain=[*_certificates(web.cert)[1:], *_chain(web.chain)],
+        )
+        return options.getContext()
+    except (OSError, crypto.Error, SSL.Error, IndexError) as error:
+        raise ConfigError("web", "https", f"key or certificate cannot be used: {error}") from error
+
+
+def _chain(path: Path | None) -> list[crypto.X509]:
+    return [] if path is None else _certificates(path)
+
+
+def _certificates(path: Path) -> list[crypto.X509]:
+    """Read all certificates of a PEM file, in their order."""
+    blocks = path.read_text(encoding="ascii").split(_END)[:-1]
+    return [
+        crypto.load_certificate(crypto.FILETYPE_PEM, f"{block}{_END}\n".encode())
+        for block in blocks
+    ]
