@@ -83,7 +83,7 @@ def never_runs(schedule: Schedule, when: When) -> BadArgument:
     """Say why no planned instant is left."""
     max_runs = schedule.policies.max_runs
     if max_runs is not None and schedule.counts.fired >= max_runs:
-        return BadArgument("max-runs", f"it has run {schedule.counts.fired} times already")
+        return BadArgument("max-runs", f"must be more than the {schedule.counts.fired} so far")
     if schedule.policies.until is not None:
         return BadArgument("until", f"'{normal(when)}' has no instant up to then")
     return BadArgument("when", f"'{normal(when)}' has no instant ahead")
