@@ -14,6 +14,7 @@ from scrapy_do.web.status import Malformed
 from scrapy_do.web.upload import Body
 
 PIECE_BYTES = 64 * 1024
+_LEAST_LIMIT_BYTES = 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity"})
 _PACKED = frozenset({"gzip", "x-gzip"})
@@ -24,7 +25,8 @@ async def lines(
 ) -> AsyncGenerator[bytes, None]:
     """The lines of a raw body without their ends, empty ones left out.
 
-    `limit_bytes` bounds the decoded body: None for a hundred times its size as sent.
+    `limit_bytes` bounds the decoded body: None for a hundred times its size as sent, and
+    1 MiB at least.
 
     Raises:
         TooLarge: a line, or the decoded body, is above its limit.
@@ -60,7 +62,7 @@ async def read_all(call: Call, *, limit_bytes: int) -> bytes:
 
 async def _pieces(call: Call, body: Body, limit_bytes: int | None) -> AsyncGenerator[bytes, None]:
     """The decoded body in pieces of at most 64 KiB; in memory, plain and small: at once."""
-    limit = 100 * body.size_bytes if limit_bytes is None else limit_bytes
+    limit = max(_LEAST_LIMIT_BYTES, 100 * body.size_bytes) if limit_bytes is None else limit_bytes
     encoding = body.encoding.strip().lower()
     if encoding not in _PLAIN | _PACKED:
         raise Malformed(f"Content-Encoding must be gzip or identity, not {encoding[:60]!r}")

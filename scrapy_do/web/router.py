@@ -192,8 +192,10 @@ class Router:
         plain = path.removesuffix("/") if self._any_slash and path != "/" else path
         if path.startswith("//"):  # which werkzeug would read as one slash
             raise UnknownPath(path)
+        # werkzeug takes "get" for GET, which HTTP and the rules about origins do not.
+        verb = method if method.isupper() else "-"
         try:
-            name, values = self._klein.url_map.bind("").match(plain, method)
+            name, values = self._klein.url_map.bind("").match(plain, verb)
         except (NoRoute, RequestRedirect):
             raise UnknownPath(path) from None
         except MethodNotAllowed as error:
