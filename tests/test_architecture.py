@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
 """What of ours a room may import; `daemon` may import everything but `crawl` and `client`."""
 
 PLACES: dict[str, set[str]] = {
+    "OpenSSL": {"web"},
     "alembic": {"store"},
     "click": {"client"},
     "cronsim": {"core"},

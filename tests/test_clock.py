@@ -174,6 +174,21 @@ def test_a_refused_wake_up_says_why() -> None:
     wake_up.close()
 
 
+def test_a_wake_up_read_too_early_says_nothing() -> None:
+    """A read that finds the timer armed anew is not a wake-up."""
+    own = _own_reactor()
+    heard: list[str] = []
+    wake_up = KernelWakeUp(
+        own, on_due=lambda: heard.append("due"), on_step=lambda: heard.append("step")
+    )
+    wake_up.arm(datetime.now(tz=UTC) + timedelta(hours=1))
+    wake_up.doRead()
+    own.runUntilCurrent()
+    wake_up.close()
+    assert heard == []
+    assert wake_up.logPrefix() == "wake-up"
+
+
 @pytest.mark.live
 async def test_a_kernel_wake_up_fires_at_the_instant() -> None:
     """The kernel wakes the reactor just after the instant, and never before it."""

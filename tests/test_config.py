@@ -1,5 +1,6 @@
 """The configuration: where values come from, and what is said of wrong ones."""
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_units(write: WriteFile) -> None:
     path = write(
         "[scrapy-do]\nmax-archive-size = 1024\ntimezone = UTC\n"
         "[crawls]\nstop-grace = 1.5\njob-timeout = 2h\nstall-timeout = 10 m\nspiders-timeout = 1d\n"
-        "memory-limit = 512MB\nfile-size = 2GiB\nlog-size = 1kB\n"
+        "memory-limit = 512MB\nfile-size = 2GiB\n"
         "[retention]\nfinished-age = 2w\n"
     )
     assert load(path, {}) == Config(
@@ -94,7 +95,6 @@ def test_units(write: WriteFile) -> None:
             spiders_timeout_s=86_400.0,
             memory_limit_bytes=512_000_000,
             file_size_bytes=2_147_483_648,
-            log_size_bytes=1000,
         ),
         retention=RetentionConfig(finished_age_s=1_209_600.0),
     )
@@ -119,7 +119,7 @@ def test_granted_variables_are_looked_up_at_the_start(write: WriteFile) -> None:
     """A name passes the daemon's own variable on, when there is one; NAME=VALUE sets one."""
     path = write(
         "[crawls]\nenvironment = HTTP_PROXY NOT_THERE REGION=eu\n  GREETING='good day'\n"
-        "[project:quotesbot]\nenvironment = KEY=\nslots = 1\nlauncher = spawn\njob-timeout = 5m\n"
+        "[project:quotesbot]\nenvironment = KEY=\nslots = 1\njob-timeout = 5m\n"
     )
     config = load(path, {"HTTP_PROXY": "http://proxy:3128", "HOME": "/root"})
     assert config.crawls.environment == {
@@ -128,9 +128,7 @@ def test_granted_variables_are_looked_up_at_the_start(write: WriteFile) -> None:
         "GREETING": "good day",
     }
     assert config.projects == {
-        "quotesbot": ProjectConfig(
-            environment={"KEY": ""}, slots=1, launcher="spawn", job_timeout_s=300.0
-        )
+        "quotesbot": ProjectConfig(environment={"KEY": ""}, slots=1, job_timeout_s=300.0)
     }
 
 
@@ -386,6 +384,17 @@ def test_every_option_in_the_example_stands_at_its_default(write: WriteFile) -> 
     config = load(write(uncommented), {})
     assert load(None, {}) == replace(config, projects={})
     assert config.projects == {"NAME": ProjectConfig()}
+
+
+def test_every_option_is_read_by_somebody() -> None:
+    """No option is declared and then ignored."""
+    package = CONF.parent.parent / "scrapy_do"
+    readers = "".join(
+        path.read_text() for path in package.rglob("*.py") if path.parent.name != "config"
+    )
+    read = set(re.findall(r"\.(\w+)\b", readers))
+    declared = {one.name for kind in (*SECTIONS.values(), ProjectConfig) for one in fields(kind)}
+    assert declared - read == set()
 
 
 def test_the_documentation_of_the_options_is_current() -> None:

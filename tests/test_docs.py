@@ -31,6 +31,20 @@ def test_a_fresh_machine_needs_two_commands() -> None:
     assert re.findall(r"^make \w+", block, re.MULTILINE) == ["make demo", "make test"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("status.json", "push-project.json", "list-projects.json", "list-spiders.json"),
+        *("schedule-job.json", "list-jobs.json", "cancel-job.json", "remove-project.json"),
+        *("get-log/data/$ID.out", "get-log/data/$ID.err", "get-items/data/$ID.jsonl"),
+    ],
+)
+def test_the_readme_calls_every_end_point(path: str) -> None:
+    """Each documented call stands in a block, and blocks are run."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    assert f"http://localhost:7654/{path}" in "".join(blocks)
+
+
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     """Each link to a file of ours names one that is there."""

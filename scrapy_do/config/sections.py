@@ -185,12 +185,9 @@ class CrawlConfig:
         "1024", kinds.whole(0), "How many files and sockets a crawl may have open; 0: no limit."
     )
     file_size_bytes: int = option(
-        "1GiB", kinds.SIZE, "The largest file that a crawl may write; 0: no limit."
-    )
-    log_size_bytes: int = option(
-        "100MiB",
+        "1GiB",
         kinds.SIZE,
-        "How much of a crawl's log is kept; lines beyond are counted only; 0: no limit.",
+        "The largest file that a crawl may write; its log ends there and it goes on; 0: no limit.",
     )
     environment: Mapping[str, str] = option(
         "",
@@ -237,9 +234,6 @@ class ProjectConfig:
     `environment` adds to that of [crawls].
     """
 
-    launcher: LauncherName | None = option(
-        "", kinds.optional(_LAUNCHER), "How a crawl of this project is started."
-    )
     slots: int | None = option(
         "",
         kinds.optional(kinds.whole(0)),
