@@ -49,4 +49,4 @@ bench: $(INSTALLED)
 	$(BIN)/python -m bench $(ARGS)
 
 faults: $(INSTALLED)
-	$(BIN)/pytest -m faults --faults-sweep $(ARGS)
+	FAULTS=sweep $(BIN)/pytest -m faults $(ARGS)
