@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scrapy_do.errors import BadArgument, LogNotFound, StoreUnavailable, TooLarge
 from scrapy_do.files.disk import space_needed, sync_directory
+from scrapy_do.files.record_blocks import Block, Place, commit_times, read_block
 from scrapy_do.files.record_overwrite import overwrite
 from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget, save, tally
 from scrapy_do.record_file import NO_FILE, RecordReader, RecordWriter
@@ -66,6 +67,14 @@ class RecordLog:
             value = decode(line)
             if value is not None:
                 yield Record(index=index, committed_ms=committed_ms, line=line, value=value)
+
+    def block(self, place: Place, stop: int | None = None) -> Block:
+        """Return some records from a place to before number `stop`."""
+        return read_block(self._path, place, stop)
+
+    def commit_times(self, block: Block) -> list[int]:
+        """Return when each line of a block was committed, in ms; 0 where that was lost."""
+        return list(commit_times(self._path, block))
 
     def write(self, lines: Sequence[bytes], *, now_ms: int, start: int | None = None) -> None:
         """Store a batch so that it survives a power loss: record `start` + i becomes line i.

@@ -21,6 +21,7 @@ from scrapy_do.store.changes import (
 )
 from scrapy_do.store.counters import JobCounters, read_counters
 from scrapy_do.store.database import Database
+from scrapy_do.store.job_keys import keys_after
 from scrapy_do.store.jobs_query import (
     active_jobs,
     count_jobs,
@@ -130,6 +131,14 @@ class Jobs:
     async def counters(self) -> JobCounters:
         """How many jobs have ended since the store was made."""
         return await self._database.read(read_counters)
+
+    async def keys_after(
+        self, project: int, *, spider: int | None, after: JobKey | None, limit: int
+    ) -> list[tuple[JobKey, UUID]]:
+        """The first jobs of a project or spider behind a key, by number; in any state."""
+        return await self._database.read(
+            lambda connection: keys_after(connection, project, spider, after, limit)
+        )
 
     # --- for the controller --------------------------------------------------------------------
 
