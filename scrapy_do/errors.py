@@ -8,6 +8,7 @@ same request can help.
 from collections.abc import Iterable
 
 __all__ = [
+    "AlreadyScheduled",
     "BadArchive",
     "BadArgument",
     "BadPayload",
@@ -193,6 +194,14 @@ class DuplicateJob(Conflict):
     def __init__(self, unique: str) -> None:
         super().__init__(f"Active job exists with key {unique}")
         self.unique = unique
+
+
+class AlreadyScheduled(DuplicateJob):
+    """An active job of the spider with the same arguments exists."""
+
+    def __init__(self, spider: str, unique: str) -> None:
+        super().__init__(unique)
+        self.args = (f"{spider} already scheduled",)
 
 
 class JobNotActive(Conflict):

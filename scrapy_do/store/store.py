@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import literal, select
 from twisted.internet.interfaces import IReactorThreads
 
+from scrapy_do.store.cloud_queries import CloudQueries
 from scrapy_do.store.database import BUSY_TIMEOUT_S, Database, database_url
 from scrapy_do.store.jobs import Jobs
 from scrapy_do.store.meta import Meta
@@ -16,7 +17,7 @@ from scrapy_do.store.schedules import Schedules
 class Store:
     """Projects, jobs, schedules and small settings, over one database.
 
-    Every method of the four is one transaction: when the await returns, what was written
+    Every method of these is one transaction: when the await returns, what was written
     is durable. All of them raise StoreUnavailable when the database does not answer, and
     those that write NoSpace when its disk is full.
     """
@@ -27,6 +28,7 @@ class Store:
         self.jobs = Jobs(database)
         self.schedules = Schedules(database)
         self.meta = Meta(database)
+        self.cloud = CloudQueries(database)
 
     async def ping(self) -> None:
         """Look whether the database answers.

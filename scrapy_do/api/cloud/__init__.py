@@ -1,0 +1,56 @@
+"""The Scrapy Cloud dialect: what its official client and its deploy tool speak.
+
+Each service for storage is a dialect with a prefix of its own beside the dash API, so that
+one port serves them all.
+"""
+
+from scrapy_do.api.cloud.access import DASH, KeyAccess
+from scrapy_do.api.cloud.deploy import CloudDeployAPI
+from scrapy_do.api.cloud.jobq import CloudJobQAPI
+from scrapy_do.api.cloud.jobs import CloudJobsAPI
+from scrapy_do.api.cloud.metadata import CloudMetadataAPI
+from scrapy_do.api.cloud.projects import project_services
+from scrapy_do.api.cloud.spiders import CloudSpidersAPI
+from scrapy_do.control.cloud import CloudOperations
+from scrapy_do.control.operations import Operations
+from scrapy_do.web.auth import Access
+from scrapy_do.web.router import Dialect, Router
+
+
+class CloudDashAPI:
+    """The dash API: jobs and deploying, below one prefix."""
+
+    prefix = "/api"
+
+    def __init__(
+        self,
+        operations: Operations,
+        cloud: CloudOperations,
+        *,
+        access: Access,
+        archive_bytes: int,
+    ) -> None:
+        self.router = Router(style=DASH, any_slash=True, access=KeyAccess(access))
+        CloudJobsAPI(cloud).add_to(self.router)
+        CloudDeployAPI(operations, cloud, archive_bytes=archive_bytes).add_to(self.router)
+
+
+def cloud_dialects(
+    operations: Operations,
+    cloud: CloudOperations,
+    *,
+    access: Access,
+    archive_bytes: int,
+) -> tuple[Dialect, ...]:
+    """Make all of the dialect.
+
+    `access` is the site's: its keys are good here too, but nobody comes in without one.
+    `archive_bytes` bounds a deployed egg.
+    """
+    return (
+        CloudDashAPI(operations, cloud, access=access, archive_bytes=archive_bytes),
+        CloudSpidersAPI(cloud, access=access),
+        CloudJobQAPI(cloud, access=access),
+        CloudMetadataAPI(cloud, access=access),
+        *project_services(cloud, access=access),
+    )
