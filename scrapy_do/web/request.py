@@ -24,7 +24,8 @@ from zope.interface import implementer, provider
 from scrapy_do.errors import TooLarge
 from scrapy_do.web.answer import Answer, Response, Stream
 from scrapy_do.web.connection import Channel, Limits
-from scrapy_do.web.upload import Form, Sink
+from scrapy_do.web.sinks import Sink
+from scrapy_do.web.upload import Form
 
 _log = Logger()
 

@@ -20,9 +20,10 @@ from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_targe
 from scrapy_do.web.params import Params
 from scrapy_do.web.request import Head, check_size
 from scrapy_do.web.router import Call, Dialect, Matched, Router, check_role
+from scrapy_do.web.sinks import Sink, sink_for
 from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle, Malformed, failure_response
-from scrapy_do.web.upload import Fields, Form, Sink, decode_pairs, sink_for
+from scrapy_do.web.upload import Fields, Form, decode_pairs
 
 HEALTH_PATH = "/healthz"
 ANONYMOUS = Principal(name="anonymous", role=Role.READ)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scrapy_do.errors import BadArgument, NoSpace, ScrapyDoError, TooLarge
+from scrapy_do.web.sinks import Sink, sink_for
 from scrapy_do.web.spool import MEMORY_BYTES, Spool, remove_leftovers
 from scrapy_do.web.status import Malformed
 from scrapy_do.web.upload import (
@@ -16,10 +17,8 @@ from scrapy_do.web.upload import (
     JSON_BYTES,
     BodyRules,
     Form,
-    Sink,
     decode_pairs,
     parse_json,
-    sink_for,
 )
 from tests.http_client import BOUNDARY, multipart
 
@@ -165,6 +164,36 @@ def test_urlencoded(tmp_path: Path) -> None:
     """An urlencoded form gives its fields: blanks as plus, empty and repeated values kept."""
     form = take(sink(tmp_path, URLENCODED + "; charset=UTF-8"), b"a=1+2&b=&a=%C3%BC&&c&=", 1)
     assert form == Form(fields={"a": ("1 2", "\u00fc"), "b": ("",), "c": ("",)})
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "fields"),
+    [
+        (b"archive=P%4b+%00%2b", b"PK \x00+", {}),
+        (b"archive=PK&a=1", b"PK", {"a": ("1",)}),
+        (b"archive=PK&project=q%20b&x", b"PK", {"project": ("q b",), "x": ("",)}),
+        (b"a=1&archive=PK&a=2", b"PK", {"a": ("1", "2")}),
+        (b"archive=one&archive=two", b"one", {"archive": ("two",)}),
+        (b"archive=", b"", {}),
+        (b"archive=ab%2", b"ab%2", {}),
+        (b"archive=%zz&", b"%zz", {}),
+        (b"archives=1&archive=2", b"2", {"archives": ("1",)}),
+        (b"arch=1", None, {"arch": ("1",)}),
+        (b"arch", None, {"arch": ("",)}),
+        (b"", None, {}),
+    ],
+)
+def test_file_as_a_value(
+    tmp_path: Path, body: bytes, content: bytes | None, fields: dict[str, tuple[str, ...]]
+) -> None:
+    """A file that is a value of an urlencoded form goes to disk, wherever the pieces are cut."""
+    for size in (1, 2, 3, 5, 100):
+        taken = sink(tmp_path, URLENCODED, upload="archive")
+        form = take(taken, body, size)
+        found = {name: file.path.read_bytes() for name, file in form.files.items()}
+        assert ({} if content is None else {"archive": content}, fields) == (found, form.fields)
+        taken.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_query_separator_is_the_ampersand() -> None:
