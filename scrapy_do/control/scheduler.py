@@ -70,6 +70,28 @@ class MakeWakeUp(Protocol):
         ...
 
 
+class ClockWatch:
+    """Tells how far the wall clock was set back, by a clock that nobody can set.
+
+    It matters only until the clock shows again what it has shown before: nothing that was
+    done before the step lies ahead any more then.
+    """
+
+    def __init__(self, seconds: Callable[[], float], latest: datetime) -> None:
+        self._seconds = seconds
+        self._latest = latest
+        self._latest_at_s = seconds()
+
+    def set_back(self, now: datetime) -> timedelta:
+        """Return what the clock would show, had nobody set it, less what it shows; at least 0."""
+        elapsed_s = self._seconds() - self._latest_at_s
+        if now >= self._latest:
+            self._latest = now
+            self._latest_at_s += elapsed_s
+            return timedelta(0)
+        return self._latest + timedelta(seconds=elapsed_s) - now
+
+
 class Scheduler:
     """Turns planned instants into jobs, each into exactly one job, one miss or one skip."""
 
@@ -99,7 +121,7 @@ class Scheduler:
         self._retry: Delayed | None = None
         self._retry_s = FIRST_RETRY_S
         self._turn_began_s = 0.0
-        self._latest: datetime | None = None
+        self._watch: ClockWatch | None = None
         self._armed: datetime | None = None
         self.problem: str | None = None
 
@@ -281,19 +303,23 @@ class Scheduler:
 
     async def _follow_clock(self, now: datetime) -> None:
         """Plan everything anew at the start, and after the clock was set back a long way."""
-        if self._latest is not None and self._latest - now <= LARGEST_STEP_BACK:
-            self._latest = max(self._latest, now)
-            return
-        schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
-        latest = max((latest_known(schedule) for schedule in schedules), default=now)
-        back = max(latest, self._latest or latest) - now
+        if self._watch is None:
+            schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
+            latest = max((latest_known(schedule) for schedule in schedules), default=now)
+            self._watch = ClockWatch(self._reactor.seconds, latest)
+            back = self._watch.set_back(now)
+        else:
+            back = self._watch.set_back(now)
+            if back <= LARGEST_STEP_BACK:
+                return
+            schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
+        await self._plan_anew(schedules, now, back)
         if back > LARGEST_STEP_BACK:
             self._log.warn(
                 "the clock was set back by {hours} hours: everything is planned from now on",
                 hours=round(back / timedelta(hours=1), 1),
             )
-        await self._plan_anew(schedules, now, back)
-        self._latest = now
+            self._watch = ClockWatch(self._reactor.seconds, now)
 
     async def _plan_anew(
         self, schedules: Iterable[Schedule], now: datetime, back: timedelta

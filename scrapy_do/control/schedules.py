@@ -380,8 +380,11 @@ class ScheduleOperations:
         return planned(schedule, plan, now=now)
 
     def _planned_on(self, schedule: Schedule, now: datetime) -> Schedule:
-        """Plan from now on; refuse what would never run."""
-        order = catchup.order_of(schedule)
+        """Plan from now on; refuse what would never run.
+
+        An anchor that lies ahead is from before the clock was set back.
+        """
+        order = catchup.order_of(replace(schedule, anchor=min(schedule.anchor, now)))
         plan = catchup.resume(order, now=now, rng=self._rng).plan
         if plan.next_due is None:
             raise never_runs(schedule, order.when)

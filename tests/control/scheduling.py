@@ -76,6 +76,7 @@ class SchedulingWorld(World):
             zone=zone,
             in_thread=inline,
         )
+        self.operations = replace(self.operations, schedules=self.schedules)
         if store is None:
             self.put_project()
 
