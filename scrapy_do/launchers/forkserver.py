@@ -62,24 +62,31 @@ class ForkServer:
     def _forget(self, python: str, parent: "_WarmParent", born_s: float) -> None:
         if self._parents.get(python) is parent:
             del self._parents[python]
+        if not parent.left:
             self._log.warn("The warm parent of {python} died", python=python)
             self._pauses[python].died(self._services.reactor.seconds() - born_s)
 
 
 class _WarmParent:
-    """One warm parent. `gone` fires when it has ended and is reaped."""
+    """One warm parent. `gone` fires when it has ended and is reaped; `left` if we let it go."""
 
     def __init__(self, services: Services, python: str, environment: Mapping[str, str]) -> None:
         self.gone: Deferred[None] = Deferred()
+        self.left = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        with theirs:
+        try:
             process = start_interpreter(
                 python,
                 MODULE,
                 environment={**environment, MARK: MARK_PLACEHOLDER},
                 descriptors={0: theirs.fileno()},
             )
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
         Child(services.reactor, process, self._ended)
 
     def send(self, order: bytes, source: int, sink: int) -> bool:
@@ -98,6 +105,7 @@ class _WarmParent:
 
     async def leave(self) -> None:
         """Close the socket, which makes it end, and wait for that."""
+        self.left = True
         self._socket.close()
         await self.gone
 

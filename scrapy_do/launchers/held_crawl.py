@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -70,7 +71,7 @@ class HeldCrawl:
         self._services = services
         self._on_end = on_end
         self._over = False
-        self._kill_asked = False
+        self._escalation: DelayedCall | None = None
         self._log = Logger(source=self)
         self._watch = Watch(services.reactor, holder, self._holder_ended)
 
@@ -85,14 +86,19 @@ class HeldCrawl:
         if self._over:
             return
         containment.kill_with_group(self._started.crawl)
-        if not self._kill_asked:
-            self._kill_asked = True
-            self._services.reactor.callLater(KILL_PATIENCE_S, self._kill_holder)
+        if self._escalation is None:
+            later = self._services.reactor.callLater
+            self._escalation = later(KILL_PATIENCE_S, self._kill_holder)
 
     def let_go(self) -> None:
         """Stop watching; `ended` will not fire."""
+        self._close()
+
+    def _close(self) -> None:
         self._over = True
         self._watch.close()
+        if self._escalation is not None and self._escalation.active():
+            self._escalation.cancel()
 
     def _was_asked(self) -> bool:
         """Whether somebody asked before us; from now on, somebody did."""
@@ -106,16 +112,14 @@ class HeldCrawl:
         return False
 
     def _kill_holder(self) -> None:
-        if not self._over:
-            self._log.warn("The holder of job={job} is stuck and is killed", job=self.job_id)
-            containment.send(self._started.holder, signal.SIGKILL)
+        self._log.warn("The holder of job={job} is stuck and is killed", job=self.job_id)
+        containment.send(self._started.holder, signal.SIGKILL)
 
     def _holder_ended(self) -> None:
         if self._over:
             return
-        self._over = True
         containment.reap(self._watch.descriptor)
-        self._watch.close()
+        self._close()
         background(self._settle(), f"reading the end of job={self.job_id}")
 
     async def _settle(self) -> None:

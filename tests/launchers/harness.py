@@ -1,5 +1,6 @@
 """One way to drive the fake launcher and the real ones."""
 
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -13,10 +14,12 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from scrapy_do import run_record
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, SpiderList
 from scrapy_do.launchers.services import Services
+from scrapy_do.run_record import Started
 from scrapy_do.wire import CrawlLimits, CrawlSpec, Report, ReportKind, SpidersRequest
 from tests.fakes import FakeCrawl, FakeLauncher
 
@@ -37,10 +40,10 @@ def on_reactor(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, No
 
 
 def on_reactor_fixture(
-    fixture: Callable[_P, AsyncIterator[_Made]],
+    fixture: Callable[_P, AsyncIterator[_Made]], **options: Any
 ) -> Callable[_P, _Made]:
     """Make a fixture whose two halves run on the reactor."""
-    return cast("Callable[_P, _Made]", pytest_twisted.async_yield_fixture(fixture))
+    return cast("Callable[_P, _Made]", pytest_twisted.async_yield_fixture(fixture, **options))
 
 
 def make_spec(directory: Path, spider: str, project: str = "good", **changes: Any) -> CrawlSpec:
@@ -147,6 +150,7 @@ class RealHarness:
             if report.job_id == crawl.job_id and report.kind is kind:
                 return report
         waiting: Deferred[Report] = Deferred()
+        waiting.addTimeout(20, self.services.reactor)
         self._waiting.append((crawl.job_id, kind, waiting))
         return await waiting
 
@@ -165,13 +169,37 @@ class RealHarness:
         await self.launcher.stop(leave_crawls=True)
         return await self.start_again()
 
-    async def start_again(self) -> tuple[Adopted, ...]:
+    def renew(self) -> None:
+        """Take the launcher of the next daemon, not started yet."""
         self.launcher = self._make()
+
+    async def start_again(self) -> tuple[Adopted, ...]:
+        self.renew()
         runs = sorted((self.directory / "runs").iterdir())
         return await self.launcher.start(runs, self.take)
 
     async def close(self) -> None:
         await self.launcher.stop(leave_crawls=False)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something outside is so."""
+        deadline_s = self.services.reactor.seconds() + 20
+        while not condition():
+            assert self.services.reactor.seconds() < deadline_s, "it never came to be"
+            await self.services.pause(0.01)
+
+    def started(self, crawl: Crawl) -> Started:
+        """Return the record of the crawl's start."""
+        run_dir = self.directory / "runs" / f"{crawl.job_id}.{crawl.attempt}"
+        record = run_record.read(run_dir, run_record.STARTED)
+        assert record is not None
+        return Started.decode(record)
+
+
+def records(path: Path | None) -> list[Any]:
+    """Return the records of a file of captured records."""
+    assert path is not None
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 class FakeHarness:

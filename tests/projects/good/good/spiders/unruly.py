@@ -112,9 +112,11 @@ class Flood(scrapy.Spider):
 
     async def start(self):
         line = "x" * 1023 + "\n"
-        for _ in range(4096):
-            sys.stdout.write(line)
-        yield {"still": "here"}
+        try:
+            for _ in range(4096):
+                sys.stdout.write(line)
+        except OSError as error:
+            yield {"refused": error.strerror}
 
 
 class Closer(scrapy.Spider):

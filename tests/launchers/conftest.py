@@ -1,0 +1,19 @@
+"""Fixtures of the launcher tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_twisted
+
+from tests.launchers.harness import RealHarness
+
+
+@pytest_twisted.async_yield_fixture(scope="module", params=["spawn", "fork"])  # type: ignore[untyped-decorator] # the plugin has no types
+async def real(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RealHarness]:
+    """Each real launcher, shared by the tests of a module."""
+    harness = RealHarness(request.param, tmp_path_factory.mktemp(request.param))
+    await harness.begin()
+    yield harness
+    await harness.close()

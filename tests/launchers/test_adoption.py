@@ -1,0 +1,203 @@
+"""What is found in run directories after deaths, restarts and edits; spawned and forked."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from scrapy_do import run_record
+from scrapy_do.errors import LaunchFailed
+from scrapy_do.launchers.containment import sweep
+from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, RESTARTED
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
+from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
+from scrapy_do.wire import CrawlSpec, encode
+from tests.launchers.harness import RealHarness, on_reactor
+
+pytestmark = pytest.mark.live
+
+
+async def settle(real: RealHarness, spec: CrawlSpec) -> Adopted:
+    """Return what a new launcher finds in one run directory."""
+    await real.launcher.stop(leave_crawls=True)
+    real.renew()
+    (found,) = await real.launcher.start([spec.run_dir], real.take)
+    return found
+
+
+@on_reactor
+async def test_a_killed_crawl_says_so(real: RealHarness) -> None:
+    """A crawl that somebody kills has its signal recorded, with what it had counted."""
+    crawl = await real.launch("sleeper")
+    await real.heard(crawl)
+    os.kill(real.started(crawl).crawl.pid, signal.SIGKILL)
+    ending = await crawl.ended
+
+    assert (ending.signal, ending.opened, ending.reason) == (9, True, "killed by signal 9")
+    assert ending.counts.log_lines > 0
+
+
+@on_reactor
+async def test_a_killed_holder_takes_the_crawl_along(real: RealHarness) -> None:
+    """When the holder is killed the crawl and its runaways die too, and the end is lost."""
+    spec = real.spec("parent", arguments={"end": "never"})
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    os.kill(real.started(crawl).holder.pid, signal.SIGKILL)
+    ending = await crawl.ended
+
+    assert (ending.lost, ending.opened) == (HOLDER_DIED, True)
+    assert sweep(spec.mark) == 0
+
+
+@on_reactor
+async def test_an_end_in_between_is_found(real: RealHarness) -> None:
+    """A crawl that ends while no daemon runs is found with its true end."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    started = real.started(crawl)
+    await real.launcher.stop(leave_crawls=True)
+    os.kill(started.crawl.pid, signal.SIGTERM)
+    await real.until(lambda: not run_record.is_alive(started.holder))
+    real.renew()
+    (found,) = await real.launcher.start([spec.run_dir], real.take)
+
+    assert isinstance(found, Ended)
+    assert (found.exit.status, found.exit.close_reason) == (0, "shutdown")
+
+
+@on_reactor
+async def test_a_crawl_is_asked_once(real: RealHarness) -> None:
+    """A crawl that an earlier daemon asked to stop is not asked again: it would cut it short."""
+    spec = real.spec("stubborn")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    crawl.ask_to_stop()
+    found = await settle(real, spec)
+    assert isinstance(found, Alive)
+    asked = (spec.run_dir / run_record.STOPPING).stat().st_mtime_ns
+    found.crawl.ask_to_stop()
+
+    assert (spec.run_dir / run_record.STOPPING).stat().st_mtime_ns == asked
+    found.crawl.kill()
+    await found.crawl.ended
+
+
+@on_reactor
+async def test_a_fence_keeps_a_late_holder_out(real: RealHarness) -> None:
+    """Once a start is fenced, a launch of it starts nothing."""
+    spec = real.spec("noop")
+    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+    with pytest.raises(LaunchFailed, match="this attempt was started before"):
+        await real.launcher.launch(spec)
+
+    assert not spec.err.exists()
+
+
+@on_reactor
+async def test_a_decided_start_without_a_process_is_fenced(real: RealHarness) -> None:
+    """A lock whose owner is dead and no record of a start: the spider never ran."""
+    spec = real.spec("noop")
+    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    lock = run_record.take_lock(spec.run_dir)
+    assert lock is not None
+    os.close(lock)
+
+    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+
+
+@pytest.fixture
+def stranger() -> Iterator[ProcessIdentity]:
+    """A process that is none of ours."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        identity = run_record.identity_of(process.pid)
+        assert identity is not None
+        yield identity
+        assert process.poll() is None, "the stranger was hurt"
+        process.kill()
+
+
+def write_dead_run(spec: CrawlSpec, crawl: ProcessIdentity) -> None:
+    """Make the directory of a run whose holder is dead and whose crawl was this process."""
+    lock = run_record.take_lock(spec.run_dir)
+    assert lock is not None
+    os.close(lock)
+    holder = replace(crawl, start_ticks=crawl.start_ticks + 1)
+    started = Started(crawl=crawl, holder=holder, time_ms=1)
+    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    (spec.run_dir / run_record.STARTED).write_bytes(started.encode())
+
+
+@on_reactor
+async def test_a_recycled_pid_is_never_signalled(
+    real: RealHarness, stranger: ProcessIdentity
+) -> None:
+    """A process that has the pid of a dead crawl, but not its start time, is left alone."""
+    spec = real.spec("noop")
+    write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
+    found = await settle(real, spec)
+
+    assert isinstance(found, Ended)
+    assert (found.exit.lost, found.exit.opened) == (HOLDER_DIED, False)
+
+
+@on_reactor
+async def test_another_boot_loses_the_crawl(real: RealHarness, stranger: ProcessIdentity) -> None:
+    """A run of an earlier boot is lost; its pid and start time are now a stranger's."""
+    spec = real.spec("noop")
+    write_dead_run(spec, replace(stranger, boot_id="00000000-0000-0000-0000-000000000000"))
+    found = await settle(real, spec)
+
+    assert isinstance(found, Ended)
+    assert (found.exit.lost, found.exit.opened) == (RESTARTED, True)
+
+
+@pytest.mark.parametrize("name", [run_record.ORDER, run_record.STARTED, run_record.EXIT])
+@on_reactor
+async def test_damaged_records_lose_the_crawl(
+    real: RealHarness, stranger: ProcessIdentity, name: str
+) -> None:
+    """Records that cannot be read give a lost crawl with that reason, not an error."""
+    spec = real.spec("noop")
+    write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
+    (spec.run_dir / name).write_bytes(b'{"status": 0}')
+    found = await settle(real, spec)
+
+    assert isinstance(found, Ended)
+    assert found.exit.lost == DAMAGED
+
+
+@on_reactor
+async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
+    """While a live process holds the lock without a record, the answer waits for the record."""
+    spec = real.spec("noop")
+    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    lock = run_record.take_lock(spec.run_dir)
+    assert lock is not None
+    real.services.reactor.callLater(0.1, os.close, lock)
+
+    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+
+
+@on_reactor
+async def test_an_exit_record_is_the_truth(real: RealHarness) -> None:
+    """An exit record outweighs everything else, also the lack of a result."""
+    spec = real.spec("noop")
+    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    lock = run_record.take_lock(spec.run_dir)
+    assert lock is not None
+    os.close(lock)
+    record = ExitRecord(
+        status=None, signal=11, time_ms=1_000, user_s=0.5, system_s=0.25, max_rss_bytes=1
+    )
+    run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode())
+    found = await settle(real, spec)
+
+    assert isinstance(found, Ended)
+    assert (found.exit.reason, found.exit.opened) == ("killed by signal 11", False)
+    assert found.exit.ended_at.timestamp() == 1.0

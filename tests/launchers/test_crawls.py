@@ -1,0 +1,283 @@
+"""What a real crawl gets, does and leaves behind, spawned and forked."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.errors import LaunchFailed
+from scrapy_do.launchers.containment import sweep
+from scrapy_do.wire import Counts, CrawlLimits, ReportKind
+from tests.launchers.harness import RealHarness, on_reactor, records
+
+pytestmark = pytest.mark.live
+
+STRANGE = {
+    "empty": "",
+    "dashes": "--pidfile=/tmp/x",
+    "lines": "one\ntwo\r\n\ttab",
+    "unicode": "žluťoučký \U0001f40e \u202e",
+    "quotes": "'\"`$(id)\\",
+    "equals": "a=b=c",
+    "null": "a\0b",
+    "payload": '{"a": [1, "two"]}',
+}
+MIB = 1024 * 1024
+
+
+@on_reactor
+async def test_counts_and_records(real: RealHarness) -> None:
+    """Items, requests and log lines are counted, and kept as records with their parents."""
+    spec = real.spec("pages")
+    ending = await real.run(spec)
+
+    lines = records(spec.log)
+    assert ending.counts == Counts(items=3, requests=3, responses=3, log_lines=len(lines), errors=2)
+    assert ending.stats["item_scraped_count"] == 3
+    assert sorted(item["text"] for item in records(spec.items)) == ["one", "three", "two"]
+    assert [(one["url"], one.get("parent")) for one in records(spec.requests)] == [
+        ("data:text/plain,one", None),
+        ("data:text/plain,two", None),
+        ("data:text/plain,three", 0),
+    ]
+    errors = [line["message"] for line in lines if line["level"] >= 40]
+    assert sorted(errors) == [
+        "[pages] an error line of three",
+        "[pages] an error line of two",
+    ]
+    assert "an error line of two" in spec.err.read_text()
+
+
+@on_reactor
+async def test_arguments_arrive_verbatim(real: RealHarness) -> None:
+    """Arguments are keyword arguments of the spider, whatever their text, never options."""
+    spec = real.spec("mirror", arguments=STRANGE)
+    await real.run(spec)
+
+    (mirror,) = records(spec.items)
+    assert {name: mirror["arguments"].get(name) for name in STRANGE} == STRANGE
+
+
+@on_reactor
+async def test_the_environment_is_built(real: RealHarness) -> None:
+    """A crawl sees the environment it was given and four names of ours, nothing else."""
+    given = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "ODD": "ž=\n", "SCRAPY_JOB": "mine"}
+    spec = real.spec("mirror", environment=given)
+    await real.run(spec)
+
+    (mirror,) = records(spec.items)
+    assert mirror["environment"] == {
+        **given,
+        "SCRAPY_DO_RUN": spec.mark,
+        "SCRAPY_SETTINGS_MODULE": "good.settings",
+    }
+
+
+@on_reactor
+async def test_the_process_is_on_its_own(real: RealHarness) -> None:
+    """A crawl has its own session and directory, an empty stdin, our constants in argv."""
+    spec = real.spec("mirror", settings={"DEPTH_LIMIT": 7})
+    await real.run(spec)
+
+    (mirror,) = records(spec.items)
+    assert mirror["session"] is True
+    assert mirror["directory"] == str(spec.work_dir)
+    assert mirror["stdin"] == ""
+    assert mirror["depth"] == 7
+    assert "mirror" not in mirror["argv"]
+    assert spec.out.read_text() == 'to stdout "\\u00fc"\n'
+    assert "to stderr\n" in spec.err.read_text()
+
+
+@on_reactor
+async def test_no_descriptor_of_ours_is_inherited(real: RealHarness) -> None:
+    """The open files of a crawl are its own records and what Scrapy itself opened."""
+    spec = real.spec("mirror")
+    await real.run(spec)
+
+    (mirror,) = records(spec.items)
+    targets = set(mirror["descriptors"].values())
+    ours = {str(entry.readlink()) for entry in _own_descriptors()}
+    assert targets & ours <= {"/dev/null", "anon_inode:[eventpoll]"}
+    files = {target for target in targets if target.startswith("/")} - {"/dev/null"}
+    files.remove(str(real.directory))  # where the reports go
+    assert {Path(target).parent for target in files} == {spec.out.parent}
+
+
+def _own_descriptors() -> list[Path]:
+    return [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+
+
+@on_reactor
+async def test_output_is_appended(real: RealHarness) -> None:
+    """A second attempt adds to the files of the first; its requests are numbered on."""
+    first = real.spec("pages")
+    await real.run(first)
+    await real.run(real.spec("pages", job_id=first.job_id, attempt=2))
+
+    parents = [one.get("parent") for one in records(first.requests)]
+    assert parents == [None, None, 0, None, None, 3]
+    assert first.err.read_text().count("Spider closed (finished)") == 2
+
+
+@pytest.mark.parametrize(
+    ("project", "spider", "words"),
+    [
+        ("good", "nosuch", "Spider not found: nosuch"),
+        ("broken", "absent", "No module named 'no_such_module_anywhere'"),
+        ("classic", "failing", "ValueError: no spider for you"),
+    ],
+)
+@on_reactor
+async def test_a_crawl_that_cannot_begin_fails(
+    real: RealHarness, project: str, spider: str, words: str
+) -> None:
+    """Unknown spider, broken import, broken spider: status 1, never opened, reason on stderr."""
+    spec = real.spec(spider, project=project)
+    ending = await real.run(spec)
+
+    assert (ending.status, ending.opened, ending.close_reason) == (1, False, None)
+    assert words in spec.err.read_text()
+
+
+@on_reactor
+async def test_a_spider_may_end_the_process(real: RealHarness) -> None:
+    """A spider that ends its own process leaves its exit status and no close reason."""
+    ending = await real.run(real.spec("exits", arguments={"status": "3"}))
+
+    assert (ending.status, ending.opened, ending.close_reason) == (3, True, None)
+
+
+@on_reactor
+async def test_other_reactors_work(real: RealHarness) -> None:
+    """A project that asks for a reactor without asyncio gets it."""
+    spec = real.spec("classic", project="classic")
+    ending = await real.run(spec)
+
+    assert ending.close_reason == "finished"
+    (item,) = records(spec.items)
+    assert item == {"reactor": "EPollReactor", "loop": False, "_type": "dict"}
+
+
+@on_reactor
+async def test_an_old_spider_is_explained(real: RealHarness) -> None:
+    """A spider with nothing but start_requests crawls nothing, and its result says why."""
+    ending = await real.run(real.spec("old", project="classic"))
+
+    assert ending.counts.requests == 0
+    assert [hint.split(":")[0] for hint in ending.hints] == [
+        "The spider defines start_requests() but not start()"
+    ]
+
+
+@on_reactor
+async def test_feeds_cache_and_job_directory(real: RealHarness) -> None:
+    """What a project writes beside itself lands in the crawl's own directory."""
+    spec = real.spec("stores", project="storing")
+    ending = await real.run(spec)
+
+    assert ending.close_reason == "finished"
+    assert (spec.work_dir / "items.json").read_text().split() == ["[", '{"text":', '"x"}', "]"]
+    assert (spec.work_dir / "job").is_dir()
+    assert (spec.work_dir / ".scrapy" / "httpcache").is_dir()
+
+
+@on_reactor
+async def test_reports_are_snapshots(real: RealHarness) -> None:
+    """The last report says what the result says, so none of the earlier ones is needed."""
+    crawl = await real.launch("pages")
+    report = await real.report(crawl, ReportKind.CLOSED)
+    ending = await crawl.ended
+
+    assert report.close_reason == ending.close_reason == "finished"
+    assert report.counts.items == ending.counts.items
+
+
+@on_reactor
+async def test_a_greedy_crawl_is_closed(real: RealHarness) -> None:
+    """A crawl that meets its memory limit is closed with a reason, its neighbours are not."""
+    neighbour = await real.launch("sleeper")
+    spec = real.spec("greedy", limits=CrawlLimits(address_space_bytes=700 * MIB))
+    ending = await real.run(spec)
+
+    assert (ending.status, ending.close_reason) == (0, "memusage_exceeded")
+    assert "MemoryError" in spec.err.read_text()
+    assert not neighbour.ended.called
+    neighbour.kill()
+    await neighbour.ended
+
+
+@on_reactor
+async def test_a_flood_is_capped(real: RealHarness) -> None:
+    """A crawl that prints beyond its limit gets an error there; the file stays at the limit."""
+    spec = real.spec("flood", limits=CrawlLimits(file_size_bytes=MIB))
+    ending = await real.run(spec)
+
+    assert ending.close_reason == "finished"
+    assert spec.out.stat().st_size == MIB
+    assert records(spec.items) == [{"refused": "File too large", "_type": "dict"}]
+
+
+@on_reactor
+async def test_a_crawl_without_descriptors_goes_on(real: RealHarness) -> None:
+    """A spider that closes all our descriptors loses its own records, not its exit."""
+    crawl = await real.launch("closer")
+    ending = await crawl.ended
+
+    assert ending.signal is None
+    assert ending.lost is None
+
+
+@pytest.mark.parametrize("end", ["exit", "crash", "kill"])
+@on_reactor
+async def test_nobody_escapes(real: RealHarness, end: str) -> None:
+    """Children that left the session, or were forked twice, are gone when the crawl is."""
+    spec = real.spec("parent", arguments={"end": end})
+    crawl = await real.launcher.launch(spec)
+    if end == "kill":
+        await real.heard(crawl)
+        crawl.kill()
+    ending = await crawl.ended
+
+    signals = {"exit": None, "crash": signal.SIGSEGV, "kill": signal.SIGKILL}
+    assert ending.signal == signals[end]
+    assert sweep(spec.mark) == 0
+
+
+@on_reactor
+async def test_a_stopped_crawl_is_killed(real: RealHarness) -> None:
+    """A crawl that stopped itself cannot close its spider, and is killed all the same."""
+    crawl = await real.launch("stopped")
+    stat = Path(f"/proc/{real.started(crawl).crawl.pid}/stat")
+    await real.until(lambda: ") T " in stat.read_text())
+    crawl.ask_to_stop()
+    crawl.kill()
+
+    assert (await crawl.ended).signal == signal.SIGKILL
+
+
+@on_reactor
+async def test_a_start_that_cannot_be_is_refused(real: RealHarness) -> None:
+    """No interpreter, no run directory, no place for the output: no crawl, and the reason."""
+    spec = real.spec("noop", python="/nonexistent/python")
+    with pytest.raises(LaunchFailed, match="No such file"):
+        await real.launcher.launch(spec)
+    spec = real.spec("noop")
+    spec.run_dir.rmdir()
+    with pytest.raises(LaunchFailed, match="No such file"):
+        await real.launcher.launch(spec)
+    spec = real.spec("noop", err=spec.run_dir / "nowhere" / "err")
+    with pytest.raises(LaunchFailed, match="FileNotFoundError"):
+        await real.launcher.launch(spec)
+
+
+@on_reactor
+async def test_descriptors_do_not_leak(real: RealHarness) -> None:
+    """After a crawl, good or refused, as many descriptors are open as before."""
+    await real.run(real.spec("noop"))
+    before = len(_own_descriptors())
+    await real.run(real.spec("noop"))
+    with pytest.raises(LaunchFailed):
+        await real.launcher.launch(real.spec("noop", err=Path("/nonexistent/err")))
+
+    await real.until(lambda: len(_own_descriptors()) <= before)

@@ -1,0 +1,125 @@
+"""The warm parent: what depends on it, and what does not."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+
+from scrapy_do import run_record
+from scrapy_do.errors import LaunchFailed
+from scrapy_do.launchers.containment import sweep
+from scrapy_do.launchers.endings import HOLDER_DIED
+from tests.launchers.harness import RealHarness, on_reactor
+
+pytestmark = pytest.mark.live
+
+
+@pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
+async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
+    """A fork server of its own for each test."""
+    harness = RealHarness("fork", tmp_path)
+    await harness.begin()
+    yield harness
+    await harness.close()
+
+
+def warm_parents() -> list[int]:
+    """Return the pids of our warm parents that live."""
+    own = os.getpid()
+    children = map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())
+    return [
+        pid
+        for pid in children
+        if run_record.identity_of(pid)
+        and b"scrapy_do.crawl.warm_parent" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+async def kill_warm_parent(fork: RealHarness) -> int:
+    """Kill the warm parent and wait until it is reaped; return its pid."""
+    (parent,) = warm_parents()
+    os.kill(parent, signal.SIGKILL)
+    await fork.until(lambda: not Path(f"/proc/{parent}").exists())
+    return parent
+
+
+@on_reactor
+async def test_crawls_do_not_need_the_warm_parent(fork: RealHarness) -> None:
+    """Killing the warm parent hurts no running crawl, and the next launch makes a new one."""
+    running = await fork.launch("sleeper")
+    await fork.heard(running)
+    parent = await kill_warm_parent(fork)
+    ending = await fork.run(fork.spec("noop"))
+    running.ask_to_stop()
+
+    assert ending.close_reason == "finished"
+    assert (await running.ended).close_reason == "shutdown"
+    assert warm_parents() != [parent]
+
+
+@on_reactor
+async def test_one_that_keeps_dying_is_not_started_at_once(fork: RealHarness) -> None:
+    """After the second early death a launch is refused for a moment, with the reason."""
+    for _ in range(2):
+        await fork.run(fork.spec("noop"))
+        await kill_warm_parent(fork)
+    with pytest.raises(LaunchFailed, match="keeps dying"):
+        await fork.launch("noop")
+
+
+@on_reactor
+async def test_one_that_dies_with_an_order_in_hand(fork: RealHarness) -> None:
+    """An order that its warm parent took to the grave is refused, and fenced for good."""
+    await fork.run(fork.spec("noop"))
+    (parent,) = warm_parents()
+    os.kill(parent, signal.SIGSTOP)
+    spec = fork.spec("noop")
+    fork.services.reactor.callLater(0.1, os.kill, parent, signal.SIGKILL)
+    with pytest.raises(LaunchFailed, match="ended before the crawl started"):
+        await fork.launcher.launch(spec)
+
+    assert run_record.is_locked(spec.run_dir) is False
+    assert not spec.err.exists()
+
+
+@on_reactor
+async def test_the_warm_parent_leaves_with_its_daemon(fork: RealHarness) -> None:
+    """Stopping the launcher ends the warm parent, and waits for that."""
+    await fork.run(fork.spec("noop"))
+    assert len(warm_parents()) == 1
+    await fork.launcher.stop(leave_crawls=True)
+
+    assert warm_parents() == []
+
+
+@on_reactor
+async def test_a_stuck_holder_is_killed(fork: RealHarness) -> None:
+    """A holder that does not end a killed crawl is killed itself after some seconds."""
+    spec = fork.spec("sleeper")
+    crawl = await fork.launcher.launch(spec)
+    os.kill(fork.started(crawl).holder.pid, signal.SIGSTOP)
+    crawl.kill()
+    ending = await crawl.ended
+
+    assert ending.lost == HOLDER_DIED
+    assert sweep(spec.mark) == 0
+
+
+@on_reactor
+async def test_a_forked_crawl_carries_its_mark(fork: RealHarness) -> None:
+    """Each process of a forked crawl shows its run to others, though none was executed anew."""
+    spec = fork.spec("sleeper")
+    crawl = await fork.launcher.launch(spec)
+    started = fork.started(crawl)
+
+    mark = f"SCRAPY_DO_RUN={spec.mark}".encode()
+    assert mark in environment_of(started.crawl.pid)
+    assert mark in environment_of(started.holder.pid)
+
+
+def environment_of(pid: int) -> list[bytes]:
+    """Return the environment of a process as others see it."""
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

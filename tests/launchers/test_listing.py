@@ -1,0 +1,105 @@
+"""Listing the spiders of projects that do not want to be listed; spawned and forked."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.errors import BadArchive, LaunchFailed
+from scrapy_do.launchers.interface import SpiderList
+from scrapy_do.run_record import identity_of
+from tests.launchers.harness import RealHarness, on_reactor, spiders_request
+
+pytestmark = pytest.mark.live
+
+UNABLE = "Unable to get the list of spiders: "
+
+
+async def refusal(real: RealHarness, project: str, timeout_s: float = 30) -> BadArchive:
+    with pytest.raises(BadArchive) as caught:
+        await real.launcher.spiders(spiders_request(project, timeout_s=timeout_s))
+    return caught.value
+
+
+@on_reactor
+async def test_a_hanging_import_is_ended(real: RealHarness) -> None:
+    """An import that does not end is refused when its time is over."""
+    began_s = time.monotonic()
+    error = await refusal(real, "hanging", timeout_s=1)
+
+    assert str(error) == UNABLE + "the project did not finish within 1 s"
+    assert time.monotonic() - began_s < 10
+
+
+@on_reactor
+async def test_a_flood_of_output_is_cut(real: RealHarness) -> None:
+    """Of endless output the last part is kept, where the traceback is."""
+    error = await refusal(real, "flooding")
+
+    assert str(error) == UNABLE + "ValueError: enough"
+    assert error.traceback is not None
+    assert len(error.traceback) <= 1024 * 1024
+    assert error.traceback.endswith("ValueError: enough\n")
+
+
+@on_reactor
+async def test_an_import_that_ends_the_process(real: RealHarness) -> None:
+    """A project that ends the process without a word is refused."""
+    error = await refusal(real, "leaving")
+
+    assert str(error) == UNABLE + "the project ended its process with status 0"
+
+
+@on_reactor
+async def test_a_broken_import_is_quoted(real: RealHarness) -> None:
+    """The error is the last line of the traceback, and all of it comes along."""
+    error = await refusal(real, "broken")
+
+    assert str(error) == UNABLE + "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
+    assert error.traceback is not None
+    assert error.traceback.startswith("on the way\n")
+
+
+@on_reactor
+async def test_children_of_an_import_are_ended(real: RealHarness) -> None:
+    """Processes that an import leaves behind are gone when the answer comes."""
+    answer = await real.launcher.spiders(spiders_request("forking"))
+
+    assert answer == SpiderList(names=("fine",))
+    await real.until(lambda: "scrapy-do-list" not in _running())
+
+
+def _running() -> list[str]:
+    """Return the names of all processes that have not ended."""
+    names = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if identity_of(int(entry.name)) is not None:
+                names.append((entry / "comm").read_text().strip())
+        except OSError:
+            continue
+    return names
+
+
+@on_reactor
+async def test_unusable_names_are_apart(real: RealHarness) -> None:
+    """Spiders whose names cannot be used safely are listed apart, their names cut."""
+    answer = await real.launcher.spiders(spiders_request("names"))
+
+    assert answer.names == ("ok", "ok.2-x_y")
+    assert [one.name for one in answer.unusable] == [
+        "-option",
+        "../../x",
+        "a/b",
+        "n\0l",
+        "two\nlines",
+        "x" * 100,
+        "ünicode",
+    ]
+
+
+@on_reactor
+async def test_no_interpreter_is_no_archive_error(real: RealHarness) -> None:
+    """When no process can be made, the archive is not to blame."""
+    with pytest.raises(LaunchFailed):
+        await real.launcher.spiders(spiders_request("good", python="/nonexistent/python"))
