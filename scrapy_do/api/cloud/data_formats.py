@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -195,9 +195,10 @@ def _csv(params: Params, kind: RecordKind | None) -> Format:
         "delimiter": _character(params, "sep", ","),
         "quotechar": _character(params, "quote", '"'),
         "escapechar": _character(params, "escape", None),
-        "lineterminator": params.optional_text("lineend", "\n")[:2] or "\n",
     }
-    encode = _rows(options)
+    if len(set(options.values())) < len(options):
+        raise BadArgument("sep, quote, escape", "must be different")
+    encode = _rows({**options, "lineterminator": params.optional_text("lineend") or "\n"})
     has_head = params.flag("include_headers") and names
     return Format(
         content_type="text/csv; charset=UTF-8",
@@ -214,16 +215,16 @@ def _character(params: Params, name: str, default: str | None) -> str | None:
 
 
 def _rows(options: Mapping[str, str | None]) -> Callable[[Sequence[str]], bytes]:
-    # Judged once, now: some characters cannot be separators and quotes at the same time.
     def encode(cells: Sequence[str]) -> bytes:
         file = io.StringIO(newline="")
         csv.writer(file, **options).writerow(cells)  # type: ignore[arg-type]  # checked before
         return to_bytes(file.getvalue())
 
+    # Some versions of Python let fewer characters be separators than others.
     try:
         encode(["", "a"])
-    except (csv.Error, TypeError, ValueError):
-        raise BadArgument("sep, quote, escape", "do not go together") from None
+    except (csv.Error, TypeError, ValueError) as error:
+        raise BadArgument("sep, quote, escape", str(error)) from None
     return encode
 
 
@@ -290,8 +291,3 @@ _FORMATS: Mapping[str, Callable[[Params, RecordKind | None], Format]] = {
     "xml": _xml,
     "msgpack": _msgpack,
 }
-
-
-def without_frame(form: Format) -> Format:
-    """The format of a single value: no head, no tail."""
-    return replace(form, head=b"", tail=b"")
