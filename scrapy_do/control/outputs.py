@@ -42,8 +42,10 @@ class OutputOperations:
     ) -> None:
         self._store = store
         self._artifacts = artifacts
-        self._events = events
         self._in_thread = in_thread
+        self._live: set[UUID] = set()
+        self._waiting: dict[UUID, list[Callable[[], None]]] = {}
+        events.subscribe(self._look)
 
     async def log(self, job_id: UUID, stream: Stream) -> Output:
         """The output of a job that has started.
@@ -72,38 +74,43 @@ class OutputOperations:
         if not await self._in_thread(path.exists):
             raise LogNotFound
         try:
-            # Read last: nothing can happen between this and the subscription below.
+            # Read last: nothing can happen between this and the look at its state below.
             job = await self._store.jobs.get(job_id)
         except JobNotFound as error:
             raise LogNotFound from error
-        return self._output(job, path)
+        if _writes(job):
+            self._live.add(job_id)
+        return Output(
+            path=path,
+            is_live=lambda: job_id in self._live,
+            on_end=lambda listener: self._on_end(job_id, listener),
+        )
 
-    def _output(self, job: Job, path: Path) -> Output:
-        live = is_active(job.state) and not isinstance(job.state, Pending)
-        ended = not live
-        listeners: list[Callable[[], None]] = []
+    def _look(self, happening: Happening) -> None:
+        """Keep up with which jobs may still write, and tell who waits for an end."""
+        if not isinstance(happening, JobChanged):
+            return
+        job_id = happening.job.id
+        if _writes(happening.job):
+            self._live.add(job_id)
+            return
+        self._live.discard(job_id)
+        for listener in self._waiting.pop(job_id, ()):
+            listener()
 
-        def look(happening: Happening) -> None:
-            nonlocal ended
-            if (
-                isinstance(happening, JobChanged)
-                and happening.job.id == job.id
-                and not ended
-                and (not is_active(happening.job.state) or isinstance(happening.job.state, Pending))
-            ):
-                ended = True
-                unsubscribe()
-                for listener in tuple(listeners):
-                    listener()
+    def _on_end(self, job_id: UUID, listener: Callable[[], None]) -> Callable[[], None]:
+        waiting = self._waiting.setdefault(job_id, [])
+        waiting.append(listener)
 
-        unsubscribe = self._events.subscribe(look) if live else _nothing
+        def forget() -> None:
+            if listener in waiting:
+                waiting.remove(listener)
+            if not waiting:
+                self._waiting.pop(job_id, None)
 
-        def on_end(listener: Callable[[], None]) -> Callable[[], None]:
-            listeners.append(listener)
-            return unsubscribe
-
-        return Output(path=path, is_live=lambda: not ended, on_end=on_end)
+        return forget
 
 
-def _nothing() -> None:
-    """Take away a listener that was never there."""
+def _writes(job: Job) -> bool:
+    """Whether a crawl of the job may write now."""
+    return is_active(job.state) and not isinstance(job.state, Pending)
