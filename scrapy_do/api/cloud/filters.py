@@ -51,11 +51,16 @@ def keys_of(project: Project, texts: Iterable[str], name: str = "key") -> tuple[
     Raises:
         BadArgument: one is no key at all.
     """
-    keys = [_key(text, name) for text in texts]
+    keys = [job_key(text, name) for text in texts]
     return tuple(key for key in keys if key.project == project.id)
 
 
-def _key(text: str, name: str) -> JobKey:
+def job_key(text: str, name: str) -> JobKey:
+    """A key in an argument.
+
+    Raises:
+        BadArgument: it is none; the message names the argument.
+    """
     try:
         return JobKey.parse(text)
     except BadArgument as error:

@@ -36,7 +36,7 @@ from scrapy_do.api.cloud.codecs import (
     read_object,
     read_values,
 )
-from scrapy_do.api.cloud.filters import LARGEST, job_filter, keys_of, state_named, whole
+from scrapy_do.api.cloud.filters import LARGEST, job_filter, job_key, keys_of, state_named, whole
 from scrapy_do.api.cloud.shapes import Fields, row_json, started_json
 from scrapy_do.control.cloud import CloudOperations, Push, Update
 from scrapy_do.control.cloud_states import STORED, CloudState, cloud_state
@@ -156,7 +156,7 @@ class CloudJobQAPI:
             limit=whole(params, "count", default=USUAL_ROWS),
         )
         stop = params.optional_text("stop")
-        pages = self._rows(call, wanted, None if stop is None else JobKey.parse(stop))
+        pages = self._rows(call, wanted, None if stop is None else job_key(stop, "stop"))
         return await listed(call, pages, format_of(call, *_FORMATS))
 
     async def _rows(
