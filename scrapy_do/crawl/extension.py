@@ -84,6 +84,9 @@ class Recorder:
                 capture.close()
         with contextlib.suppress(OSError):
             self._write_result(synced=True)
+        if self._reporter is not None:
+            with contextlib.suppress(OSError):  # the spider may have closed it
+                self._reporter.close()
 
     # --- signals -----------------------------------------------------------------------------
 

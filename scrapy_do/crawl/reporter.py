@@ -26,3 +26,8 @@ class Reporter:
         with contextlib.suppress(OSError):
             address = f"/proc/self/fd/{self._directory}/{self._name}"
             self._socket.sendto(encode_report(report), address)
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._socket.close()
+        os.close(self._directory)

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from scrapy import Spider
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
@@ -159,6 +160,9 @@ async def test_other_reactors_work(real: RealHarness) -> None:
     assert item == {"reactor": "EPollReactor", "loop": False, "_type": "dict"}
 
 
+@pytest.mark.skipif(
+    hasattr(Spider, "start_requests"), reason="this version of Scrapy still calls start_requests"
+)
 @on_reactor
 async def test_an_old_spider_is_explained(real: RealHarness) -> None:
     """A spider with nothing but start_requests crawls nothing, and its result says why."""

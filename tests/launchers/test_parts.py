@@ -1,0 +1,290 @@
+"""The parts of a launcher that are tested best alone."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from scrapy_do import run_record
+from scrapy_do.launchers import containment
+from scrapy_do.launchers.endings import lost_exit, read_exit
+from scrapy_do.launchers.forkserver import _Pause
+from scrapy_do.launchers.inbox import Inbox
+from scrapy_do.launchers.interface import Exit, Usage
+from scrapy_do.launchers.reports import ReportsSocket
+from scrapy_do.launchers.services import Services
+from scrapy_do.launchers.watch import Watch
+from scrapy_do.run_record import ExitRecord, ProcessIdentity
+from scrapy_do.wire import MARK, Counts, Report, ReportKind, Result, encode
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LOST = Failure(ConnectionDone())  # type: ignore[no-untyped-call] # the library has no type there
+REPORT = Report(
+    job_id=UUID(int=1),
+    attempt=1,
+    kind=ReportKind.CLOSED,
+    time_ms=1,
+    counts=Counts(items=2),
+    close_reason="finished",
+)
+RESULT = Result(opened=True, close_reason=None, time_ms=1, counts=Counts(items=1), hints=("odd",))
+EXIT = ExitRecord(status=0, signal=None, time_ms=0, user_s=1.0, system_s=2.0, max_rss_bytes=3)
+
+
+class Readers(Clock):
+    """A clock that also keeps readers, to be called by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: set[Watch] = set()
+
+    def addReader(self, reader: Watch) -> None:  # noqa: N802 - the reactor's name
+        self.readers.add(reader)
+
+    def removeReader(self, reader: Watch) -> None:  # noqa: N802 - the reactor's name
+        self.readers.discard(reader)
+
+    def read(self) -> None:
+        for reader in tuple(self.readers):
+            reader.doRead()
+
+
+def services(reactor: Readers) -> Services:
+    return Services(reactor=reactor, now=lambda: NOW, in_thread=deferToThread)
+
+
+# --- what a child says -------------------------------------------------------------------------
+
+
+def test_an_inbox_reads_until_the_end() -> None:
+    """What is said in pieces is returned in one when the other end is closed."""
+    reactor = Readers()
+    inbox = Inbox(services(reactor), 100)
+    child = os.dup(inbox.sink)
+    reading = Deferred.fromCoroutine(inbox.read(5))
+    for piece in (b"one ", b"two"):
+        os.write(child, piece)
+        reactor.read()
+    reactor.read()  # nothing there: no end
+    assert not reading.called
+    os.close(child)
+    reactor.read()
+
+    assert reading.result == b"one two"
+    assert (reactor.readers, reactor.getDelayedCalls()) == (set(), [])
+
+
+@pytest.mark.parametrize("words", [b"", b"x" * 101])
+def test_an_inbox_gives_up(words: bytes) -> None:
+    """Too late or too much is None, and the other end has nobody to talk to."""
+    reactor = Readers()
+    inbox = Inbox(services(reactor), 100)
+    child = os.dup(inbox.sink)
+    reading = Deferred.fromCoroutine(inbox.read(5))
+    if words:
+        os.write(child, words)
+        reactor.read()
+    reactor.advance(5)
+
+    assert reading.result is None
+    with pytest.raises(BrokenPipeError):
+        os.write(child, b"more")
+    os.close(child)
+
+
+def test_a_watch_hears_of_a_lost_connection_once() -> None:
+    """What the reactor calls a lost connection is ready too, until the watch is closed."""
+    heard: list[str] = []
+    source, sink = os.pipe()
+    watch = Watch(Readers(), source, lambda: heard.append("ready"))
+    watch.connectionLost(LOST)
+    watch.close()
+    watch.close()
+    watch.connectionLost(LOST)
+    os.close(sink)
+
+    assert (heard, watch.fileno(), watch.logPrefix()) == (["ready"], -1, "Watch")
+
+
+# --- reports -----------------------------------------------------------------------------------
+
+
+def send(path: Path, frame: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(frame, str(path))
+
+
+def test_reports_are_received_and_nonsense_is_not(tmp_path: Path) -> None:
+    """Reports arrive in order; what is none is passed over; a stale socket is replaced."""
+    path = tmp_path / "reports.sock"
+    path.write_text("left behind")
+    reactor = Readers()
+    reports: list[Report] = []
+    receiver = ReportsSocket(reactor, path, reports.append)
+    later = replace(REPORT, time_ms=2)
+    for frame in (encode(REPORT), b"nonsense", encode(later)):
+        send(path, frame)
+    reactor.read()
+    receiver.close()
+
+    assert reports == [REPORT, later]
+    assert (reactor.readers, path.exists()) == (set(), False)
+
+
+def test_the_reports_socket_is_private_and_its_path_long(tmp_path: Path) -> None:
+    """Only the owner can send, and the path may be longer than an address."""
+    directory = tmp_path / ("long" * 50)
+    directory.mkdir()
+    path = directory / "reports.sock"
+    receiver = ReportsSocket(Readers(), path, lambda _report: None)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    receiver.close()
+
+
+def test_a_socket_that_cannot_be_bound_is_an_error(tmp_path: Path) -> None:
+    """Without its directory the receiver cannot be made, and nothing stays open."""
+    with pytest.raises(FileNotFoundError):
+        ReportsSocket(Readers(), tmp_path / "absent" / "reports.sock", lambda _report: None)
+
+
+# --- endings -----------------------------------------------------------------------------------
+
+
+def test_an_ending_joins_exit_and_result(tmp_path: Path) -> None:
+    """The exit record says how the process ended, the result what the crawl had done."""
+    assert read_exit(tmp_path) is None
+    run_record.write(tmp_path, run_record.RESULT, encode(RESULT), synced=False)
+    run_record.write(tmp_path, run_record.EXIT, EXIT.encode(), synced=False)
+
+    assert read_exit(tmp_path) == Exit(
+        ended_at=datetime(1970, 1, 1, tzinfo=UTC),
+        status=0,
+        opened=True,
+        counts=Counts(items=1),
+        hints=("odd",),
+        usage=Usage(user_s=1.0, system_s=2.0, max_rss_bytes=3),
+    )
+
+
+@pytest.mark.parametrize("result", [None, b"damaged", encode(RESULT)])
+def test_the_last_report_makes_up_for_a_result(tmp_path: Path, result: bytes | None) -> None:
+    """When a full disk did not take the final result, the last report tells the rest."""
+    run_record.write(tmp_path, run_record.EXIT, EXIT.encode(), synced=False)
+    if result is not None:
+        run_record.write(tmp_path, run_record.RESULT, result, synced=False)
+    ending = read_exit(tmp_path, REPORT)
+
+    assert ending is not None
+    assert (ending.opened, ending.close_reason, ending.counts.items) == (True, "finished", 2)
+
+
+@pytest.mark.parametrize(
+    ("result", "same_boot", "opened"),
+    [(None, True, False), (None, False, True), (RESULT, True, True), (RESULT, False, True)],
+)
+def test_a_lost_crawl_may_have_been_opened(
+    tmp_path: Path, result: Result | None, *, same_boot: bool, opened: bool
+) -> None:
+    """Only in the same boot does a missing result prove that the spider was never open."""
+    if result is not None:
+        run_record.write(tmp_path, run_record.RESULT, encode(result), synced=False)
+    ending = lost_exit(tmp_path, "gone", found_at=NOW, same_boot=same_boot)
+
+    assert (ending.lost, ending.reason, ending.opened) == ("gone", "gone", opened)
+
+
+def test_an_exit_has_one_cause() -> None:
+    """An exit with no cause, or with two, cannot be made."""
+    with pytest.raises(ValueError, match="exactly one"):
+        Exit(ended_at=NOW)
+    with pytest.raises(ValueError, match="exactly one"):
+        Exit(ended_at=NOW, status=0, lost="both")
+    assert Exit(ended_at=NOW, status=3).reason == "exit status 3"
+
+
+# --- processes ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process() -> Iterator[ProcessIdentity]:
+    """A process with a mark, leader of its own group."""
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={MARK: "here.1"},
+        start_new_session=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it has its environment now
+        identity = run_record.identity_of(child.pid)
+        assert identity is not None
+        yield identity
+        child.kill()
+
+
+@pytest.mark.live
+def test_only_the_right_process_is_signalled(process: ProcessIdentity) -> None:
+    """A process whose start time or boot is another is not found and not signalled."""
+    for stranger in (
+        replace(process, start_ticks=process.start_ticks + 1),
+        replace(process, boot_id="another"),
+    ):
+        assert containment.open_process(stranger) is None
+        assert containment.send(stranger, signal.SIGKILL) is False
+        containment.kill_with_group(stranger)
+    assert run_record.is_alive(process)
+
+    containment.kill_with_group(process)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not run_record.is_alive(process)
+    assert containment.send(process, signal.SIGKILL) is False
+
+
+@pytest.mark.live
+def test_a_sweep_finds_the_mark(process: ProcessIdentity) -> None:
+    """Processes with exactly this mark are killed; others are not."""
+    assert containment.sweep("here.11") == 0
+    assert containment.sweep("here.1") == 1
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not run_record.is_alive(process)
+
+
+@pytest.mark.live
+def test_an_ended_child_is_reaped_by_its_identity(process: ProcessIdentity) -> None:
+    """A child that ended is reaped if it is the one that was meant, and only then."""
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    containment.reap_ended(replace(process, start_ticks=1))
+    assert run_record.identity_of(process.pid, ended_too=True) == process
+    containment.reap_ended(process)
+    assert run_record.identity_of(process.pid, ended_too=True) is None
+    containment.reap_ended(process)
+
+
+def test_pauses_between_warm_parents_grow() -> None:
+    """The first early death costs nothing, the next ones 1, 2, 4 ... 30 s; a long life forgives."""
+    clock = Readers()
+    pause = _Pause(services(clock))
+    waits = []
+    for _ in range(8):
+        pause.died(1.0)
+        waits.append(max(0.0, pause.left_s()))
+    pause.died(3600.0)
+
+    assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert pause.left_s() <= 0
