@@ -8,7 +8,7 @@ from uuid import UUID
 
 from scrapy_do.control.background import InThread
 from scrapy_do.core.events import Happening, JobChanged, Publisher
-from scrapy_do.core.job import Job, Pending, is_active
+from scrapy_do.core.job import Job, Pending, has_started, is_active
 from scrapy_do.errors import JobNotFound, LogNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.store.store import Store
@@ -70,14 +70,12 @@ class OutputOperations:
         Raises:
             LogNotFound: there is no such job, it has not started, or its files were pruned.
         """
-        path = self._artifacts.path(job_id, kind)
-        if not await self._in_thread(path.exists):
+        job = await self._job(job_id)
+        if not has_started(job.state):
             raise LogNotFound
-        try:
-            # Read last: nothing can happen between this and the look at its state below.
-            job = await self._store.jobs.get(job_id)
-        except JobNotFound as error:
-            raise LogNotFound from error
+        path = await self._in_thread(lambda: self._artifacts.ensure(job_id, kind))
+        # Read again: nothing can happen between this and the look at its state below.
+        job = await self._job(job_id)
         if _writes(job):
             self._live.add(job_id)
         return Output(
@@ -85,6 +83,12 @@ class OutputOperations:
             is_live=lambda: job_id in self._live,
             on_end=lambda listener: self._on_end(job_id, listener),
         )
+
+    async def _job(self, job_id: UUID) -> Job:
+        try:
+            return await self._store.jobs.get(job_id)
+        except JobNotFound as error:
+            raise LogNotFound from error
 
     def _look(self, happening: Happening) -> None:
         """Keep up with which jobs may still write, and tell who waits for an end."""
@@ -95,7 +99,7 @@ class OutputOperations:
             self._live.add(job_id)
             return
         self._live.discard(job_id)
-        for listener in self._waiting.pop(job_id, ()):
+        for listener in tuple(self._waiting.pop(job_id, ())):
             listener()
 
     def _on_end(self, job_id: UUID, listener: Callable[[], None]) -> Callable[[], None]:

@@ -584,3 +584,16 @@ def is_active(state: State) -> bool:
 def attempt_of(job: Job) -> int:
     """The number of the launch that the job's state is about; 0 before the first."""
     return job.state.finished.attempt if isinstance(job.state, Deleted) else job.state.attempt
+
+
+def has_started(state: State) -> bool:
+    """Whether a launch of the job has begun, now or before."""
+    match state:
+        case Pending(attempt=attempt):
+            return attempt > 0
+        case Finished(started=started):
+            return started is not None
+        case Deleted(finished=finished):
+            return has_started(finished)
+        case Starting() | Running() | Stopping():
+            return True

@@ -5,6 +5,8 @@ without following links, and only if they are regular. Blocking: called off the
 reactor thread.
 """
 
+import contextlib
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -65,6 +67,21 @@ class ArtifactStore:
     def path(self, job_id: UUID, kind: Artifact) -> Path:
         """Return where a file of the job is, or would be; to read it, use `open`."""
         return self._path(job_id) / kind.value
+
+    def ensure(self, job_id: UUID, kind: Artifact) -> Path:
+        """Return where a file of the job is, made empty if it is not there yet.
+
+        Whatever stands in its place is left for the reader to judge.
+
+        Raises:
+            NoSpace: the disk is full.
+        """
+        self.prepare(job_id)
+        path = self.path(job_id, kind)
+        with space_needed("the job's files"), contextlib.suppress(FileExistsError):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(path, flags, 0o600))
+        return path
 
     def open(self, job_id: UUID, kind: Artifact) -> BinaryIO:
         """Open a file of the job for reading, from its beginning.

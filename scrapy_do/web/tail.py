@@ -7,6 +7,7 @@ closes it, however the answer ends.
 
 import os
 import re
+import stat
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,15 +92,25 @@ class OpenFile:
 
     @classmethod
     async def open(cls, path: Path, in_thread: InThread) -> "OpenFile":
-        """Open a file and see how large it is now."""
+        """Open a file and see how large it is now.
+
+        Raises:
+            LogNotFound: there is none, or it is no regular file: whoever writes it may have
+                put a link or a pipe in its place.
+        """
 
         def open_and_measure() -> tuple[int, int]:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            return descriptor, os.fstat(descriptor).st_size
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(path, flags)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                os.close(descriptor)
+                raise LogNotFound
+            return descriptor, status.st_size
 
         try:
             descriptor, size_bytes = await in_thread(open_and_measure)
-        except FileNotFoundError:
+        except OSError:
             raise LogNotFound from None
         return cls(descriptor, size_bytes, in_thread)
 

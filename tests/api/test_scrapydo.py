@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -508,6 +509,22 @@ def test_log_of_a_running_job(world: World, client: HttpClient) -> None:
 def test_no_log(client: HttpClient, name: str) -> None:
     """What is no log of a job is not found, whatever it looks like."""
     assert client.get(f"/get-log/data/{name}").status == 404
+
+
+@pytest.mark.parametrize("trap", ["link", "pipe"])
+def test_traps(world: World, client: HttpClient, tmp_path: Path, trap: str) -> None:
+    """A crawl that puts a link or a pipe in place of its log gives nothing away."""
+    push(client)
+    job_id = schedule(client)
+    log = world.launcher.crawl_of(job_id).spec.err
+    world.launcher.crawl_of(job_id).finish()
+    (tmp_path / "secret").write_text("secret")
+    if trap == "link":
+        log.symlink_to(tmp_path / "secret")
+    else:
+        os.mkfifo(log)
+
+    assert client.get(f"/get-log/data/{job_id}.err").status == 404
 
 
 def test_no_log_before_the_start(world: World, client: HttpClient) -> None:

@@ -32,6 +32,7 @@ from scrapy_do.core.job import (
     StopCause,
     Stopping,
     advance,
+    has_started,
     is_active,
     outcome_of,
 )
@@ -278,3 +279,12 @@ def test_bad_priority(priority: int) -> None:
 def test_active() -> None:
     """A job is active until it has finished."""
     assert [is_active(state) for state in STATES] == [True, True, True, True, False, False]
+
+
+def test_started() -> None:
+    """A job has started once a launch of it has begun; a retry does not undo that."""
+    never = finished(Outcome.CANCELED, "cancelled", started=None)
+    states: list[State] = [PENDING, never, STARTING, RUNNING, CANCELLING, FINISHED, DELETED]
+
+    assert [False, False, True, True, True, True, True] == [has_started(one) for one in states]
+    assert has_started(Pending(since=START, attempt=1))

@@ -3,12 +3,13 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from scrapy_do.client.demo_run import PROJECT_DIR
 from scrapy_do.client.demo_site import DemoSite
-from tests.live.running import Running, pack, running, until
+from tests.live.running import Running, pack, running
 
 pytestmark = pytest.mark.live
 
@@ -131,13 +132,22 @@ def test_a_log_is_followed(daemon: Running, tmp_path: Path) -> None:
     ) as follower:
         output = follower.stdout
         assert output is not None
-        until(lambda: "Spider opened" in output.readline(), "an opened spider")
+        before = list(iter_until("Spider opened", output))
         daemon.ask("/cancel-job.json", id=job)
         rest = output.read()
 
+    assert "Spider opened" in before[-1], before
     assert "Spider closed (shutdown)" in rest
     assert follower.returncode == 0
     assert daemon.job(job)["status"] == "CANCELED"
+
+
+def iter_until(words: str, lines: IO[str]) -> Iterator[str]:
+    """Give the lines up to the one with the words, or all."""
+    for line in lines:
+        yield line
+        if words in line:
+            return
 
 
 def test_parts_of_a_log(daemon: Running, tmp_path: Path) -> None:
