@@ -110,7 +110,7 @@ class CloudQueries:
 
         def work(connection: Connection) -> dict[int, dict[StateName, int]]:
             counts: dict[int, dict[StateName, int]] = {}
-            for project_id, state, jobs in connection.execute(query).tuples():
+            for project_id, state, jobs in connection.execute(query):
                 counts.setdefault(project_id, {})[StateName(state)] = int(jobs)
             return counts
 
@@ -185,7 +185,7 @@ class CloudQueries:
         query = query.order_by(_meta.c.key.desc()).limit(limit)
 
         def work(connection: Connection) -> list[tuple[int, JSON]]:
-            rows = connection.execute(query).tuples()
+            rows = connection.execute(query)
             return [(_ms_of_entry(key), value) for key, value in rows]
 
         return await self._database.read(work)
