@@ -26,10 +26,12 @@ from twisted.logger import (
 )
 
 from scrapy_do import __version__
+from scrapy_do.api.cloud import cloud_dialects
 from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.config import Config
 from scrapy_do.control.background import background
+from scrapy_do.control.cloud import CloudOperations
 from scrapy_do.control.controller import Controller
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.operations import Operations
@@ -160,6 +162,14 @@ class Daemon:
             reactor=self._reactor,
             in_thread=self._in_thread,
         )
+        self._cloud = CloudOperations(
+            store=self._store,
+            jobs=jobs,
+            rules=rules,
+            events=self._events,
+            wake=self.controller.wake,
+            now=now,
+        )
         return Operations(
             projects=ProjectOperations(
                 store=self._store,
@@ -246,7 +256,12 @@ class Daemon:
         archive_bytes = self._config.scrapy_do.max_archive_size_bytes
         tail = Tail(reactor=self._reactor)
         site = make_site(
-            dialects=[ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail)],
+            dialects=[
+                ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
+                *cloud_dialects(
+                    self._operations, self._cloud, access=self._access, archive_bytes=archive_bytes
+                ),
+            ],
             access=self._access,
             hosts=own_hosts(scheme=self._scheme, port=port, names=self._config.web.hosts),
             health=self._health,
