@@ -303,23 +303,23 @@ class Scheduler:
 
     async def _follow_clock(self, now: datetime) -> None:
         """Plan everything anew at the start, and after the clock was set back a long way."""
-        if self._watch is None:
-            schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
+        watch = self._watch
+        back = timedelta(0) if watch is None else watch.set_back(now)
+        if watch is not None and back <= LARGEST_STEP_BACK:
+            return
+        schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
+        if watch is None:
             latest = max((latest_known(schedule) for schedule in schedules), default=now)
-            self._watch = ClockWatch(self._reactor.seconds, latest)
-            back = self._watch.set_back(now)
-        else:
-            back = self._watch.set_back(now)
-            if back <= LARGEST_STEP_BACK:
-                return
-            schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
-        await self._plan_anew(schedules, now, back)
+            watch = ClockWatch(self._reactor.seconds, latest)
+            back = watch.set_back(now)
         if back > LARGEST_STEP_BACK:
             self._log.warn(
                 "the clock was set back by {hours} hours: everything is planned from now on",
                 hours=round(back / timedelta(hours=1), 1),
             )
-            self._watch = ClockWatch(self._reactor.seconds, now)
+            watch = ClockWatch(self._reactor.seconds, now)
+        await self._plan_anew(schedules, now, back)
+        self._watch = watch
 
     async def _plan_anew(
         self, schedules: Iterable[Schedule], now: datetime, back: timedelta
@@ -339,7 +339,9 @@ class Scheduler:
         """Return how the next instant of a schedule moves; None when it stays."""
         try:
             order = catchup.order_of(schedule)
-            plan = catchup.after_step(order, now=now, back=back, rng=self._rng)
+            # What was last planned before now lost nothing by the step.
+            step = back if order.since > now else timedelta(0)
+            plan = catchup.after_step(order, now=now, back=step, rng=self._rng)
             if plan is None:
                 plan = catchup.replan(order, rng=self._rng)
             after = planned(schedule, plan, now=now)
