@@ -91,9 +91,10 @@ def point(descriptor: int, path: str | Path, flags: int) -> None:
 
 
 def set_environment(environment: Mapping[str, str]) -> None:
-    """Make this the whole environment."""
+    """Make this the whole environment, and the time zone what it says."""
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
 
 
 def set_streams() -> None:

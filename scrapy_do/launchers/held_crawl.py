@@ -71,6 +71,7 @@ class HeldCrawl:
         self._services = services
         self._on_end = on_end
         self._over = False
+        self._left = False
         self._escalation: DelayedCall | None = None
         self._log = Logger(source=self)
         self._watch = Watch(services.reactor, holder, self._holder_ended)
@@ -92,6 +93,7 @@ class HeldCrawl:
 
     def let_go(self) -> None:
         """Stop watching; `ended` will not fire."""
+        self._left = True
         self._close()
 
     def _close(self) -> None:
@@ -130,8 +132,9 @@ class HeldCrawl:
             except OSError as error:  # no descriptors left, say: the truth is still there
                 self._log.warn("job={job}: {error}", job=self.job_id, error=error)
                 await self._services.pause(_READ_AGAIN_S)
-        self._on_end(self)
-        self.ended.callback(ending)
+        if not self._left:
+            self._on_end(self)
+            self.ended.callback(ending)
 
     def _read_end(self) -> Exit:
         return settled_end(

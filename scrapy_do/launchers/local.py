@@ -82,6 +82,7 @@ class LocalLauncher:
         self._reports_path = reports_socket
         self._services = services
         self._crawls: dict[tuple[UUID, int], HeldCrawl] = {}
+        self._launches: set[Deferred[None]] = set()
         self._settler = Settler(services, self._forget)
         self._reports: ReportsSocket | None = None
         self._on_report: Callable[[Report], None] = lambda _report: None
@@ -98,10 +99,19 @@ class LocalLauncher:
         return tuple(found)
 
     async def launch(self, spec: CrawlSpec) -> Crawl:
-        """Start one crawl. What the holder announces is news; the records decide."""
+        """Start one crawl."""
         if self._stopped:
             raise LaunchFailed("the launcher is stopped")
-        spec = replace(spec, reports_socket=self._reports_path)
+        over: Deferred[None] = Deferred()
+        self._launches.add(over)
+        try:
+            return await self._launch(replace(spec, reports_socket=self._reports_path))
+        finally:
+            self._launches.remove(over)
+            over.callback(None)
+
+    async def _launch(self, spec: CrawlSpec) -> Crawl:
+        """Start one crawl: what its holder announces is news, but the records decide."""
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
         if said == TAKEN_ANNOUNCEMENT:
             raise LaunchFailed("this attempt was started before")
@@ -131,6 +141,8 @@ class LocalLauncher:
     async def stop(self, *, leave_crawls: bool) -> None:
         """Let go of everything; kill what runs unless it is to be left."""
         self._stopped = True
+        # What is being launched has an outcome that its caller must hear of.
+        await DeferredList(list(self._launches))
         crawls = tuple(self._crawls.values())
         for crawl in crawls:
             if leave_crawls:

@@ -62,7 +62,7 @@ async def test_arguments_arrive_verbatim(real: RealHarness) -> None:
 @on_reactor
 async def test_the_environment_is_built(real: RealHarness) -> None:
     """A crawl sees the environment it was given and four names of ours, nothing else."""
-    given = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "ODD": "ž=\n", "SCRAPY_JOB": "mine"}
+    given = {"PATH": "/usr/bin", "TZ": "Asia/Kolkata", "ODD": "ž=\n", "SCRAPY_JOB": "mine"}
     spec = real.spec("mirror", environment=given)
     await real.run(spec)
 
@@ -72,6 +72,7 @@ async def test_the_environment_is_built(real: RealHarness) -> None:
         "SCRAPY_DO_RUN": spec.mark,
         "SCRAPY_SETTINGS_MODULE": "good.settings",
     }
+    assert mirror["zone"] == 5.5 * 3600
 
 
 @on_reactor
@@ -273,6 +274,24 @@ async def test_a_start_that_cannot_be_is_refused(real: RealHarness) -> None:
     spec = real.spec("noop", err=spec.run_dir / "nowhere" / "err")
     with pytest.raises(LaunchFailed, match="FileNotFoundError"):
         await real.launcher.launch(spec)
+
+
+@on_reactor
+async def test_a_crawl_without_a_place_fails(real: RealHarness) -> None:
+    """A crawl whose directory is gone has run nothing, and says so on stderr."""
+    spec = real.spec("noop")
+    spec.work_dir.rmdir()
+    ending = await real.run(spec)
+
+    assert (ending.status, ending.opened) == (1, False)
+    assert spec.err.read_text().startswith("The crawl cannot be prepared: ")
+
+
+@on_reactor
+async def test_an_order_has_a_limit(real: RealHarness) -> None:
+    """An order that no holder would read to its end is refused."""
+    with pytest.raises(LaunchFailed, match="too large"):
+        await real.launch("noop", arguments={"a": "x" * 5_000_000})
 
 
 @on_reactor

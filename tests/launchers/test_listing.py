@@ -51,6 +51,14 @@ async def test_an_import_that_ends_the_process(real: RealHarness) -> None:
 
 
 @on_reactor
+async def test_an_import_that_kills_its_guard(real: RealHarness) -> None:
+    """A project that kills the process that watches it is refused, and dies with it."""
+    error = await refusal(real, "killing")
+
+    assert str(error) == UNABLE + "the project ended the process that lists them"
+
+
+@on_reactor
 async def test_a_broken_import_is_quoted(real: RealHarness) -> None:
     """The error is the last line of the traceback, and all of it comes along."""
     error = await refusal(real, "broken")

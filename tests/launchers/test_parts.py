@@ -5,10 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -20,15 +21,18 @@ from twisted.python.failure import Failure
 
 from scrapy_do import run_record
 from scrapy_do.launchers import containment
-from scrapy_do.launchers.endings import lost_exit, read_exit
+from scrapy_do.launchers.adopt import Settler
+from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
 from scrapy_do.launchers.inbox import Inbox
-from scrapy_do.launchers.interface import Exit, Usage
+from scrapy_do.launchers.interface import Adopted, Ended, Exit, Fenced, Usage
+from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
-from scrapy_do.launchers.services import Services
+from scrapy_do.launchers.services import InThread, Services
 from scrapy_do.launchers.watch import Watch
-from scrapy_do.run_record import ExitRecord, ProcessIdentity
+from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
 from scrapy_do.wire import MARK, Counts, Report, ReportKind, Result, encode
+from tests.launchers.harness import make_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOST = Failure(ConnectionDone())  # type: ignore[no-untyped-call] # the library has no type there
@@ -288,3 +292,85 @@ def test_pauses_between_warm_parents_grow() -> None:
 
     assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert pause.left_s() <= 0
+
+
+# --- contradictions ----------------------------------------------------------------------------
+
+
+def settle(clock: Readers, run_dir: Path) -> Adopted:
+    """Settle a run directory with time passing as fast as it is asked for."""
+
+    async def at_once(function: Callable[[], object]) -> object:
+        return function()
+
+    patient = replace(services(clock), in_thread=cast("InThread", at_once))
+    settler = Settler(patient, lambda _crawl: None)
+    settling = Deferred.fromCoroutine(settler.settle(run_dir))
+    while not settling.called:
+        clock.advance(0.5)
+    return cast("Adopted", settling.result)
+
+
+HOLD_THE_LOCK = """
+import pathlib, sys
+from scrapy_do import run_record
+run_record.take_lock(pathlib.Path(sys.argv[1]))
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.live
+def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
+    """Who took the lock and writes no record is killed in the end; then the start is fenced."""
+    spec = make_spec(tmp_path, "noop")
+    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_LOCK, str(spec.run_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        found = settle(Readers(), spec.run_dir)
+
+        assert found == Fenced(run_dir=spec.run_dir)
+        assert owner.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({run_record.ORDER, run_record.STARTED}, HOLDER_DIED),
+        ({run_record.ORDER}, DAMAGED),
+        ({run_record.STARTED}, DAMAGED),
+    ],
+)
+def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str], reason: str) -> None:
+    """A held lock whose owner is not on record is no reason to wait for ever."""
+    spec = make_spec(tmp_path, "noop")
+    dead = ProcessIdentity(pid=2**22, start_ticks=1, boot_id=run_record.boot_id())
+    records = {
+        run_record.ORDER: encode(spec),
+        run_record.STARTED: Started(crawl=dead, holder=dead, time_ms=1).encode(),
+    }
+    for name in names:
+        (spec.run_dir / name).write_bytes(records[name])
+    lock = run_record.take_lock(spec.run_dir)
+    assert lock is not None
+    (spec.run_dir / run_record.LOCK).write_bytes(b"nobody")
+    found = settle(Readers(), spec.run_dir)
+    os.close(lock)
+
+    assert isinstance(found, Ended)
+    assert found.exit.lost == reason
+
+
+def test_a_crawl_may_be_over_at_once(tmp_path: Path) -> None:
+    """A crawl that ended before its launch did is a crawl like any other."""
+    ending = Exit(ended_at=NOW, status=0)
+    crawl = EndedCrawl(make_spec(tmp_path, "noop", attempt=2), ending)
+    crawl.ask_to_stop()
+    crawl.kill()
+
+    assert (crawl.attempt, crawl.process, crawl.ended.result) == (2, None, ending)

@@ -1,0 +1,85 @@
+"""Faults of the system itself, injected where it is called."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+
+from scrapy_do.errors import LaunchFailed
+from scrapy_do.run_record import is_locked
+from tests.launchers.harness import RealHarness, on_reactor
+from tests.launchers.test_forkserver import warm_parents
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.faults,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+]
+
+
+@pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
+async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
+    """A fork server with its warm parent up."""
+    harness = RealHarness("fork", tmp_path)
+    await harness.begin()
+    await harness.run(harness.spec("noop"))
+    yield harness
+    await harness.close()
+
+
+@contextmanager
+def injected(pid: int, calls: str, fault: str) -> Iterator[None]:
+    """Make system calls of a process, and of what it forks, fail."""
+    command = ["strace", "-f", "-qq", "-o/dev/null", f"-etrace={calls}"]
+    command += [f"-einject={calls}:{fault}", f"-p{pid}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
+        while "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
+            assert tracer.poll() is None, "this process may not be traced here"
+        try:
+            yield
+        finally:
+            tracer.send_signal(signal.SIGINT)
+
+
+FORKS = "clone,clone3,fork,vfork"
+
+
+@on_reactor
+async def test_no_process_can_be_made(fork: RealHarness) -> None:
+    """While the system refuses processes, launches are refused with the reason; nothing leaks."""
+    (parent,) = warm_parents()
+    before = descriptors(parent), descriptors(os.getpid())
+    with injected(parent, FORKS, "error=EAGAIN"):
+        for _ in range(5):
+            with pytest.raises(LaunchFailed, match="temporarily unavailable"):
+                await fork.launch("noop")
+    assert (descriptors(parent), descriptors(os.getpid())) == before
+
+    assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+
+
+@pytest.mark.parametrize(
+    ("calls", "error"),
+    [("link,linkat", "ENOSPC"), ("fsync", "EIO"), ("rename,renameat,renameat2", "ENOSPC")],
+)
+@on_reactor
+async def test_the_disk_refuses_the_start(fork: RealHarness, calls: str, error: str) -> None:
+    """When the lock or the record of a start cannot be written, there is no crawl."""
+    (parent,) = warm_parents()
+    spec = fork.spec("noop")
+    with injected(parent, calls, f"error={error}"), pytest.raises(LaunchFailed):
+        await fork.launcher.launch(spec)
+
+    assert is_locked(spec.run_dir) is False
+    assert not spec.out.exists()
+    assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -1,0 +1,2 @@
+BOT_NAME = "killing"
+SPIDER_MODULES = ["killing.spiders"]
