@@ -33,6 +33,10 @@ class Delayed(Protocol):
 class Delays(Protocol):
     """Makes calls later (Twisted's IReactorTime, as far as we use it)."""
 
+    def seconds(self) -> float:
+        """The time of a clock that nobody can set; only differences mean something."""
+        ...
+
     def callLater(  # noqa: N802 - Twisted's name
         self, delay: float, call: Callable[..., object], /
     ) -> Delayed:

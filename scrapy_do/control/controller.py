@@ -5,10 +5,9 @@ and by the one timer that the planner asks for; nothing polls. A pass that fails
 logged and repeated with a growing delay.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from twisted.internet.defer import Deferred
@@ -16,8 +15,10 @@ from twisted.logger import Logger
 
 from scrapy_do.control.background import Delayed, Delays, background
 from scrapy_do.control.endings import event_of_adopted, event_of_exit, process_of, progress_of
+from scrapy_do.control.memory_watch import MeasureMemory, MemoryWatch
+from scrapy_do.control.progress import ProgressBook
 from scrapy_do.control.workspace import Workspace
-from scrapy_do.core.events import CrawlReported, JobChanged, Publisher
+from scrapy_do.core.events import JobChanged, Publisher
 from scrapy_do.core.job import (
     Claimed,
     Exited,
@@ -25,7 +26,7 @@ from scrapy_do.core.job import (
     Job,
     Limit,
     Lost,
-    Progress,
+    Running,
     Shutdown,
     Started,
     Stopping,
@@ -47,7 +48,7 @@ from scrapy_do.core.plan import (
     plan,
     saturated,
 )
-from scrapy_do.errors import InvalidTransition, LaunchFailed, NoSpace, ScrapyDoError
+from scrapy_do.errors import InvalidTransition, ScrapyDoError, Unavailable
 from scrapy_do.files.runs import RunPath
 from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
 from scrapy_do.store.store import Store
@@ -55,18 +56,12 @@ from scrapy_do.wire import Report
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
-MEMORY_CHECK_S = 1.0
-PROGRESS_WRITE_S = 1.0
+STOP_MARGIN_S = 15.0
+"""How much longer than the grace period a stop may take: to kill, to reap, to record."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Event = Claimed | Started | Exited | Lost | Fenced | Limit | Shutdown
-
-
-class MeasureMemory(Protocol):
-    """Measures the process trees of crawls off the reactor thread."""
-
-    async def __call__(self, pids: tuple[int, ...], /) -> dict[int, int]:
-        """Bytes by pid; a process that is gone is absent."""
-        ...
 
 
 @dataclass(slots=True)
@@ -100,21 +95,26 @@ class Controller:
         self._events = events
         self._now = now
         self._reactor = reactor
-        self._measure_memory = measure_memory
+        self._progress = ProgressBook(store=store, events=events, reactor=reactor)
+        self._memory = MemoryWatch(
+            reactor=reactor,
+            measure=measure_memory,
+            crawls=self._processes,
+            found=self._measured,
+        )
         self._held: dict[UUID, _Held] = {}
         self._launching: set[UUID] = set()
         self._failed_launches: dict[UUID, int] = {}
-        self._progress: dict[UUID, Progress] = {}
-        self._progress_call: Delayed | None = None
         self._timer: Delayed | None = None
-        self._memory_timer: Delayed | None = None
         self._retry_s = FIRST_RETRY_S
         self._draining = False
+        self._is_ending = False
         self._stopped = True
         self._dirty = False
         self._is_passing = False
         self._pass_over: Deferred[None] | None = None
-        self._idle: list[Deferred[None]] = []
+        self._idle: Deferred[bool] | None = None
+        self._too_long: Delayed | None = None
         self.problem: str | None = None
 
     # --- life ----------------------------------------------------------------------------------
@@ -123,17 +123,17 @@ class Controller:
         """Adopt what an earlier daemon left behind, then begin to plan."""
         runs = await self._workspace.runs()
         found = await self._launcher.start([run.path for run in runs], self._reported)
-        attempts = {job.id: attempt_of(job) for job in await self._store.jobs.active()}
+        active = {job.id: job for job in await self._store.jobs.active()}
         for run, adopted in zip(runs, found, strict=True):
-            await self._adopt(run, adopted, attempts.get(run.job_id))
+            await self._adopt(run, adopted, active.get(run.job_id))
         self._stopped = False
         self.wake()
 
-    async def _adopt(self, run: RunPath, adopted: Adopted, attempt: int | None) -> None:
+    async def _adopt(self, run: RunPath, adopted: Adopted, job: Job | None) -> None:
         """Take over what a run directory holds; one that no active job is in is cleared away."""
         crawl = adopted.crawl if isinstance(adopted, Alive) else None
-        if attempt == run.attempt:
-            self._hold(run.job_id, run.attempt, crawl, event_of_adopted(adopted))
+        if job is not None and attempt_of(job) == run.attempt:
+            self._hold(job, crawl, event_of_adopted(adopted))
         elif crawl is not None:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
             crawl.ended.addCallback(
@@ -149,20 +149,25 @@ class Controller:
         """Stop planning; leave the crawls to the next daemon, or end them first."""
         self._draining = True
         if not leave_crawls:
-            await self._interrupt_all()
-            await self._until_idle()
+            leave_crawls = not await self._end_all()
         self._stopped = True
         if self._is_passing and self._pass_over is not None:
             await self._pass_over
-        for call in (self._timer, self._memory_timer, self._progress_call):
-            if call is not None and call.active():
-                call.cancel()
-        await self._write_progress()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._memory.close()
+        try:
+            await self._progress.write()
+        except Unavailable as error:
+            self._log.warn("the last progress is not recorded: {problem}", problem=str(error))
         await self._launcher.stop(leave_crawls=leave_crawls)
 
     def hurry(self) -> None:
         """Give crawls that were asked to stop no more grace."""
         self._limits = replace(self._limits, stop_grace_s=0.0)
+        if self._too_long is not None and self._too_long.active():
+            self._too_long.cancel()
+            self._give_up_later()
         self.wake()
 
     def wake(self) -> None:
@@ -203,16 +208,14 @@ class Controller:
     async def _pass(self) -> None:
         now = self._now()
         view = await self._gather(now)
-        actions = plan(view, self._limits, now)
+        actions = plan(view, self._limits, self._steady())
         await self._act(actions, now)
         await self._forget_strangers(view)
         if actions:
             self._dirty = True  # what was done may call for more, or for another wake-up
         await self._arm(view, now)
         if not view.active and not self._launching:
-            waiting, self._idle = self._idle, []
-            for deferred in waiting:
-                deferred.callback(None)
+            self._stop_waiting(ended=True)
 
     async def _gather(self, now: datetime) -> View:
         active = await self._store.jobs.active()
@@ -230,6 +233,7 @@ class Controller:
             pending=tuple(pending),
             live=live,
             launching=frozenset(self._launching),
+            is_stopping=self._is_ending,
         )
 
     async def _act(self, actions: tuple[Action, ...], now: datetime) -> None:
@@ -241,7 +245,7 @@ class Controller:
                 case Launch(job=job):
                     moves.append((job, Claimed()))
                 case Stop(job_id=job_id):
-                    self._ask(job_id, now)
+                    self._ask(job_id)
                 case Kill(job_id=job_id):
                     self._kill(job_id)
         await self._move(moves, now)
@@ -292,18 +296,16 @@ class Controller:
     # --- crawls --------------------------------------------------------------------------------
 
     async def _launch(self, job: Job) -> None:
-        attempt = attempt_of(job)
         try:
             spec = await self._workspace.prepare(job)
             crawl = await self._launcher.launch(spec)
-        except (LaunchFailed, NoSpace, OSError) as error:
-            self._hold(job.id, attempt, None, self._try_again(job, str(error)))
+        except (Unavailable, OSError) as error:
+            self._hold(job, None, self._try_again(job, str(error)))
         except ScrapyDoError as error:
-            event = Lost(reason=f"could not be started: {error}")
-            self._hold(job.id, attempt, None, event)
+            self._hold(job, None, Lost(reason=f"could not be started: {error}"))
         else:
             self._failed_launches.pop(job.id, None)
-            self._hold(job.id, attempt, crawl, None)
+            self._hold(job, crawl, None)
         finally:
             self._launching.discard(job.id)
             self.wake()
@@ -318,14 +320,19 @@ class Controller:
         )
         return Fenced(not_before=self._now() + timedelta(seconds=delay_s))
 
-    def _hold(
-        self, job_id: UUID, attempt: int, crawl: Crawl | None, ended: Exited | Lost | Fenced | None
-    ) -> None:
-        process = None if crawl is None else process_of(crawl.process)
-        live = Live(job_id=job_id, attempt=attempt, process=process, ended=ended)
-        self._held[job_id] = _Held(crawl=crawl, live=live)
+    def _hold(self, job: Job, crawl: Crawl | None, ended: Exited | Lost | Fenced | None) -> None:
+        now = self._steady()
+        live = Live(
+            job_id=job.id,
+            attempt=attempt_of(job),
+            process=None if crawl is None else process_of(crawl.process),
+            since=now - _age(job, self._now()),
+            ended=ended,
+            active_at=now,
+        )
+        self._held[job.id] = _Held(crawl=crawl, live=live)
         if crawl is not None:
-            crawl.ended.addCallback(self._crawl_ended, job_id)
+            crawl.ended.addCallback(self._crawl_ended, job.id)
 
     def _crawl_ended(self, ending: Exit, job_id: UUID) -> None:
         held = self._held.get(job_id)
@@ -333,9 +340,9 @@ class Controller:
             held.live = replace(held.live, ended=event_of_exit(ending))
             self.wake()
 
-    def _ask(self, job_id: UUID, now: datetime) -> None:
+    def _ask(self, job_id: UUID) -> None:
         held = self._held[job_id]
-        held.live = replace(held.live, asked_at=now)
+        held.live = replace(held.live, asked_at=self._steady())
         if held.crawl is not None:
             held.crawl.ask_to_stop()
 
@@ -348,7 +355,7 @@ class Controller:
     async def _drop(self, job_id: UUID) -> None:
         """Let go of a run that is over, with its directory."""
         held = self._held.pop(job_id, None)
-        self._progress.pop(job_id, None)
+        self._progress.forget(job_id)
         if held is not None:
             await self._workspace.discard(job_id, held.live.attempt)
 
@@ -366,39 +373,43 @@ class Controller:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        instants = [next_check(view, self._limits)]
-        if not self._draining:
-            instants.append(await self._store.jobs.next_not_before(now))
-        due = min((instant for instant in instants if instant is not None), default=None)
+        waits = []
+        check = next_check(view, self._limits)
+        if check is not None:
+            waits.append(check - self._steady())
+        due = None if self._draining else await self._store.jobs.next_not_before(now)
         if due is not None:
-            self._later(max(0.0, (due - now).total_seconds()))
+            waits.append(due - now)
+        if waits:
+            self._later(max(0.0, min(waits).total_seconds()))
         self._watch_memory(view)
+
+    def _steady(self) -> datetime:
+        """The time for the planner. See Note [The plan's clock]."""
+        return _EPOCH + timedelta(seconds=self._reactor.seconds())
 
     def _later(self, delay_s: float) -> None:
         self._timer = self._reactor.callLater(delay_s, self.wake)
 
     def _watch_memory(self, view: View) -> None:
-        """Measure once a second while some crawl has a limit of memory."""
-        limited = any(
+        """Measure while some crawl has a limit of memory."""
+        if any(
             self._limits.of_job(job).memory_bytes is not None
             for job in view.active
             if job.id in view.live
-        )
-        ticking = self._memory_timer is not None and self._memory_timer.active()
-        if limited and not ticking:
-            self._memory_timer = self._reactor.callLater(MEMORY_CHECK_S, self._check_memory)
+        ):
+            self._memory.look()
 
-    def _check_memory(self) -> None:
-        background(self._measure(), "measuring the crawls")
-
-    async def _measure(self) -> None:
-        pids = {
+    def _processes(self) -> dict[int, UUID]:
+        return {
             held.live.process.pid: job_id
             for job_id, held in self._held.items()
             if held.live.process is not None and held.live.ended is None
         }
-        for pid, size_bytes in (await self._measure_memory(tuple(pids))).items():
-            held = self._held.get(pids[pid])
+
+    def _measured(self, sizes_bytes: Mapping[UUID, int]) -> None:
+        for job_id, size_bytes in sizes_bytes.items():
+            held = self._held.get(job_id)
             if held is not None:
                 held.live = replace(held.live, memory_bytes=size_bytes)
         self.wake()
@@ -406,39 +417,49 @@ class Controller:
     # --- reports -------------------------------------------------------------------------------
 
     def _reported(self, report: Report) -> None:
-        """Take a crawl's report; rows are written at most once a second."""
+        """Take a crawl's report."""
         held = self._held.get(report.job_id)
         if held is None or held.live.attempt != report.attempt:
             return
-        progress = progress_of(report)
-        if progress != self._progress.get(report.job_id):
-            held.live = replace(held.live, active_at=self._now())
-        self._progress[report.job_id] = progress
-        if self._progress_call is None:
-            self._progress_call = self._reactor.callLater(
-                PROGRESS_WRITE_S, lambda: background(self._write_progress(), "writing progress")
-            )
-
-    async def _write_progress(self) -> None:
-        self._progress_call = None
-        unwritten = {job_id: self._progress[job_id] for job_id in self._progress}
-        if unwritten:
-            await self._store.jobs.record_progress(unwritten)
-            for job_id in unwritten:
-                self._events.publish(CrawlReported(job_id=job_id))
+        if self._progress.note(report.job_id, progress_of(report)):
+            held.live = replace(held.live, active_at=self._steady())
 
     # --- stopping ------------------------------------------------------------------------------
 
-    async def _interrupt_all(self) -> None:
-        """Commit that the daemon itself ends its crawls, before any of them is told."""
-        active = await self._store.jobs.active()
-        moves: list[tuple[Job, _Event]] = [
-            (job, Shutdown()) for job in active if not isinstance(job.state, Stopping)
-        ]
-        await self._move(moves, self._now())
+    async def _end_all(self) -> bool:
+        """Have the planner end every crawl; return whether that came about.
 
-    async def _until_idle(self) -> None:
-        idle: Deferred[None] = Deferred()
-        self._idle.append(idle)
+        It did not when the store refuses to record it, or a crawl cannot be ended: then
+        everything is left as after a crash, and the next daemon goes on with it.
+        """
+        self._is_ending = True
+        idle: Deferred[bool] = Deferred()
+        self._idle = idle
+        self._give_up_later()
         self.wake()
-        await idle
+        return await idle
+
+    def _give_up_later(self) -> None:
+        bound_s = self._limits.stop_grace_s + STOP_MARGIN_S
+        self._too_long = self._reactor.callLater(bound_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
+        self._stop_waiting(ended=False)
+
+    def _stop_waiting(self, *, ended: bool) -> None:
+        if self._too_long is not None and self._too_long.active():
+            self._too_long.cancel()
+        if self._idle is not None:
+            waiting, self._idle = self._idle, None
+            waiting.callback(ended)
+
+
+def _age(job: Job, now: datetime) -> timedelta:
+    """How long a job has been running; nothing for one that starts now."""
+    state = job.state
+    if isinstance(state, Stopping):
+        since = state.started
+    else:
+        since = state.since if isinstance(state, Running) else None
+    return timedelta(0) if since is None else max(timedelta(0), now - since)

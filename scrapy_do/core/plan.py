@@ -3,6 +3,11 @@
 The controller gathers a `View`, asks `plan`, and does what it says. The plan is
 level-triggered: it looks at how things are, not at what has changed, so that a missed
 event costs one pass and recovery after a crash is simply the first plan.
+
+Note [The plan's clock]
+    `now` and the instants of `Live` are read from a clock that nobody can set, so that a
+    step of the wall clock ends no crawl early and keeps none alive. They mean nothing but
+    their differences.
 """
 
 from collections import Counter
@@ -21,6 +26,7 @@ from scrapy_do.core.job import (
     Pending,
     Process,
     Running,
+    Shutdown,
     Started,
     Starting,
     Stopping,
@@ -33,13 +39,15 @@ _Number = TypeVar("_Number", int, float)
 class Live:
     """A crawl that the controller holds: alive, or ended and not yet settled.
 
-    `asked_at` and `killed` say what was already done to end it; `memory_bytes` is the
-    last measured size of its process tree; `active_at` its last sign of work.
+    `since` is when it began; `asked_at` and `killed` say what was already done to end it;
+    `memory_bytes` is the last measured size of its process tree; `active_at` its last sign
+    of work. For the instants see Note [The plan's clock].
     """
 
     job_id: UUID
     attempt: int
     process: Process | None
+    since: datetime
     ended: Exited | Lost | Fenced | None = None
     asked_at: datetime | None = None
     killed: bool = False
@@ -53,12 +61,14 @@ class View:
 
     `active` are all jobs in Starting, Running and Stopping that we drive; `pending` those
     due, of every project the best few; `launching` the jobs whose launch is under way.
+    `is_stopping`: the daemon ends its crawls because it is being stopped itself.
     """
 
     active: tuple[Job, ...]
     pending: tuple[Job, ...]
     live: Mapping[UUID, Live]
     launching: frozenset[UUID] = frozenset()
+    is_stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +156,7 @@ class Settle:
     """Record an event of the job."""
 
     job: Job
-    event: Started | Exited | Lost | Fenced | Limit
+    event: Started | Exited | Lost | Fenced | Limit | Shutdown
 
 
 Action = Launch | Stop | Kill | Settle
@@ -187,8 +197,10 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
             yield Stop(job_id=job.id)
         elif not live.killed and now >= _kill_at(live.asked_at, limits):
             yield Kill(job_id=job.id)
-    elif isinstance(job.state, Running):
-        broken = _broken_limit(job, job.state, live, limits.of_job(job), now)
+    elif view.is_stopping:
+        yield Settle(job=job, event=Shutdown())
+    else:
+        broken = _broken_limit(live, limits.of_job(job), now)
         if broken is not None:
             yield Settle(job=job, event=Limit(reason=broken))
 
@@ -197,9 +209,7 @@ def _kill_at(asked_at: datetime, limits: Limits) -> datetime:
     return asked_at + timedelta(seconds=limits.stop_grace_s)
 
 
-def _broken_limit(
-    job: Job, state: Running, live: Live, limits: JobLimits, now: datetime
-) -> str | None:
+def _broken_limit(live: Live, limits: JobLimits, now: datetime) -> str | None:
     """Name the limit that a running crawl has gone over."""
     if (
         limits.memory_bytes is not None
@@ -207,20 +217,18 @@ def _broken_limit(
         and live.memory_bytes > limits.memory_bytes
     ):
         return "memory_limit"
-    for instant, reason in _deadlines(job, state, live, limits):
+    for instant, reason in _deadlines(live, limits):
         if now >= instant:
             return reason
     return None
 
 
-def _deadlines(
-    _job: Job, state: Running, live: Live, limits: JobLimits
-) -> Iterator[tuple[datetime, str]]:
+def _deadlines(live: Live, limits: JobLimits) -> Iterator[tuple[datetime, str]]:
     """The instants at which a running crawl goes over a limit of time."""
     if limits.timeout_s is not None:
-        yield state.since + timedelta(seconds=limits.timeout_s), "job_timeout"
+        yield live.since + timedelta(seconds=limits.timeout_s), "job_timeout"
     if limits.stall_timeout_s is not None:
-        active_at = max(state.since, live.active_at or state.since)
+        active_at = live.active_at or live.since
         yield active_at + timedelta(seconds=limits.stall_timeout_s), "stall_timeout"
 
 
@@ -237,7 +245,7 @@ def _checks(view: View, limits: Limits) -> Iterable[datetime]:
         if isinstance(job.state, Stopping) and live.asked_at is not None and not live.killed:
             yield _kill_at(live.asked_at, limits)
         elif isinstance(job.state, Running):
-            for instant, _ in _deadlines(job, job.state, live, limits.of_job(job)):
+            for instant, _ in _deadlines(live, limits.of_job(job)):
                 yield instant
 
 

@@ -57,7 +57,8 @@ TWO = Limits(slots=2, stop_grace_s=30)
 
 
 def live(number: int = 1, **fields: object) -> Live:
-    return replace(Live(job_id=UUID(int=number), attempt=1, process=PROCESS), **fields)  # type: ignore[arg-type]  # fields of Live
+    plain = Live(job_id=UUID(int=number), attempt=1, process=PROCESS, since=START)
+    return replace(plain, **fields)  # type: ignore[arg-type]  # fields of Live
 
 
 def view(
@@ -164,6 +165,17 @@ def test_attend(
 def test_a_launch_under_way_is_left_alone() -> None:
     """A claimed job whose launch is running is neither lost nor fenced."""
     assert plan(view(job(state=STARTING), launching=(1,)), TWO, START) == ()
+
+
+def test_a_stop_of_the_daemon_ends_its_crawls() -> None:
+    """What runs is interrupted, once; what was not seen running yet is seen running first."""
+    jobs = (job(1, state=RUNNING), job(2, state=STOPPING), job(3, state=STARTING))
+    crawls = (live(1), live(2, asked_at=START), live(3))
+
+    assert plan(replace(view(*jobs, crawls=crawls), is_stopping=True), TWO, START) == (
+        Settle(job=jobs[0], event=Shutdown()),
+        Settle(job=jobs[2], event=Started(process=PROCESS)),
+    )
 
 
 def test_strangers_are_ended() -> None:
@@ -300,7 +312,7 @@ class World:
                 case Launch(job=chosen) if launch:
                     self.jobs[chosen.id] = advance(self.jobs[chosen.id], Claimed(), now=self.now)
                     self.launches[chosen.id] += 1
-                    self.live[chosen.id] = Live(job_id=chosen.id, attempt=1, process=PROCESS)
+                    self.live[chosen.id] = live(chosen.key.number)
                     if self.rng.random() < 0.3:
                         self.stubborn.add(chosen.id)
                 case Settle(job=settled, event=event):
