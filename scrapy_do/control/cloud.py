@@ -9,21 +9,19 @@ import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from scrapy_do.control.cloud_fields import (
     CLOSE_REASON,
-    described,
-    label,
     merged,
     reason_of,
     retagged,
     tags,
     without,
-    writable,
 )
 from scrapy_do.control.cloud_projects import CloudProjects
-from scrapy_do.control.cloud_states import STORED, CloudState, cloud_state, declare, state_in
+from scrapy_do.control.cloud_push import CloudRules, Push, new_job
+from scrapy_do.control.cloud_states import STORED, CloudState, cloud_state, declare
 from scrapy_do.control.cloud_tokens import JobTokens
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.rules import RequestRules
@@ -36,19 +34,17 @@ from scrapy_do.core.job import (
     Job,
     JobKey,
     JobRequest,
-    NewJob,
     Pending,
     advance,
     is_active,
 )
-from scrapy_do.core.principal import Principal, Role
+from scrapy_do.core.principal import Principal
 from scrapy_do.core.project import Project
 from scrapy_do.errors import (
     AlreadyScheduled,
     BadArgument,
     DuplicateJob,
     JobNotFound,
-    NotPermitted,
     SpiderNotFound,
 )
 from scrapy_do.store.store import Store
@@ -57,18 +53,9 @@ PAGE = 1000
 """How many jobs are read at once, however many are asked for."""
 
 MOST_KEYS = 1000
-LONGEST_UNIQUE = 1000
 _ALL = frozenset(StateName)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """A job that a client wants: its spider by name, and metadata fields to begin with."""
-
-    spider: str
-    state: CloudState = CloudState.PENDING
-    unique: str | None = None
-    fields: Mapping[str, JSON] = field(default_factory=dict)
+__all__ = ["CloudOperations", "Push", "Update"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +85,7 @@ class CloudOperations:
     ) -> None:
         self._store = store
         self._jobs = jobs
-        self._rules = rules
+        self._rules = CloudRules(rules)
         self._events = events
         self._wake = wake
         self.now = now
@@ -120,7 +107,8 @@ class CloudOperations:
         """
         units = await self.projects.default_units(project)
         now = self.now()
-        new = [self._new(project, push, by=by, now=now, units=units) for push in pushes]
+        plain = JobRequest(project=project.name, spider="", units=units)
+        new = [new_job(push, project, plain, rules=self._rules, by=by, now=now) for push in pushes]
         added = await self._store.cloud.add_each(new)
         self._told([job for job in added if isinstance(job, Job)])
         return added
@@ -143,55 +131,6 @@ class CloudOperations:
         if isinstance(job, DuplicateJob):
             raise AlreadyScheduled(push.spider, unique) from None
         return job
-
-    def _new(
-        self, project: Project, push: Push, *, by: Principal, now: datetime, units: int
-    ) -> NewJob:
-        spider = label(push.spider, "spider")
-        deployed = project.current is not None and spider in project.current.spiders
-        local = deployed and push.state is CloudState.PENDING
-        driver = Driver.LOCAL if local else Driver.CLIENT
-        plain = JobRequest(project=project.name, spider=spider, units=units)
-        request, meta = described(plain, {}, writable(push.fields, driver))
-        self._check(request, plain, driver, by)
-        reason = ""
-        if push.state in {CloudState.FINISHED, CloudState.DELETED}:
-            reason = reason_of(meta.get(CLOSE_REASON))
-            meta = {name: meta[name] for name in meta if name != CLOSE_REASON}
-        return NewJob(
-            id=uuid4(),
-            request=request,
-            driver=driver,
-            state=state_in(push.state, by=by.name, now=now, reason=reason),
-            created_at=now,
-            unique=_unique(push.unique),
-            scheduled_by=by.name if push.state is CloudState.PENDING else None,
-            started_by=by.name if push.state is CloudState.RUNNING else None,
-            completed_by=by.name if push.state is CloudState.FINISHED else None,
-            meta=meta,
-        )
-
-    def _check(
-        self, request: JobRequest, before: JobRequest, driver: Driver, by: Principal
-    ) -> None:
-        """Refuse what a crawl of ours may not be given.
-
-        Who may push code may set anything; others the settings that the configuration
-        allows, and no environment. An outside runner looks after itself.
-        """
-        if driver is Driver.CLIENT or request == before:
-            return
-        settings = {
-            name: value
-            for name, value in request.settings.items()
-            if name not in before.settings or before.settings[name] != value
-        }
-        if by.may(Role.PUSH):
-            settings = {}
-        elif request.environment != before.environment:
-            raise NotPermitted("An environment may only be given by who may push projects")
-        # Tags are free texts here, checked when they were read.
-        self._rules.check(replace(request, settings=settings, tags=()))
 
     # --- an outside runner ---------------------------------------------------------------------
 
@@ -244,7 +183,7 @@ class CloudOperations:
                 if after is not job and not is_active(after.state):
                     after = without(after, CLOSE_REASON) if CLOSE_REASON in job.meta else after
             after = merged(after, one.fields)
-            self._check(after.request, job.request, after.driver, by)
+            self._rules.check(after.request, job.request, after.driver, by)
             return after
 
         return change
@@ -407,11 +346,3 @@ class CloudOperations:
             self._events.publish(JobChanged(job=job))
         if jobs:
             self._wake()
-
-
-def _unique(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_UNIQUE:
-        raise BadArgument("unique", f"must be a text of at most {LONGEST_UNIQUE} characters")
-    return value
