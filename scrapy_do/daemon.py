@@ -55,7 +55,7 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.runs import RunStore
-from scrapy_do.host import OwnLoad, tree_memory_bytes
+from scrapy_do.host import OwnLoad, crawl_memory_bytes
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.services import Services
 from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
@@ -282,7 +282,7 @@ class Daemon:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function)
 
     async def _measure_memory(self, pids: tuple[int, ...]) -> dict[int, int]:
-        return await self._in_thread(lambda: tree_memory_bytes(pids))
+        return await self._in_thread(lambda: crawl_memory_bytes(pids))
 
     def _problems(self) -> dict[str, str]:
         found = {"controller": self.controller.problem, "scheduler": self._scheduler.problem}

@@ -32,8 +32,11 @@ class OwnLoad:
         )
 
 
-def tree_memory_bytes(pids: Iterable[int]) -> dict[int, int]:
-    """The memory of each process with all its descendants; gone ones are left out.
+def crawl_memory_bytes(pids: Iterable[int]) -> dict[int, int]:
+    """The memory of each crawl, by the pid of its process; gone ones are left out.
+
+    A crawl is all that its holder, its parent, is the ancestor of: what a crawl starts and
+    abandons comes under its holder.
 
     It is the memory that no other process shares, so that crawls forked from one parent
     are not each charged with what they have in common.
@@ -42,7 +45,9 @@ def tree_memory_bytes(pids: Iterable[int]) -> dict[int, int]:
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process = psutil.Process(pid)
-            sizes[pid] = sum(_own_bytes(one) for one in (process, *process.children(True)))
+            holder = process.parent()
+            crawl = [process] if holder is None else holder.children(recursive=True)
+            sizes[pid] = sum(_own_bytes(one) for one in crawl)
     return sizes
 
 

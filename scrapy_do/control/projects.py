@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from scrapy_do.control.background import InThread
-from scrapy_do.core.events import ProjectChanged, Publisher
+from scrapy_do.control.background import InThread, background
+from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
+from scrapy_do.core.job import is_active
 from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
 from scrapy_do.core.schedule import Schedule, ScheduleState
 from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
@@ -62,6 +63,8 @@ class ProjectOperations:
         self._now = now
         self._in_thread = in_thread
         self._pushing: Counter[str] = Counter()
+        self._removed: set[str] = set()
+        events.subscribe(self._look)
 
     async def push(
         self,
@@ -131,6 +134,7 @@ class ProjectOperations:
                 pushed_by=by,
             )
         )
+        self._removed.discard(name)
         for schedule in orphans:
             await self._store.schedules.fail(
                 schedule, f"spider {schedule.request.spider} is gone", now=self._now()
@@ -202,8 +206,18 @@ class ProjectOperations:
         if orders:
             raise ProjectInUse(name, len(orders))
         await self._store.projects.remove(name)
+        self._removed.add(name)
         self._events.publish(ProjectChanged(project=name))
         await self.sweep_archives()
+
+    def _look(self, happening: Happening) -> None:
+        """Sweep once more when a job of a removed project has ended: it may have been the last."""
+        if (
+            isinstance(happening, JobChanged)
+            and happening.job.request.project in self._removed
+            and not is_active(happening.job.state)
+        ):
+            background(self.sweep_archives(), "sweeping archives")
 
     async def sweep_archives(self, *digests: str) -> None:
         """Delete the archives (these, or all) that no version needs any more."""

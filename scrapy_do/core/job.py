@@ -277,6 +277,7 @@ class Ending:
 NOT_CHOSEN = {
     "shutdown": "stopped by a signal from outside",
     "memusage_exceeded": "memusage_exceeded",
+    "start_error": "start_error",
 }
 """Close reasons that neither the spider nor its settings chose as a good end."""
 

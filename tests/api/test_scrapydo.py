@@ -248,7 +248,6 @@ def test_remove_keeps_what_jobs_need(world: World, client: HttpClient) -> None:
     during = len(world.archives.digests())
     for job_id in ids:
         world.launcher.crawl_of(job_id).finish()
-    world.do(world.projects.sweep_archives())
 
     assert during == 1
     assert {Finished} == {type(world.state(job_id)) for job_id in ids}

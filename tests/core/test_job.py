@@ -237,6 +237,7 @@ def test_declared_refused(driver: Driver) -> None:
         ({"opened": False}, (Outcome.FAILED, "exit status 0 before the spider opened")),
         ({"close_reason": None}, (Outcome.FAILED, "the spider was not closed")),
         ({"close_reason": "shutdown"}, (Outcome.FAILED, "stopped by a signal from outside")),
+        ({"close_reason": "start_error"}, (Outcome.FAILED, "start_error")),
         ({"close_reason": "memusage_exceeded"}, (Outcome.FAILED, "memusage_exceeded")),
         (
             {"progress": Progress(errors=2)},

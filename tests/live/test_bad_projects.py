@@ -1,0 +1,197 @@
+"""Projects that cannot be: each gives its clear error, and nothing is left behind."""
+
+import socket
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.running import Running, processes_of, running, until
+
+pytestmark = pytest.mark.live
+
+SPIDERS_TIMEOUT_S = 3
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Running]:
+    options = {"SCRAPY_DO_CRAWLS_SPIDERS_TIMEOUT": f"{SPIDERS_TIMEOUT_S}s"}
+    with running(tmp_path, options=options) as daemon:
+        daemon.push("good", tmp_path)
+        yield daemon
+
+
+def archive(root: Path, spider_code: str, extra: Mapping[str, str] | None = None) -> Path:
+    """Return a project named good, with this code in a module of spiders."""
+    files = {
+        "scrapy.cfg": "[settings]\ndefault = good.settings\n[deploy]\nproject = good\n",
+        "good/__init__.py": "",
+        "good/settings.py": 'BOT_NAME = "good"\nSPIDER_MODULES = ["good.spiders"]\n',
+        "good/spiders/__init__.py": "",
+        "good/spiders/one.py": spider_code,
+        **(extra or {}),
+    }
+    target = root / "bad.zip"
+    with zipfile.ZipFile(target, "w") as packed:
+        for name, text in files.items():
+            packed.writestr(name, text)
+    return target
+
+
+def push(daemon: Running, path: Path) -> dict[str, Any]:
+    return daemon.ask("/push-project.json", archive=f"@{path}")
+
+
+def left_behind(daemon: Running) -> dict[str, Any]:
+    """Return what a push may leave by mistake: files, descriptors, processes."""
+    data = daemon.data
+    return {
+        "files": sorted(
+            str(path.relative_to(data))
+            for path in (data / "archives").rglob("*")
+            if "unpacked" not in path.relative_to(data).parts[2:]
+        ),
+        "descriptors": open_files(daemon),
+        "listings": processes_of("listing"),
+        "versions": daemon.ask("/list-versions.json?project=good")["versions"],
+    }
+
+
+def open_files(daemon: Running) -> int:
+    """Count what the daemon has open, but for connections that come and go."""
+    links = [str(one.readlink()) for one in Path(f"/proc/{daemon.pid}/fd").iterdir()]
+    return len([link for link in links if not link.startswith("socket:")])
+
+
+SPIDER = "import scrapy\nclass One(scrapy.Spider):\n    name = 'one'\n"
+
+BAD = {
+    "import error": ("import nothing_of_this_name\n", "nothing_of_this_name"),
+    "syntax error": ("def (:\n", "SyntaxError"),
+    "exit at import": ("import os\nos._exit(3)\n", "ended its process"),
+    "exception at import": ("1 / 0\n", "ZeroDivisionError"),
+    "endless import": ("while True: pass\n", f"{SPIDERS_TIMEOUT_S}"),
+    "sleeping import": ("import time\ntime.sleep(3600)\n", f"{SPIDERS_TIMEOUT_S}"),
+}
+
+
+@pytest.mark.parametrize("what", list(BAD))
+def test_projects_that_cannot_be_listed(daemon: Running, tmp_path: Path, what: str) -> None:
+    """The push says why, the version before stays, and nothing is left."""
+    code, words = BAD[what]
+    before = left_behind(daemon)
+
+    answer = push(daemon, archive(tmp_path, code))
+
+    assert answer["status"] == "error"
+    assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
+    assert words in answer["msg"] + answer.get("traceback", ""), answer
+    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+
+
+def test_prints_are_no_spiders(daemon: Running, tmp_path: Path) -> None:
+    """What a project prints at import is not taken for a spider."""
+    answer = push(daemon, archive(tmp_path, f"print('surprise')\n{SPIDER}"))
+
+    assert answer["spiders"] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"scrapy.cfg": "[settings]\ndefault = good.settings\n"}, "Can't extract project name"),
+        ({"scrapy.cfg": "[deploy]\nproject = ../x\n"}, "project"),
+        ({"../outside.py": ""}, "../outside.py"),
+    ],
+)
+def test_archives_that_are_no_project(
+    daemon: Running, tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    """An archive that is no safe project is refused before anything is unpacked."""
+    before = left_behind(daemon)
+
+    answer = push(daemon, archive(tmp_path, SPIDER, files))
+
+    assert answer["status"] == "error"
+    assert words in answer["msg"]
+    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+
+
+def test_an_archive_without_a_project(daemon: Running, tmp_path: Path) -> None:
+    """A zip without a scrapy.cfg says what is missing."""
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("readme.txt", "nothing")
+
+    assert push(daemon, path)["msg"] == (
+        "No project found in the archive: no scrapy.cfg at the top or one directory down"
+    )
+
+
+def test_push_while_it_runs(daemon: Running, tmp_path: Path) -> None:
+    """A running job keeps its version; the next job runs the new one."""
+    running_job = daemon.run("sleeper")
+    daemon.until_status(running_job, "RUNNING")
+
+    push(daemon, archive(tmp_path, SPIDER))
+    next_job = daemon.run("one")
+
+    assert daemon.finished(next_job)["version"] == "2"
+    assert daemon.job(running_job)["status"] == "RUNNING"
+    assert daemon.job(running_job)["version"] == "1"
+    daemon.ask("/cancel-job.json", id=running_job)
+
+
+def test_remove_while_it_runs(daemon: Running) -> None:
+    """Removing a project lets its jobs end; its archive goes with the last of them."""
+    job = daemon.run("sleeper")
+    daemon.until_status(job, "RUNNING")
+
+    removed = daemon.ask("/remove-project.json", name="good")
+    daemon.ask("/cancel-job.json", id=job)
+
+    assert removed == {"status": "ok"}
+    assert daemon.job(job)["status"] == "CANCELED"
+    packed = daemon.data / "archives" / "packed"
+    until(lambda: not list(packed.iterdir()) or None, "the archive to go", 10)
+
+
+def test_cancel_twice_at_once(daemon: Running) -> None:
+    """Two cancels of one job at the same moment end it once, and leave no process."""
+    job = daemon.run("sleeper")
+    daemon.until_status(job, "RUNNING")
+    answers: list[dict[str, Any]] = []
+
+    threads = [
+        threading.Thread(target=lambda: answers.append(daemon.ask("/cancel-job.json", id=job)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert "ok" in {answer["status"] for answer in answers}
+    assert daemon.job(job)["status"] == "CANCELED"
+    assert processes_of(job) == []
+
+
+def test_an_upload_that_breaks_off(daemon: Running) -> None:
+    """A client that leaves in the middle of an upload leaves nothing behind."""
+    before = left_behind(daemon)
+    host, port = daemon.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(
+            b"POST /push-project.json HTTP/1.1\r\n"
+            + f"Host: {host}:{port}\r\n".encode()
+            + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
+            + b'--b\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
+            + b"x" * 50_000
+        )
+        incoming = daemon.data / "archives" / "incoming"
+        until(lambda: list(incoming.iterdir()) or None, "the upload to arrive", 10)
+
+    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
