@@ -14,14 +14,13 @@ import math
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
-from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -44,6 +43,18 @@ _Result = TypeVar("_Result")
 Work = Callable[[Connection], _Result]
 
 
+class Reactor(Protocol):
+    """What the threads need of Twisted's reactor."""
+
+    def seconds(self) -> float:
+        """A clock that nobody sets."""
+        ...
+
+    def callFromThread(self, call: Callable[..., object], /, *arguments: object) -> None:  # noqa: N802 - Twisted's name
+        """Make a call in the thread of the reactor; may be called from any thread."""
+        ...
+
+
 class Database:
     """Runs transactions, each a function of a connection.
 
@@ -57,7 +68,7 @@ class Database:
         self,
         url: URL,
         *,
-        reactor: IReactorThreads | None = None,
+        reactor: Reactor | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
         self.url = url
@@ -107,17 +118,17 @@ class Database:
         return self._within(self._reader or self._writer, _begin_read, work)
 
     async def _run(self, pool: ThreadPool | None, call: Callable[[], _Result]) -> _Result:
-        if pool is None or self._reactor is None:
+        reactor = self._reactor
+        if pool is None or reactor is None:
             return call()
-        seconds: Callable[[], float] = cast("Any", self._reactor).seconds  # of IReactorTime
-        latest = seconds() + QUEUE_LIMIT_S
+        latest = reactor.seconds() + QUEUE_LIMIT_S
 
         def in_turn() -> _Result:
-            if seconds() > latest:
+            if reactor.seconds() > latest:
                 raise StoreUnavailable("the database is too busy")
             return call()
 
-        return await deferToThreadPool(self._reactor, pool, in_turn)
+        return await deferToThreadPool(cast("Any", reactor), pool, in_turn)
 
     def _within(
         self, engine: Engine, begin: Callable[[Connection], None], work: Work[_Result]
