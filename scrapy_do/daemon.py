@@ -7,13 +7,12 @@ stops in the opposite order.
 import os
 import platform
 import random
-import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
@@ -30,7 +29,6 @@ from scrapy_do.api.cloud import cloud_dialects
 from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.config import Config
-from scrapy_do.control.background import background
 from scrapy_do.control.cloud import CloudOperations
 from scrapy_do.control.controller import Controller
 from scrapy_do.control.jobs import JobOperations
@@ -60,6 +58,7 @@ from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.services import Services
 from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.notify import ServiceManager
+from scrapy_do.own_process import OwnProcess
 from scrapy_do.store.store import open_store
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
@@ -96,14 +95,15 @@ class Daemon:
         self._sockets: list[socket.socket] = []
         self._directory = DataDirectory(config.scrapy_do.project_store)
         self._directory.open()
-        self._store = open_store(
-            config.scrapy_do.database or self._directory.database, reactor=reactor
-        )
         self._events = Publisher()
         limits = archive_limits_of(config)
         self._archives = ArchiveStore(self._directory.archives, limits)
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
+        # After all that may fail: it has threads, which would keep the process alive.
+        self._store = open_store(
+            config.scrapy_do.database or self._directory.database, reactor=reactor
+        )
         launcher = make_launcher(
             config.crawls.launcher,
             reports_socket=self._directory.reports_socket,
@@ -215,6 +215,13 @@ class Daemon:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Recover, adopt, plan; then listen."""
+        try:
+            await self._start(sockets)
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def _start(self, sockets: list[socket.socket]) -> None:
         for files in (self._archives, self._artifacts, self._runs):
             await self._in_thread(files.sweep)
         await self.controller.start()
@@ -224,23 +231,43 @@ class Daemon:
             self._listen(listening)
         self._pruner.start()
 
-    async def stop(self, *, leave_crawls: bool) -> None:
-        """Take no new work, end or leave the crawls, finish what is in hand."""
+    async def stop(self, *, leave_crawls: bool, hand_over: bool) -> None:
+        """Take no new work, end or leave the crawls, finish what is in hand.
+
+        With `hand_over` connections that come from now on wait for the next program.
+        """
+        try:
+            await self._stop(leave_crawls=leave_crawls, hand_over=hand_over)
+        finally:
+            await self._let_go()
+
+    async def _stop(self, *, leave_crawls: bool, hand_over: bool) -> None:
         self._operations.jobs.accepting = False
+        if hand_over:
+            for port in self._ports:
+                port.stopReading()
         for site in self._sites:
             site.drain()
         self._pruner.stop()
         await self._scheduler.stop()
         await self.controller.stop(leave_crawls=leave_crawls)
-        for port in self._ports:
-            port.stopReading() if leave_crawls else await port.stopListening()
+        if not hand_over:
+            for port in self._ports:
+                await port.stopListening()
         for site in self._sites:
             abort = self._reactor.callLater(EMPTIED_S, site.abort)
             await site.emptied()
             if abort.active():
                 abort.cancel()
+
+    async def _let_go(self) -> None:
+        """Give up what outlives the reactor: threads of the store, the data directory."""
         await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._store.close)
         self._directory.close()
+
+    def hurry(self) -> None:
+        """Give crawls that were asked to stop no more grace."""
+        self.controller.hurry()
 
     def hand_on(self, environ: MutableMapping[str, str]) -> None:
         """Prepare to hand the listening sockets to the next program of this process."""
@@ -301,57 +328,6 @@ def _secured_by(config: Config) -> Callable[[Site], Any]:
     return partial(over_tls, RenewedContext(config.web))
 
 
-class _Process:
-    """The daemon in its own process: signals, the service manager, the exit status."""
-
-    def __init__(self, daemon: Daemon, config: Config, manager: ServiceManager) -> None:
-        self.daemon = daemon
-        self._leave = config.crawls.on_stop == "leave"
-        self._manager = manager
-        self._stopping = False
-        self.status = 0
-        self.restart = False
-
-    async def start(self, sockets: list[socket.socket]) -> None:
-        """Start, then say so."""
-        try:
-            await self.daemon.start(sockets)
-        except Exception:  # noqa: BLE001 - the edge: whatever it is, it ends the process
-            _log.failure("the daemon could not be started")
-            self.status = 1
-            _reactor().stop()
-            return
-        addresses = ", ".join(self.daemon.addresses)
-        print(f"Scrapy Do {__version__} listening on {addresses}", flush=True)  # noqa: T201 - the promised line
-        self._manager.tell("READY=1", f"STATUS=listening on {addresses}")
-
-    def stop(self, *, leave_crawls: bool, restart: bool = False) -> None:
-        """Begin to stop; asked again, give crawls no more grace."""
-        if self._stopping:
-            self.daemon.controller.hurry()
-            return
-        self._stopping = True
-        self.restart = restart
-        self._manager.tell("RELOADING=1" if restart else "STOPPING=1")
-        background(self._stop(leave_crawls=leave_crawls), "stopping")
-
-    async def _stop(self, *, leave_crawls: bool) -> None:
-        try:
-            await self.daemon.stop(leave_crawls=leave_crawls)
-        finally:
-            _reactor().stop()
-
-    def catch_signals(self) -> None:
-        """Stop at SIGTERM and SIGINT; start again in place, crawls kept, at SIGUSR2."""
-
-        def soon(call: Callable[[], None]) -> Callable[[int, Any], None]:
-            return lambda _number, _frame: _reactor().callFromThread(call)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, soon(lambda: self.stop(leave_crawls=self._leave)))
-        signal.signal(signal.SIGUSR2, soon(lambda: self.stop(leave_crawls=True, restart=True)))
-
-
 def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
     from twisted.internet import reactor  # noqa: PLC0415 - installing one is this file's decision
 
@@ -364,19 +340,20 @@ def run(config: Config) -> int:
     Raises:
         ConfigError, DataDirectoryInUse, NewerSchema, StoreUnavailable: it cannot start.
     """
-    _begin_logging(config)
     reactor = _reactor()
     use_monotonic_seconds(reactor)
     environ = dict(os.environ)
-    manager = ServiceManager(environ.pop("NOTIFY_SOCKET", None))
+    manager = ServiceManager.of(environ)
     sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
-    process = _Process(Daemon(config, environ, reactor), config, manager)
-    reactor.callWhenRunning(process.catch_signals)
-    reactor.callWhenRunning(lambda: background(process.start(sockets), "starting"))
-    reactor.run()
-    if process.restart:
-        _start_again(process)
-    return process.status
+    process = OwnProcess(
+        Daemon(config, environ, reactor),
+        manager,
+        reactor,
+        leave_crawls=config.crawls.on_stop == "leave",
+    )
+    # Only now is it certain that there is something to log, not one sentence to be printed.
+    _begin_logging(config)
+    return process.run(sockets)
 
 
 def _begin_logging(config: Config) -> None:
@@ -390,10 +367,3 @@ def _begin_logging(config: Config) -> None:
         _log.info("[{section}] {options}", section=section, options=dict(options))
     for warning in config.warnings:
         _log.warn("{warning}", warning=warning)
-
-
-def _start_again(process: _Process) -> NoReturn:
-    """Become the new program, with the same process id and the same listening sockets."""
-    process.daemon.hand_on(os.environ)
-    sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "scrapy_do", *sys.argv[1:]])  # noqa: S606 - ourselves

@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "clock": {"errors"},
     "listening": {"config", "errors"},
     "notify": {"errors"},
+    "own_process": {"notify"},
     "host": {"errors"},
     "store": {"core", "errors"},
     "files": {"core", "errors", "record_file"},
@@ -45,8 +46,8 @@ PLACES: dict[str, set[str]] = {
     "scrapy": {"crawl"},
     "sqlalchemy": {"store"},
     "twisted": {
-        *("api", "clock", "control", "crawl", "daemon", "files", "host", "launchers", "store"),
-        "web",
+        *("api", "clock", "control", "crawl", "daemon", "files", "host", "launchers"),
+        *("own_process", "store", "web"),
     },
     "tzlocal": {"config"},
     "werkzeug": {"web"},
