@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
 
 from scrapy_do.config import WebConfig
 from scrapy_do.errors import ConfigError
@@ -20,13 +22,14 @@ _END = "-----END CERTIFICATE-----"
 
 def over_tls(context: "RenewedContext", site: Site) -> Any:  # noqa: ANN401 - a factory of Twisted
     """Return the factory of a site's connections over TLS."""
-    settings: Any = context  # of the old style, which Twisted takes too
-    factory: Any = site  # interfaces of zope are no types
-    return TLSMemoryBIOFactory(settings, False, factory)
+    creator: Any = context  # interfaces of zope are no types
+    factory: Any = site
+    return TLSMemoryBIOFactory(creator, False, factory)
 
 
+@implementer(IOpenSSLServerConnectionCreator)
 class RenewedContext:
-    """The settings of TLS for the next connection.
+    """Makes the TLS side of each connection, with the certificate as it is then.
 
     Files that have changed and cannot be used are logged, and the ones before stay in use.
 
@@ -41,8 +44,13 @@ class RenewedContext:
         self._seen = self._stamps()
         self._context = _context(web)
 
-    def getContext(self) -> SSL.Context:  # noqa: N802 - Twisted's name
-        """Give the settings; called for each connection."""
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:  # noqa: N802 - Twisted's name
+        """Make it."""
+        connection = SSL.Connection(self._renewed(), None)
+        connection.set_app_data(protocol)  # where Twisted's callbacks look for it
+        return connection
+
+    def _renewed(self) -> SSL.Context:
         stamps = self._stamps()
         if stamps != self._seen:
             self._seen = stamps
@@ -62,6 +70,7 @@ def _context(web: WebConfig) -> SSL.Context:
             privateKey=crypto.load_privatekey(crypto.FILETYPE_PEM, web.key.read_bytes()),
             certificate=_certificates(web.cert)[0],
             extraCertChain=[*_certificates(web.cert)[1:], *_chain(web.chain)],
+            acceptableProtocols=[b"http/1.1"],
         )
         return options.getContext()
     except (OSError, crypto.Error, SSL.Error, IndexError) as error:

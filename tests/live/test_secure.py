@@ -1,0 +1,115 @@
+"""A daemon behind authentication and HTTPS, with real certificates and real curl."""
+
+import datetime as dt
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.live.running import Running, running
+
+pytestmark = pytest.mark.live
+
+TOKEN = "a-token-of-more-than-twenty-characters"
+
+
+def certificate(root: Path, name: str) -> None:
+    """Write a key and a certificate for localhost, made out to a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (root / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (root / "cert.pem").write_bytes(made.public_bytes(pem))
+
+
+def status(daemon: Running, *words: str) -> str:
+    """Return the HTTP status that curl gets, with some words more on its command line."""
+    return daemon.curl("/status.json", "-o", "/dev/null", "-w", "%{http_code}", *words)
+
+
+def test_authentication(tmp_path: Path) -> None:
+    """With authentication on, nothing but health is told without credentials."""
+    users = tmp_path / "auth.db"
+    users.write_text("ann:secret\n")
+    users.chmod(0o600)
+    options = {
+        "SCRAPY_DO_WEB_AUTH": "on",
+        "SCRAPY_DO_WEB_AUTH_DB": str(users),
+        "SCRAPY_DO_WEB_TOKEN": TOKEN,
+    }
+
+    with running(tmp_path, options=options) as daemon:
+        statuses = {
+            "nobody": status(daemon),
+            "wrong": status(daemon, "-u", "ann:wrong"),
+            "user": status(daemon, "-u", "ann:secret"),
+            "token": status(daemon, "-H", f"Authorization: Bearer {TOKEN}"),
+            "key": status(daemon, "-u", f"{TOKEN}:"),
+        }
+        health = daemon.curl("/healthz")
+
+    assert {
+        "nobody": "401",
+        "wrong": "401",
+        "user": "200",
+        "token": "200",
+        "key": "200",
+    } == statuses
+    assert health == '{"status": "ok"}\n'
+    assert TOKEN not in daemon.log.read_text()
+
+
+def subject(daemon: Running, root: Path) -> str:
+    """Return who the certificate is made out to that the daemon shows."""
+    address = daemon.url.removeprefix("https://")
+    done = subprocess.run(
+        [
+            "curl",
+            "-sv",
+            "--cacert",
+            str(root / "cert.pem"),
+            f"https://localhost:{address.split(':')[1]}/status.json",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    (line,) = [line for line in done.stderr.splitlines() if "subject:" in line]
+    return line.rsplit("=", 1)[1].strip()
+
+
+def test_https(tmp_path: Path) -> None:
+    """HTTPS is spoken where it is on, and a renewed certificate is used without a restart."""
+    certificate(tmp_path, "first")
+    options = {
+        "SCRAPY_DO_WEB_HTTPS": "on",
+        "SCRAPY_DO_WEB_KEY": str(tmp_path / "key.pem"),
+        "SCRAPY_DO_WEB_CERT": str(tmp_path / "cert.pem"),
+    }
+
+    with running(tmp_path, options=options) as daemon:
+        before = subject(daemon, tmp_path)
+        certificate(tmp_path, "second")
+        after = subject(daemon, tmp_path)
+
+    assert daemon.url.startswith("https://127.0.0.1:")
+    assert (before, after) == ("first", "second")
