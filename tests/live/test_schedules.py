@@ -1,0 +1,115 @@
+"""Standing orders of a real daemon: real crawls, real kills, a grid that stays."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.running import Running, running, until
+
+pytestmark = pytest.mark.live
+
+SECOND = timedelta(seconds=1)
+KILLS = 3
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path) as daemon:
+        daemon.push("good", tmp_path)
+        yield daemon
+
+
+def order(daemon: Running, when: str, **form: Any) -> dict[str, Any]:
+    request = {"project": "good", "spider": "noop", "when": when, **form}
+    answer = daemon.ask("/schedule-job.json", **request)
+    assert answer["status"] == "ok", answer
+    return answer
+
+
+def shown(daemon: Running, identifier: str) -> dict[str, Any]:
+    (schedule,) = daemon.ask(f"/list-schedules.json?id={identifier}")["schedules"]
+    found: dict[str, Any] = schedule
+    return found
+
+
+def until_fired(daemon: Running, identifier: str, fired: int) -> dict[str, Any]:
+    """Wait until so many jobs were made; return the schedule."""
+
+    def look() -> dict[str, Any] | None:
+        schedule = shown(daemon, identifier)
+        return schedule if schedule["fired"] >= fired else None
+
+    return until(look, f"firing {fired} of {identifier}")
+
+
+def instants(daemon: Running, identifier: str) -> Counter[datetime]:
+    """Return every instant that became a job, a miss or a skip."""
+    history = daemon.ask(f"/list-schedule-history.json?id={identifier}&limit=1000")
+    found = Counter(datetime.fromisoformat(job["planned"]) for job in history["jobs"])
+    for event in history["events"]:
+        first = datetime.fromisoformat(event["first"])
+        found.update(first + n * SECOND for n in range(event["count"]))
+    return found
+
+
+def test_planned_crawl(daemon: Running) -> None:
+    """A planned job is a crawl like any other, started at once when it is due."""
+    given = order(daemon, "every 2 seconds", max_runs="1")
+    assert ("every 2 seconds", 1) == (given["schedule"], len(given["next-runs"]))
+    schedule = until_fired(daemon, given["identifier"], 1)
+    assert ("finished", []) == (schedule["state"], schedule["next-runs"])
+    job = daemon.finished(schedule["last-job"])
+    assert ("SUCCESSFUL", "SCHEDULER", given["identifier"]) == (
+        job["status"],
+        job["actor"],
+        job["schedule-id"],
+    )
+    assert given["next-runs"] == [
+        datetime.fromisoformat(job["planned"])
+        .astimezone(datetime.fromisoformat(given["next-runs"][0]).tzinfo)
+        .isoformat()
+    ]
+    late = datetime.fromisoformat(job["created"]) - datetime.fromisoformat(job["planned"])
+    assert timedelta(0) <= late < 5 * SECOND
+
+
+def test_killed_and_started_again(daemon: Running) -> None:
+    """A daemon that is killed again and again keeps the grid and deals with each instant once."""
+    given = order(daemon, "every second", catchup="all", overlap="allow", priority="0")
+    identifier = given["identifier"]
+    for kill in range(KILLS):
+        until_fired(daemon, identifier, kill + 1)
+        daemon.kill()
+        daemon.start()
+    daemon.ask("/pause-schedule.json", id=identifier)
+    found = instants(daemon, identifier)
+    assert {1} == set(found.values())
+    assert {SECOND} == {later - earlier for earlier, later in pairwise(sorted(found))}
+    assert datetime.fromisoformat(given["next-runs"][0]) == min(found)
+
+
+def test_restarted_in_place(daemon: Running) -> None:
+    """An orderly restart redraws nothing and moves nothing."""
+    drawn = order(daemon, "every 2 to 3 hours")["identifier"]
+    grid = order(daemon, "every 2 days at 12:30", timezone="Europe/Berlin")["identifier"]
+    before = [shown(daemon, one) for one in (drawn, grid)]
+    daemon.signal(signal.SIGTERM)
+    assert 0 == daemon.wait()
+    daemon.start()
+    assert before == [shown(daemon, one) for one in (drawn, grid)]
+
+
+def test_canceled_for_good(daemon: Running) -> None:
+    """A canceled standing order is listed as such, also after a restart, and fires no more."""
+    identifier = order(daemon, "every hour")["identifier"]
+    assert "SCHEDULED" == daemon.job(identifier)["status"]
+    daemon.ask("/cancel-job.json", id=identifier)
+    daemon.kill()
+    daemon.start()
+    assert "CANCELED" == daemon.job(identifier)["status"]
