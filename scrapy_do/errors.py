@@ -41,6 +41,7 @@ __all__ = [
     "StoreUnavailable",
     "TooLarge",
     "Unavailable",
+    "ValueNotFound",
     "VersionNotFound",
     "WrongHost",
 ]
@@ -123,6 +124,13 @@ class LogNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("File not found")
+
+
+class ValueNotFound(NotFound):
+    """A collection has no value of this key."""
+
+    def __init__(self) -> None:
+        super().__init__("Not Found")
 
 
 # --- invalid -----------------------------------------------------------------------------------

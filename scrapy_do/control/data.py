@@ -133,6 +133,10 @@ class DataOperations:
             WeakValueDictionary()
         )
 
+    def now_ms(self) -> int:
+        """The time of records that say none, in ms."""
+        return ms_of(self._now())
+
     # --- reading -------------------------------------------------------------------------------
 
     async def stream_lines(
@@ -257,7 +261,7 @@ class DataOperations:
         def commit() -> int:
             self._artifacts.prepare(job_id)
             first = log.count() if start is None else start
-            log.write(lines, now_ms=ms_of(self._now()), start=first)
+            log.write(lines, now_ms=self.now_ms(), start=first)
             return first + len(lines)
 
         return commit

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from sqlalchemy import literal, select
-from twisted.internet.interfaces import IReactorThreads
 
 from scrapy_do.store.cloud_queries import CloudQueries
-from scrapy_do.store.database import BUSY_TIMEOUT_S, Database, database_url
+from scrapy_do.store.collections import Collections
+from scrapy_do.store.database import BUSY_TIMEOUT_S, Database, Reactor, database_url
+from scrapy_do.store.frontier import Frontiers
 from scrapy_do.store.jobs import Jobs
 from scrapy_do.store.meta import Meta
 from scrapy_do.store.migrate import migrate
@@ -15,7 +16,7 @@ from scrapy_do.store.schedules import Schedules
 
 
 class Store:
-    """Projects, jobs, schedules and small settings, over one database.
+    """Projects, jobs, schedules, settings, collections and frontiers, over one database.
 
     Every method of these is one transaction: when the await returns, what was written
     is durable. All of them raise StoreUnavailable when the database does not answer, and
@@ -29,6 +30,8 @@ class Store:
         self.schedules = Schedules(database)
         self.meta = Meta(database)
         self.cloud = CloudQueries(database)
+        self.collections = Collections(database)
+        self.frontiers = Frontiers(database)
 
     async def ping(self) -> None:
         """Look whether the database answers.
@@ -46,7 +49,7 @@ class Store:
 def open_store(
     where: str | Path,
     *,
-    reactor: IReactorThreads | None = None,
+    reactor: Reactor | None = None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Store:
     """Open a database, made or brought to the present schema first.

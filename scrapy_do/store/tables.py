@@ -34,11 +34,15 @@ from scrapy_do.core.schedule import CatchUp, Overlap, ScheduleEventKind, Schedul
 
 metadata = MetaData()
 
+OrderedText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in the order of its characters' numbers, whatever the language of the database."""
+
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database gives: SQLite does so for INTEGER only."""
 
 
-def _one_of(column: str, values: Iterable[StrEnum]) -> str:
+def one_of(column: str, values: Iterable[StrEnum]) -> str:
+    """The condition that a column has one of the values."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"
 
@@ -156,11 +160,11 @@ jobs = Table(
         name="jobs_spider",
     ),
     UniqueConstraint("project_id", "spider_number", "number", name="jobs_key"),
-    CheckConstraint(_one_of("actor", Actor), name="jobs_actor"),
-    CheckConstraint(_one_of("driver", Driver), name="jobs_driver"),
-    CheckConstraint(_one_of("state", StateName), name="jobs_state"),
-    CheckConstraint(_one_of("outcome", Outcome), name="jobs_outcome"),
-    CheckConstraint(_one_of("stop_cause", StopCause), name="jobs_stop_cause"),
+    CheckConstraint(one_of("actor", Actor), name="jobs_actor"),
+    CheckConstraint(one_of("driver", Driver), name="jobs_driver"),
+    CheckConstraint(one_of("state", StateName), name="jobs_state"),
+    CheckConstraint(one_of("outcome", Outcome), name="jobs_outcome"),
+    CheckConstraint(one_of("stop_cause", StopCause), name="jobs_stop_cause"),
     CheckConstraint(f"priority BETWEEN {PRIORITIES[0]} AND {PRIORITIES[-1]}", name="jobs_priority"),
     CheckConstraint("attempt >= 0", name="jobs_attempt"),
     CheckConstraint(_only_in("'finished', 'deleted'", "outcome"), name="jobs_ended_outcome"),
@@ -319,9 +323,9 @@ schedules = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
-    CheckConstraint(_one_of("state", ScheduleState), name="schedules_state"),
-    CheckConstraint(_one_of("catchup", CatchUp), name="schedules_catchup"),
-    CheckConstraint(_one_of("overlap", Overlap), name="schedules_overlap"),
+    CheckConstraint(one_of("state", ScheduleState), name="schedules_state"),
+    CheckConstraint(one_of("catchup", CatchUp), name="schedules_catchup"),
+    CheckConstraint(one_of("overlap", Overlap), name="schedules_overlap"),
     CheckConstraint("next_due_ms IS NULL OR state = 'active'", name="schedules_due"),
 )
 
@@ -343,7 +347,7 @@ schedule_events = Table(
     Column("last_ms", BigInteger, nullable=False),
     Column("instants", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
-    CheckConstraint(_one_of("kind", ScheduleEventKind), name="schedule_events_kind"),
+    CheckConstraint(one_of("kind", ScheduleEventKind), name="schedule_events_kind"),
     sqlite_autoincrement=True,
 )
 

@@ -109,6 +109,16 @@ def check_own(principal: Principal, key: JobKey) -> None:
         raise NotPermitted(f"The token of job {principal.job} opens only that job")
 
 
+def check_project(principal: Principal, project: int) -> None:
+    """Let a job touch what its own project shares.
+
+    Raises:
+        NotPermitted: a job asks for another project's.
+    """
+    if isinstance(principal, JobRunner) and principal.job.project != project:
+        raise NotPermitted(f"The token of job {principal.job} opens only its own project")
+
+
 def not_for_jobs(handler: Handler) -> Handler:
     """Serve a route to people only, where the service also knows the tokens of jobs."""
 

@@ -14,12 +14,16 @@ no stats. Source: Scrapy Cloud items, logs, requests and samples APIs.
 | GET | /<kind>/<int:project>/<int:spider>/<int:number>/<int:index>/<path:field> | READ | a field |
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from scrapy_do.api.cloud.access import DATA, JobRunner, check_own
-from scrapy_do.api.cloud.data_formats import download_headers, format_of, wants_msgpack
+from scrapy_do.api.cloud.data_formats import (
+    MSGPACK_TYPE,
+    TEXT_TYPE,
+    download_headers,
+    format_of,
+    wants_msgpack,
+)
 from scrapy_do.api.cloud.data_reading import (
     Choice,
     FieldTaker,
@@ -56,17 +60,9 @@ STYLE = replace(DATA, body=_body)
 class CloudDataAPI:
     """The dialect of one kind of records. See the module's docstring for its routes."""
 
-    def __init__(
-        self,
-        kind: RecordKind,
-        data: DataOperations,
-        *,
-        access: Access | None,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, kind: RecordKind, data: DataOperations, *, access: Access | None) -> None:
         self._kind = kind
         self._data = data
-        self._now = now
         self.prefix = f"/{kind}"
         self.router = Router(style=STYLE, any_slash=True, access=access)
         add = self.router.add
@@ -113,8 +109,8 @@ class CloudDataAPI:
         is_packed = wants_msgpack(call)
         taker = FieldTaker(field, is_packed=is_packed)
         pieces = [piece async for piece in self._data.read(wanted, self._kind, taker)]
-        content_type = "application/x-msgpack" if is_packed else "text/plain"
-        return Response(body=b"".join(pieces), content_type=f"{content_type}; charset=UTF-8")
+        content_type = MSGPACK_TYPE if is_packed else TEXT_TYPE
+        return Response(body=b"".join(pieces), content_type=content_type)
 
     async def stats(self, call: Call, *, project: int, spider: int, number: int) -> JSON:
         """Count the records of a job."""
@@ -127,8 +123,7 @@ class CloudDataAPI:
         """Store records, all or none."""
         key = JobKey(project=project, spider=spider, number=number)
         check_own(call.principal, key)
-        now_ms = int(self._now().timestamp() * 1000)
-        lines = await judged_lines(call, judge_of(self._kind, now_ms))
+        lines = await judged_lines(call, judge_of(self._kind, self._data.now_ms()))
         await self._data.write(key, self._kind, lines, start=start_of(call))
         return Response()
 

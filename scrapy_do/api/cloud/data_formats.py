@@ -7,6 +7,7 @@ msgpack by Accept and takes JSON lines otherwise.
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ Value = Any
 """A decoded JSON value."""
 
 Encode = Callable[[Value], bytes]
+
+MSGPACK_TYPE = "application/x-msgpack; charset=UTF-8"
+TEXT_TYPE = "text/plain; charset=UTF-8"
 
 MSGPACK_DEPTH = 400
 """Deeper parts of a value are sent as JSON text: packers have a limit near 500."""
@@ -58,8 +62,22 @@ JSON_ARRAY = Format(
 
 
 def encode_json(value: Value) -> bytes:
-    """A value as JSON text in one line."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    """A value as JSON text in one line; infinities, which JSON lacks, become null."""
+    try:
+        return _ENCODER.encode(value).encode("ascii")
+    except ValueError:
+        return _ENCODER.encode(_finite(value)).encode("ascii")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Value) -> Value:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(member) for name, member in value.items()}
+    return [_finite(member) for member in value] if isinstance(value, list) else value
 
 
 def format_of(call: Call, *, kind: RecordKind | None = None) -> Format:
@@ -148,7 +166,7 @@ def _nearest(number: int) -> float | str:
 
 
 def _msgpack(_params: Params, _kind: RecordKind | None) -> Format:
-    return Format(content_type="application/x-msgpack; charset=UTF-8", encode=pack)
+    return Format(content_type=MSGPACK_TYPE, encode=pack)
 
 
 # --- text, CSV, XML ----------------------------------------------------------------------------
@@ -166,9 +184,7 @@ def to_bytes(text: str) -> bytes:
 
 def _text(_params: Params, kind: RecordKind | None) -> Format:
     line = _log_line if kind is RecordKind.LOGS else plain_text
-    return Format(
-        content_type="text/plain; charset=UTF-8", encode=lambda value: to_bytes(line(value) + "\n")
-    )
+    return Format(content_type=TEXT_TYPE, encode=lambda value: to_bytes(line(value) + "\n"))
 
 
 def _log_line(record: Value) -> str:

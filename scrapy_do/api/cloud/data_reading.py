@@ -186,7 +186,7 @@ class RecordTaker:
             return encode_json(meta) if encode is None else encode(meta)
         if encode is not None:
             return encode({**value, **meta} if meta and isinstance(value, dict) else value)
-        return _with_meta(line, meta) if meta and is_object else line
+        return add_members(line, meta) if meta and is_object else line
 
     def _is_in_time(self, committed_ms: int, value: Value) -> bool:
         time_ms: Value = committed_ms
@@ -208,11 +208,11 @@ class RecordTaker:
         return meta
 
 
-def _with_meta(line: bytes, meta: Mapping[str, Value]) -> bytes:
+def add_members(text: bytes, members: Mapping[str, Value]) -> bytes:
     """The text of an object with members added, last, so that they win over its own."""
-    inside = line[:-1].rstrip()
+    inside = text[:-1].rstrip()
     comma = b"" if inside == b"{" else b","
-    return inside + comma + encode_json(meta)[1:]
+    return inside + comma + encode_json(members)[1:]
 
 
 class FieldTaker:

@@ -7,7 +7,7 @@ refused batch for hours, so what can be stored is not refused.
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from scrapy_do.api.cloud.data_formats import Value, encode_json
 from scrapy_do.api.cloud.data_reading import whole_number
@@ -25,12 +25,12 @@ HELD_BYTES = 4 * 1024 * 1024
 """How much of a body is kept while it is judged; a larger one is read twice."""
 
 JUDGED_BYTES = 256 * 1024
+LONGEST_NAME_BYTES = 1024
 DEEPEST = 400  # levels of nesting
 
 _RANGE = re.compile(r"items\s+([0-9]{1,18})-.*", re.ASCII)
 
-Judge = Callable[[bytes], bytes]
-"""Gives the line to be stored, or raises `BadRecord`."""
+_Judged = TypeVar("_Judged")
 
 
 class BadRecord(Invalid):
@@ -56,29 +56,40 @@ def start_of(call: Call) -> int | None:
     return start
 
 
-async def judged_lines(call: Call, judge: Judge) -> AsyncIterable[Sequence[bytes]]:
-    """The lines of a body as they are to be stored, in runs.
+async def judged_lines(
+    call: Call, judge: Callable[[bytes], _Judged]
+) -> AsyncIterable[Sequence[_Judged]]:
+    """What a judge makes of the lines of a body, in runs.
 
     Raises:
         BadRecord, TooLarge, Malformed: some line, or the body, is wrong.
     """
-    held: list[Sequence[bytes]] = []
+    held: list[Sequence[_Judged]] = []
     total_bytes = 0
-    async for run in _runs(call, judge):
-        total_bytes += sum(map(len, run))
+    async for run, run_bytes in _runs(call, judge):
+        total_bytes += run_bytes
         held.append(run)
         if total_bytes > HELD_BYTES:
             held.clear()
-    return _runs(call, judge) if total_bytes > HELD_BYTES else _given(held)
+    return _again(call, judge) if total_bytes > HELD_BYTES else _given(held)
 
 
-async def _given(runs: Sequence[Sequence[bytes]]) -> AsyncGenerator[Sequence[bytes], None]:
+async def _given(runs: Sequence[Sequence[_Judged]]) -> AsyncGenerator[Sequence[_Judged], None]:
     for run in runs:
         yield run
 
 
-async def _runs(call: Call, judge: Judge) -> AsyncGenerator[Sequence[bytes], None]:
-    """Judge the lines in threads, some at a time."""
+async def _again(
+    call: Call, judge: Callable[[bytes], _Judged]
+) -> AsyncGenerator[Sequence[_Judged], None]:
+    async for run, _ in _runs(call, judge):
+        yield run
+
+
+async def _runs(
+    call: Call, judge: Callable[[bytes], _Judged]
+) -> AsyncGenerator[tuple[Sequence[_Judged], int], None]:
+    """Judge the lines in threads, some at a time; with the size of these in bytes."""
     found = lines(call, limit_bytes_per_line=VALUE_LIMIT_BYTES, limit_bytes=BODY_BYTES)
     run: list[bytes] = []
     run_bytes = 0
@@ -86,23 +97,16 @@ async def _runs(call: Call, judge: Judge) -> AsyncGenerator[Sequence[bytes], Non
         run.append(line)
         run_bytes += len(line)
         if run_bytes >= JUDGED_BYTES:
-            yield await _judged(call, judge, run)
+            yield await call.in_thread(_judging(judge, run)), run_bytes
             run, run_bytes = [], 0
     if run:
-        yield await _judged(call, judge, run)
+        yield await call.in_thread(_judging(judge, run)), run_bytes
 
 
-async def _judged(call: Call, judge: Judge, run: Sequence[bytes]) -> Sequence[bytes]:
-    def judge_all() -> list[bytes]:
-        return [_bounded(judge(line.strip())) for line in run]
-
-    return await call.in_thread(judge_all)
-
-
-def _bounded(line: bytes) -> bytes:
-    if len(line) > VALUE_LIMIT_BYTES:
-        raise TooLarge("A line", VALUE_LIMIT_BYTES)
-    return line
+def _judging(
+    judge: Callable[[bytes], _Judged], run: Sequence[bytes]
+) -> Callable[[], list[_Judged]]:
+    return lambda: [judge(line.strip()) for line in run]
 
 
 # --- one line ----------------------------------------------------------------------------------
@@ -174,17 +178,30 @@ _REQUEST_NUMBERS = ("status", "rs", "duration", "time")
 _REQUEST_OPTIONAL = ("parent", "fp")
 
 
-def judge_of(kind: RecordKind, now_ms: int) -> Judge:
-    """What a line of a kind must be, and how it is stored. `now_ms` is for lines without time."""
+def judge_of(kind: RecordKind, now_ms: int) -> Callable[[bytes], bytes]:
+    """What makes of a line of a kind the line to be stored, or raises.
+
+    `now_ms` is the time of logs that say none.
+    """
+    return lambda line: _bounded(_record(kind, line, now_ms))
+
+
+def _record(kind: RecordKind, line: bytes, now_ms: int) -> bytes:
     match kind:
         case RecordKind.ITEMS:
-            return lambda line: parse_object(line)[1]
+            return parse_object(line)[1]
         case RecordKind.LOGS:
-            return lambda line: _log(parse_object(line)[0], now_ms)
+            return _log(parse_object(line)[0], now_ms)
         case RecordKind.REQUESTS:
-            return lambda line: _request(parse_object(line)[0])
+            return _request(parse_object(line)[0])
         case RecordKind.SAMPLES:
-            return _sample
+            return _sample(line)
+
+
+def _bounded(line: bytes) -> bytes:
+    if len(line) > VALUE_LIMIT_BYTES:
+        raise TooLarge("A line", VALUE_LIMIT_BYTES)
+    return line
 
 
 def _log(record: Mapping[str, Value], now_ms: int) -> bytes:
@@ -233,3 +250,31 @@ def _required(record: Mapping[str, Value], name: str) -> Value:
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def parse_name(record: Mapping[str, Value], field: str) -> str:
+    """A field that names something in the database.
+
+    Raises:
+        BadRecord: it is absent, no text, or none that a database can hold.
+    """
+    name = record.get(field)
+    if not isinstance(name, str) or not name:
+        raise BadRecord(f"missing value for {field} field")
+    return checked_text(field, name)
+
+
+def checked_text(field: str, text: str) -> str:
+    """A text that every database can hold and find.
+
+    Raises:
+        BadRecord: it is too long, or has characters that a database lacks.
+    """
+    if "\0" in text or len(text.encode("utf-8", "replace")) > LONGEST_NAME_BYTES:
+        raise BadRecord(f"the {field} field is too long, or holds a NUL")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadRecord(f"the {field} field is no Unicode text")
+    return text

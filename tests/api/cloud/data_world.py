@@ -9,8 +9,12 @@ from uuid import UUID
 
 import msgpack
 
+from scrapy_do.api.cloud.collections import CloudCollectionsAPI
 from scrapy_do.api.cloud.data import CloudDataAPI
+from scrapy_do.api.cloud.frontier import CloudFrontierAPI
+from scrapy_do.control.collections import CollectionOperations
 from scrapy_do.control.data import DataOperations, RecordKind
+from scrapy_do.control.frontier import FrontierOperations
 from scrapy_do.core.job import (
     Driver,
     Finished,
@@ -23,6 +27,7 @@ from scrapy_do.core.job import (
     State,
 )
 from scrapy_do.web.auth import Access
+from scrapy_do.web.router import Dialect
 from tests.factories import at
 from tests.http_client import Answer, HttpClient, inline, site_of
 from tests.world import World
@@ -47,8 +52,12 @@ class DataWorld:
             rng=random.Random(1),
             in_thread=inline,
         )
-        dialects = [
-            CloudDataAPI(kind, self.data, access=access, now=self.world.now) for kind in RecordKind
+        store = self.world.store
+        self.collections = CollectionOperations(store=store, now=self.world.now, in_thread=inline)
+        dialects: list[Dialect] = [
+            *(CloudDataAPI(kind, self.data, access=access) for kind in RecordKind),
+            CloudCollectionsAPI(self.collections, access=access),
+            CloudFrontierAPI(FrontierOperations(store=store), access=access),
         ]
         self.world.archives.incoming.mkdir(exist_ok=True)
         self.http = HttpClient(
@@ -74,9 +83,13 @@ class DataWorld:
         return self.world.do(self.world.store.jobs.add(new))
 
     def write(self, job: Job, *values: Any, kind: str = "items", **query: Any) -> Answer:
+        """POST records as JSON lines."""
+        return self.post(f"/{kind}/{job.key}", *values, **query)
+
+    def post(self, path: str, *values: Any, **query: Any) -> Answer:
         """POST values as JSON lines."""
         body = b"".join(json.dumps(value).encode() + b"\n" for value in values)
-        return self.http.post(target(f"/{kind}/{job.key}", **query), body=body)
+        return self.http.post(target(path, **query), body=body)
 
     def read(self, path: str, **query: Any) -> list[Any]:
         """GET JSON lines."""

@@ -6,6 +6,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+ORDERED_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -16,6 +17,8 @@ def upgrade() -> None:
     _job_sums()
     _schedules()
     _meta()
+    _collections()
+    _frontiers()
 
 
 def _projects() -> None:
@@ -381,4 +384,96 @@ def _meta() -> None:
         sa.Column("value", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "key", name="meta_key"),
         sqlite_with_rowid=False,
+    )
+
+
+def _collections() -> None:
+    op.create_table(
+        "collections",
+        sa.Column("id", ROW_NUMBER, nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("written_ms", sa.BigInteger(), nullable=False),
+        sa.Column("removed", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.CheckConstraint("kind IN ('s', 'cs', 'vs', 'vcs')", name="collections_kind"),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "collections_name",
+        "collections",
+        ["project_id", "name", "kind"],
+        unique=True,
+        sqlite_where=sa.text("removed = 0"),
+        postgresql_where=sa.text("NOT removed"),
+    )
+    op.create_table(
+        "collection_values",
+        sa.Column("collection_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", ORDERED_TEXT, nullable=False),
+        sa.Column("written_ms", sa.BigInteger(), nullable=False),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=True),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["collection_id"], ["collections.id"]),
+        sa.PrimaryKeyConstraint(
+            "collection_id", "key", "written_ms", name="collection_values_version"
+        ),
+    )
+    op.create_index(
+        "collection_values_expiring",
+        "collection_values",
+        ["expires_ms"],
+        unique=False,
+        sqlite_where=sa.text("expires_ms IS NOT NULL"),
+        postgresql_where=sa.text("expires_ms IS NOT NULL"),
+    )
+
+
+def _frontiers() -> None:
+    op.create_table(
+        "frontier_slots",
+        sa.Column("id", ROW_NUMBER, nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("frontier", ORDERED_TEXT, nullable=False),
+        sa.Column("slot", ORDERED_TEXT, nullable=False),
+        sa.Column("removed", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "frontier_slots_name",
+        "frontier_slots",
+        ["project_id", "frontier", "slot"],
+        unique=True,
+        sqlite_where=sa.text("removed = 0"),
+        postgresql_where=sa.text("NOT removed"),
+    )
+    op.create_table(
+        "frontier_fingerprints",
+        sa.Column("slot_id", sa.BigInteger(), nullable=False),
+        sa.Column("fingerprint", ORDERED_TEXT, nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["slot_id"], ["frontier_slots.id"]),
+        sa.PrimaryKeyConstraint("slot_id", "fingerprint", name="frontier_fingerprints_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "frontier_batches",
+        sa.Column("number", ROW_NUMBER, nullable=False),
+        sa.Column("slot_id", sa.BigInteger(), nullable=False),
+        sa.Column("priority", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["slot_id"], ["frontier_slots.id"]),
+        sa.PrimaryKeyConstraint("number"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "frontier_batches_next",
+        "frontier_batches",
+        ["slot_id", "priority", "number"],
+        unique=False,
     )
