@@ -35,7 +35,9 @@ below the 5 seconds within which every request is answered."""
 
 READERS = 3
 
-_POSTGRESQL_LOCK = 0x5C8A9D0
+POSTGRESQL_LOCK = 0x5C8A9D0
+"""The number of the advisory lock: see Note [One writer]."""
+
 _SQLITE_CACHE_KIB = 16 * 1024
 _SQLITE_WAL_KEPT_BYTES = 64 * 2**20
 
@@ -227,7 +229,7 @@ def _begin_write(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
 
 
 def _begin_read(connection: Connection) -> None:

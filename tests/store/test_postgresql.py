@@ -5,12 +5,14 @@ Each test has a database of its own on that server, removed afterwards.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url
 
-from scrapy_do.store.database import database_url
+from scrapy_do.errors import StoreUnavailable
+from scrapy_do.store.database import POSTGRESQL_LOCK, database_url
 from scrapy_do.store.store import Store, open_store
 from tests.store.contract import Run, StoreContract
 from tests.store.inline import run_inline
@@ -37,9 +39,38 @@ class TestPostgresqlStore(StoreContract):
         with engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         url = make_url(SERVER).set(database=name)
-        store = open_store(url.render_as_string(hide_password=False))
+        store = open_store(url.render_as_string(hide_password=False), busy_timeout_s=0.2)
         yield store
         store.close()
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name}")
         engine.dispose()
+
+    def test_lost_connections(self, store: Store, run: Run) -> None:
+        """Connections that the server has ended are made anew."""
+        run(store.meta.put("scope", {"key": 1}))
+        with other_connection(store) as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert 1 == run(store.meta.get("scope", "key"))
+
+    def test_locked(self, store: Store, run: Run) -> None:
+        """While another program holds the lock of the store writes are refused, not reads."""
+        run(store.meta.put("scope", {"key": 1}))
+        with other_connection(store) as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({POSTGRESQL_LOCK})")
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                run(store.meta.put("scope", {"key": 2}))
+            assert 1 == run(store.meta.get("scope", "key"))
+        run(store.meta.put("scope", {"key": 2}))
+
+
+@contextmanager
+def other_connection(store: Store) -> Iterator[Connection]:
+    """Speak to the store's database as another program does."""
+    engine = create_engine(store._database.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
