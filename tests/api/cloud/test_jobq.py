@@ -264,8 +264,10 @@ def test_a_job_of_ours_can_be_taken_while_it_waits(world: CloudWorld) -> None:
 def test_a_start_that_cannot_be_noted_starts_nothing(world: CloudWorld) -> None:
     """Bad extras leave the job pending."""
     key = world.push()
-    answer = world.client().post("/jobq/2/startjob", body=jl({"priority": 9}))
-    assert answer.status == 400
+    client = world.client()
+    bad: list[Any] = [{"priority": 9}, {"botgroup": 7}, []]
+    for extras in bad:
+        assert client.post("/jobq/2/startjob", body=jl(extras)).status == 400
     assert world.metadata(key)["state"] == "pending"
 
 

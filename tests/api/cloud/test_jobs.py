@@ -159,6 +159,9 @@ def test_scripts_have_a_command_line(world: CloudWorld) -> None:
     world.client().get("/ids/2/spider/py:clean.py?create=1")
     key = world.run(project="2", spider="py:clean.py", cmd_args="--all 'a b'")
     assert world.metadata(key)["job_cmd"] == ["py:clean.py", "--all", "a b"]
+    form = {"project": "2", "spider": "py:clean.py", "cmd_args": "'"}
+    refused = world.client().post("/api/run.json", form=form)
+    assert (refused.status, refused.json["message"]) == (400, "cmd_args: No closing quotation")
 
 
 BAD_RUNS: list[tuple[dict[str, Any], str, str]] = [
