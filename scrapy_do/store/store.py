@@ -34,12 +34,22 @@ class Store:
         self.frontiers = Frontiers(database)
 
     async def ping(self) -> None:
-        """Look whether the database answers.
+        """Look whether the database answers and would take a write now.
 
         Raises:
             StoreUnavailable: it does not; the message says why.
         """
-        await self._database.read(lambda connection: connection.execute(select(literal(1))).one())
+        await self._database.transact(
+            lambda connection: connection.execute(select(literal(1))).one()
+        )
+
+    @property
+    def broken(self) -> str | None:
+        """Why nothing can be stored until the program is started again; None while all is well.
+
+        The disk failed, the file is damaged, or it was moved away.
+        """
+        return self._database.broken
 
     def close(self) -> None:
         """Wait for what runs, then close the database."""

@@ -47,6 +47,8 @@ def test_locked(path: Path, store: Store) -> None:
         with pytest.raises(StoreUnavailable, match="database is locked"):
             run(store.meta.put("scope", {"key": "new"}))
         assert time.monotonic() - before < BUSY_TIMEOUT_S + 1
+        with pytest.raises(StoreUnavailable, match="database is locked"):
+            run(store.ping())
         assert "stored" == run(store.meta.get("scope", "key"))
     run(store.meta.put("scope", {"key": "new"}))
     assert "new" == run(store.meta.get("scope", "key"))
@@ -71,6 +73,7 @@ def test_full(store: Store) -> None:
     pragma(store, "max_page_count = 100000")
     run(store.meta.put("scope", {"big": "x" * 100_000}))
     assert {"key", "big"} == run(store.meta.all("scope")).keys()
+    assert store.broken is None
 
 
 def test_read_only(store: Store) -> None:
@@ -90,7 +93,8 @@ def test_moved(path: Path, store: Store, *, instead: bool) -> None:
     with pytest.raises(StoreUnavailable, match="moved or removed"):
         run(store.meta.put("scope", {"key": "new"}))
     with pytest.raises(StoreUnavailable, match="moved or removed"):
-        run(store.ping())
+        run(store.meta.get("scope", "key"))
+    assert f"the database {path} was moved or removed" == store.broken
     assert [b""] * instead == [path.read_bytes() for path in [path] if path.exists()]
 
 
