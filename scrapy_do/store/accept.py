@@ -12,7 +12,8 @@ from scrapy_do.core.project import Version
 from scrapy_do.errors import DuplicateJob, ProjectNotFound, SpiderNotFound, VersionNotFound
 from scrapy_do.store import tables
 from scrapy_do.store.changes import in_batches, insert_jobs
-from scrapy_do.store.rows import AnyRow, Values, job_values, ms_of, version_of
+from scrapy_do.store.job_rows import job_values
+from scrapy_do.store.rows import AnyRow, Values, ms_of, version_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

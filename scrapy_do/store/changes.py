@@ -12,16 +12,15 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, update
 from scrapy_do.core.job import Job
 from scrapy_do.store import tables
 from scrapy_do.store.counters import count_moves, next_sequences
-from scrapy_do.store.rows import (
+from scrapy_do.store.job_rows import (
     JOB_ROWS,
     STATE_COLUMNS,
-    Values,
     job_of,
     job_values,
-    ms_of,
     outcome_of_state,
     state_name,
 )
+from scrapy_do.store.rows import Values, ms_of
 
 BATCH = 500
 """How many values one statement names at most: databases bound their number."""

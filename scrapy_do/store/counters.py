@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from scrapy_do.core.job import Job, Outcome
 from scrapy_do.store import tables
-from scrapy_do.store.rows import Values, outcome_of_state, state_name
+from scrapy_do.store.job_rows import outcome_of_state, state_name
+from scrapy_do.store.rows import Values
 
 SEQUENCE = "sequence"
 RUN = "run"

@@ -22,6 +22,7 @@ from scrapy_do.store.changes import (
 from scrapy_do.store.counters import JobCounters, read_counters
 from scrapy_do.store.database import Database
 from scrapy_do.store.job_keys import keys_after
+from scrapy_do.store.job_rows import JOB_ROWS, job_of, progress_values
 from scrapy_do.store.jobs_query import (
     active_jobs,
     count_jobs,
@@ -31,7 +32,6 @@ from scrapy_do.store.jobs_query import (
     prunable_jobs,
     take_next,
 )
-from scrapy_do.store.rows import JOB_ROWS, job_of, progress_values
 
 Change = Callable[[Job], Job]
 

@@ -31,7 +31,8 @@ from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, Stat
 from scrapy_do.core.job import Driver, Job
 from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
-from scrapy_do.store.rows import JOB_ROWS, instant_of, job_of, ms_of
+from scrapy_do.store.job_rows import JOB_ROWS, job_of
+from scrapy_do.store.rows import instant_of, ms_of
 
 _jobs, _tags = tables.jobs, tables.job_tags
 _DRIVERS = [driver.value for driver in Driver]

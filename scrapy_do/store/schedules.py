@@ -29,15 +29,14 @@ from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
 from scrapy_do.store.changes import in_batches
 from scrapy_do.store.database import Database
+from scrapy_do.store.job_rows import JOB_ROWS, job_of
 from scrapy_do.store.jobs import save_jobs
 from scrapy_do.store.rows import (
-    JOB_ROWS,
     SCHEDULE_ROWS,
     Values,
     event_of,
     event_values,
     instant_of,
-    job_of,
     maybe_ms,
     ms_of,
     schedule_of,
