@@ -30,7 +30,10 @@ from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.config import Config
 from scrapy_do.control.cloud import CloudOperations
+from scrapy_do.control.collections import CollectionOperations
 from scrapy_do.control.controller import Controller
+from scrapy_do.control.data import DataOperations
+from scrapy_do.control.frontier import FrontierOperations
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.operations import Operations
 from scrapy_do.control.outputs import OutputOperations
@@ -199,6 +202,15 @@ class Daemon:
                 events=self._events,
                 in_thread=self._in_thread,
             ),
+            data=DataOperations(
+                store=self._store,
+                artifacts=self._artifacts,
+                now=now,
+                rng=random.SystemRandom(),
+                in_thread=self._in_thread,
+            ),
+            collections=CollectionOperations(store=self._store, now=now, in_thread=self._in_thread),
+            frontiers=FrontierOperations(store=self._store),
             status=StatusOperations(
                 store=self._store,
                 load=OwnLoad(),

@@ -13,7 +13,10 @@ from uuid import UUID
 from twisted.internet.task import Clock
 
 from scrapy_do.api.scrapydo import ScrapyDoAPI
+from scrapy_do.control.collections import CollectionOperations
 from scrapy_do.control.controller import Controller
+from scrapy_do.control.data import DataOperations
+from scrapy_do.control.frontier import FrontierOperations
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.operations import Operations
 from scrapy_do.control.outputs import OutputOperations
@@ -134,6 +137,15 @@ class World:
             jobs=self.jobs,
             schedules=self.schedules,
             outputs=self.outputs,
+            data=DataOperations(
+                store=self.store,
+                artifacts=self.artifacts,
+                now=self.now,
+                rng=self.rng,
+                in_thread=inline,
+            ),
+            collections=CollectionOperations(store=self.store, now=self.now, in_thread=inline),
+            frontiers=FrontierOperations(store=self.store),
             status=StatusOperations(
                 store=self.store,
                 load=lambda: ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5),

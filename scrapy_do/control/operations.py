@@ -6,6 +6,9 @@ One part per concept, and here only what needs more than one of them.
 from dataclasses import dataclass
 from uuid import UUID
 
+from scrapy_do.control.collections import CollectionOperations
+from scrapy_do.control.data import DataOperations
+from scrapy_do.control.frontier import FrontierOperations
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.outputs import Output, OutputOperations, Stream
 from scrapy_do.control.projects import ProjectOperations, Pushed
@@ -26,6 +29,9 @@ class Operations:
     jobs: JobOperations
     schedules: ScheduleOperations
     outputs: OutputOperations
+    data: DataOperations
+    collections: CollectionOperations
+    frontiers: FrontierOperations
     status: StatusOperations
 
     async def job_or_schedule(self, identifier: UUID) -> Job | Schedule:

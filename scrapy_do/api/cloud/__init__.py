@@ -5,6 +5,7 @@ one port serves them all.
 """
 
 from scrapy_do.api.cloud.access import DASH, KeyAccess
+from scrapy_do.api.cloud.data_services import data_services
 from scrapy_do.api.cloud.deploy import CloudDeployAPI
 from scrapy_do.api.cloud.jobq import CloudJobQAPI
 from scrapy_do.api.cloud.jobs import CloudJobsAPI
@@ -53,4 +54,5 @@ def cloud_dialects(
         CloudJobQAPI(cloud, access=access),
         CloudMetadataAPI(cloud, access=access),
         *project_services(cloud, access=access),
+        *data_services(operations, cloud.tokens, access=access),
     )

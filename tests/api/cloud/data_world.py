@@ -1,7 +1,6 @@
 """A daemon's records, collections and frontiers behind the storage API, all in memory."""
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,9 +11,7 @@ import msgpack
 from scrapy_do.api.cloud.collections import CloudCollectionsAPI
 from scrapy_do.api.cloud.data import CloudDataAPI
 from scrapy_do.api.cloud.frontier import CloudFrontierAPI
-from scrapy_do.control.collections import CollectionOperations
-from scrapy_do.control.data import DataOperations, RecordKind
-from scrapy_do.control.frontier import FrontierOperations
+from scrapy_do.control.data import RecordKind
 from scrapy_do.core.job import (
     Driver,
     Finished,
@@ -29,7 +26,7 @@ from scrapy_do.core.job import (
 from scrapy_do.web.auth import Access
 from scrapy_do.web.router import Dialect
 from tests.factories import at
-from tests.http_client import Answer, HttpClient, inline, site_of
+from tests.http_client import Answer, HttpClient, site_of
 from tests.world import World
 
 RUNNING = Running(since=at(0), attempt=1, process=None)
@@ -45,19 +42,11 @@ class DataWorld:
     def __init__(self, root: Path, *, access: Access | None = None) -> None:
         self.world = World(root)
         self.world.put_project()
-        self.data = DataOperations(
-            store=self.world.store,
-            artifacts=self.world.artifacts,
-            now=self.world.now,
-            rng=random.Random(1),
-            in_thread=inline,
-        )
-        store = self.world.store
-        self.collections = CollectionOperations(store=store, now=self.world.now, in_thread=inline)
+        operations = self.world.operations
         dialects: list[Dialect] = [
-            *(CloudDataAPI(kind, self.data, access=access) for kind in RecordKind),
-            CloudCollectionsAPI(self.collections, access=access),
-            CloudFrontierAPI(FrontierOperations(store=store), access=access),
+            *(CloudDataAPI(kind, operations.data, access=access) for kind in RecordKind),
+            CloudCollectionsAPI(operations.collections, access=access),
+            CloudFrontierAPI(operations.frontiers, access=access),
         ]
         self.world.archives.incoming.mkdir(exist_ok=True)
         self.http = HttpClient(
