@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -144,7 +143,7 @@ class Database:
                 result = work(connection)
                 connection.commit()
                 return result
-        except (DBAPIError, PoolTimeout, UnicodeEncodeError, OverflowError) as error:
+        except (DBAPIError, UnicodeEncodeError, OverflowError) as error:
             raise self.meaning(error) from error
 
     def _look_at_file(self) -> None:
@@ -157,8 +156,6 @@ class Database:
 
         A failure of the disk or a damaged file ends the use of the database.
         """
-        if isinstance(error, PoolTimeout):
-            return StoreUnavailable("the database is too busy")
         if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
             return Invalid("a text or a number that the database cannot hold")
         cause = getattr(error, "orig", error)

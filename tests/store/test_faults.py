@@ -132,12 +132,6 @@ def test_bug() -> None:
     store.close()
 
 
-def test_lost_server() -> None:
-    """A PostgreSQL server that does not answer makes the store unavailable."""
-    with pytest.raises(StoreUnavailable, match="does not answer"):
-        open_store("postgresql://nobody@127.0.0.1:1/nothing")
-
-
 class LateReactor(ThreadReactor):
     """Its clock moves on by more than a transaction may wait, each time it is read."""
 

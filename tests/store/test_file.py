@@ -11,8 +11,9 @@ from scrapy_do.core.job import Claimed, Job, advance
 from scrapy_do.errors import DuplicateJob, StaleJob
 from scrapy_do.store.store import Store, open_store
 from tests.factories import at
-from tests.store.contract import Run, StoreContract, new, version
+from tests.store.contract import StoreContract
 from tests.store.threads import ThreadReactor
+from tests.store.values import Run, new, version
 
 pytestmark = pytest.mark.live
 

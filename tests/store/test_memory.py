@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from scrapy_do.store.store import Store, open_store
-from tests.store.contract import Run, StoreContract
+from tests.store.contract import StoreContract
 from tests.store.inline import run_inline
+from tests.store.values import Run
 
 
 class TestMemoryStore(StoreContract):

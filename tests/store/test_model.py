@@ -34,8 +34,9 @@ from scrapy_do.core.job import (
 from scrapy_do.store import tables
 from scrapy_do.store.store import Store, open_store
 from tests.factories import PROCESS, at, ending, request
-from tests.store.contract import FINISHED, SPIDERS, matches, new, page, version
+from tests.store.contract_filters import matches, page
 from tests.store.inline import run_inline as run
+from tests.store.values import FINISHED, SPIDERS, new, version
 
 PROJECTS = ("quotesbot", "other")
 TAGS = ("a", "b", "c")

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, create_engine, make_url
 from scrapy_do.errors import StoreUnavailable
 from scrapy_do.store.database import POSTGRESQL_LOCK, database_url
 from scrapy_do.store.store import Store, open_store
-from tests.store.contract import Run, StoreContract
+from tests.store.contract import StoreContract
 from tests.store.inline import run_inline
+from tests.store.values import Run
 
 SERVER = os.environ.get("SCRAPY_DO_TEST_POSTGRESQL_URL", "")
 

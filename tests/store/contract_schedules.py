@@ -1,0 +1,245 @@
+"""What every store does with schedules."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import (
+    Cancel,
+    Claimed,
+    advance,
+)
+from scrapy_do.core.project import Version
+from scrapy_do.core.schedule import (
+    CatchUp,
+    Counts,
+    Overlap,
+    Policies,
+    ScheduleState,
+)
+from scrapy_do.errors import (
+    ProjectNotFound,
+    ScheduleNotFound,
+    SpiderNotFound,
+    StaleJob,
+)
+from scrapy_do.store.schedules import EVENTS_KEPT, Firing
+from scrapy_do.store.store import Store
+from tests.factories import START, at, request
+from tests.store.values import Run, missed, order, planned, version
+
+_over: dict[str, Any] = {"state": ScheduleState.FINISHED, "next_due": None}
+
+
+class ScheduleContract:
+    """See `contract`."""
+
+    @pytest.mark.usefixtures("pushed")
+    def test_schedule(self, store: Store, run: Run) -> None:
+        """A stored schedule is what was ordered."""
+        wanted = order(
+            request=request(tags=("a",), priority=3, version="1", arguments={"x": "y"}),
+            policies=Policies(
+                catchup=CatchUp.ALL,
+                catchup_window_s=0.25,
+                overlap=Overlap.REPLACE,
+                jitter_s=1.5,
+                until=at(10**8),
+                max_runs=7,
+            ),
+            state=ScheduleState.PAUSED,
+            next_due=None,
+            last_planned=at(7),
+            drawn=timedelta(seconds=90),
+            counts=Counts(fired=1, missed=2, skipped=3),
+            note="for a while",
+            error="none",
+        )
+        assert wanted == run(store.schedules.add(wanted))
+        assert wanted == run(store.schedules.get(wanted.id))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_schedules(self, store: Store, run: Run) -> None:
+        """Schedules are listed newest first, by project and state."""
+        run(store.projects.put_version(version("other")))
+        paused = {"state": ScheduleState.PAUSED, "next_due": None}
+        first, second, third = (
+            run(store.schedules.add(schedule))
+            for schedule in (
+                order(1),
+                order(2, **paused),
+                order(3, request=request(project="other")),
+            )
+        )
+        assert [third, second, first] == run(store.schedules.all())
+        assert [second, first] == run(store.schedules.all(project="quotesbot"))
+        assert [second] == run(store.schedules.all(states={ScheduleState.PAUSED}))
+        assert 3 == run(store.schedules.count_standing())
+        run(store.schedules.save(replace(first, **_over), expected=first))
+        assert 2 == run(store.schedules.count_standing())
+        run(store.schedules.delete([first.id, third.id]))
+        assert [second] == run(store.schedules.all())
+
+    @pytest.mark.usefixtures("pushed")
+    def test_save_schedule(self, store: Store, run: Run) -> None:
+        """A schedule is changed only if nobody else changed it in between."""
+        schedule = run(store.schedules.add(order()))
+        paused = replace(schedule, state=ScheduleState.PAUSED, next_due=None, changed_at=at(50))
+        note = missed(schedule, 1)
+        assert paused == run(store.schedules.save(paused, expected=schedule, events=[note]))
+        assert [note] == run(store.schedules.events(schedule.id))
+        with pytest.raises(StaleJob):
+            run(store.schedules.save(replace(schedule, note="x"), expected=schedule))
+        elsewhere = replace(paused, request=request(project="nowhere"))
+        with pytest.raises(ProjectNotFound):
+            run(store.schedules.save(elsewhere, expected=paused))
+        assert paused == run(store.schedules.get(schedule.id))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_failed_schedule(self, store: Store, run: Run) -> None:
+        """A schedule that cannot go on says why and is due no more."""
+        schedule = run(store.schedules.add(order()))
+        failed = replace(
+            schedule, state=ScheduleState.ERROR, error="gone", next_due=None, changed_at=at(9)
+        )
+        assert failed == run(store.schedules.fail(schedule, "gone", now=at(9)))
+        assert run(store.schedules.next_due()) is None
+
+    def test_unknown_schedule(self, store: Store, run: Run) -> None:
+        """What is not there is not found."""
+        for lookup in (
+            store.schedules.get(UUID(int=1)),
+            store.schedules.fail(order(), "gone", now=START),
+            store.schedules.save(order(), expected=order()),
+        ):
+            with pytest.raises(ScheduleNotFound):
+                run(lookup)
+
+    @pytest.mark.usefixtures("pushed")
+    def test_due(self, store: Store, run: Run) -> None:
+        """Due are the schedules whose instant has come, the longest due first."""
+        second = run(store.schedules.add(order(1, next_due=at(20))))
+        first = run(store.schedules.add(order(2, next_due=at(10))))
+        run(store.schedules.add(order(3, next_due=at(30))))
+        assert at(10) == run(store.schedules.next_due())
+        assert [] == run(store.schedules.due(at(9.999), limit=9))
+        assert [first, second] == run(store.schedules.due(at(20), limit=9))
+        assert [first] == run(store.schedules.due(at(20), limit=1))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_fire(self, store: Store, run: Run) -> None:
+        """Firing moves the schedule, adds its jobs and notes the rest, all together."""
+        before = run(store.schedules.add(order()))
+        after = replace(
+            before,
+            next_due=at(7200),
+            last_planned=at(3600),
+            counts=Counts(fired=1, missed=2),
+            changed_at=at(3600),
+        )
+        note = missed(before, 5)
+        (job,) = run(store.schedules.fire(before, after, [planned(before, at(3600))], [note]))
+        assert job == run(store.jobs.get(UUID(int=1)))
+        assert (before.id, at(3600)) == (job.schedule_id, job.planned_at)
+        assert after == run(store.schedules.get(before.id))
+        assert [note] == run(store.schedules.events(before.id))
+        assert {before.id: (job,)} == run(store.schedules.active_jobs_of([before.id]))
+        assert {before.id: job} == run(store.schedules.last_jobs_of([before.id, UUID(int=1)]))
+        assert [job] == run(store.jobs.find(JobFilter(schedule_id=before.id)))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_fire_twice(self, store: Store, run: Run) -> None:
+        """The same instant fires once: the second firing finds the schedule moved."""
+        before = run(store.schedules.add(order()))
+        after = replace(before, next_due=at(7200))
+        run(store.schedules.fire(before, after, [planned(before, at(3600))]))
+        again = run(
+            store.schedules.fire(
+                before, replace(before, next_due=at(9999)), [planned(before, at(4000), 2)]
+            )
+        )
+        assert () == again
+        assert after == run(store.schedules.get(before.id))
+        assert 1 == run(store.jobs.count(JobFilter()))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_fire_planned_already(self, store: Store, run: Run) -> None:
+        """An instant that has a job (by a backfill) moves the schedule and adds none."""
+        before = run(store.schedules.add(order()))
+        run(store.jobs.add(planned(before, at(3600))))
+        after = replace(before, next_due=at(7200), counts=Counts(fired=1))
+        assert () == run(store.schedules.fire(before, after, [planned(before, at(3600), 2)]))
+        assert replace(after, counts=Counts()) == run(store.schedules.get(before.id))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_fire_instead(self, store: Store, run: Run) -> None:
+        """A job that gives way is moved in the same transaction."""
+        before = run(store.schedules.add(order()))
+        old = run(store.jobs.add(planned(before, at(1800))))
+        cancelled = advance(old, Cancel(by="scheduler"), now=at(3600))
+        after = replace(before, next_due=at(7200))
+        fired = run(
+            store.schedules.fire(
+                before, after, [planned(before, at(3600), 2)], cancel=[(cancelled, old)]
+            )
+        )
+        assert [UUID(int=2), UUID(int=1)] == [job.id for job in fired]
+        assert cancelled.state == run(store.jobs.get(old.id)).state
+        assert {before.id: (fired[0],)} == run(store.schedules.active_jobs_of([before.id]))
+        assert {before.id: fired[0]} == run(store.schedules.last_jobs_of([before.id]))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_fire_instead_of_a_stranger(self, store: Store, run: Run) -> None:
+        """If a job that should give way has moved meanwhile, nothing is fired."""
+        before = run(store.schedules.add(order()))
+        old = run(store.jobs.add(planned(before, at(1800))))
+        run(store.jobs.save(advance(old, Claimed(), now=at(1801)), expected=old))
+        pair = (advance(old, Cancel(by="scheduler"), now=at(3600)), old)
+        after = replace(before, next_due=at(7200))
+        with pytest.raises(StaleJob):
+            run(store.schedules.fire(before, after, [planned(before, at(3600), 2)], cancel=[pair]))
+        assert before == run(store.schedules.get(before.id))
+        assert 1 == run(store.jobs.count(JobFilter()))
+
+    def test_fire_many(self, store: Store, run: Run, pushed: Version) -> None:
+        """Schedules fire together; if one job cannot be accepted none is fired."""
+        orders = [run(store.schedules.add(order(number))) for number in range(3)]
+        firings = [
+            Firing(
+                before=before,
+                after=replace(before, next_due=at(7200)),
+                jobs=[planned(before, at(3600), number)],
+            )
+            for number, before in enumerate(orders, start=1)
+        ]
+        gone = replace(planned(orders[0], at(3601), 9), request=request(spider="gone"))
+        with pytest.raises(SpiderNotFound):
+            run(store.schedules.fire_many([*firings[:2], replace(firings[2], jobs=[gone])]))
+        assert orders[0] == run(store.schedules.get(orders[0].id))
+        fired = run(store.schedules.fire_many(firings))
+        assert [1, 2, 3] == [job.id.int for job in fired]
+        assert {pushed.id} == {job.deploy_id for job in fired}
+        assert [] == run(store.schedules.due(at(3600), limit=9))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_events_are_bounded(self, store: Store, run: Run) -> None:
+        """Of each schedule only the newest events are kept."""
+        before, other = (run(store.schedules.add(order(number))) for number in (1, 2))
+        notes = [missed(before, number) for number in range(EVENTS_KEPT + 5)]
+        run(store.schedules.fire(other, replace(other, next_due=None), [], [missed(other, 1)]))
+        run(store.schedules.fire(before, replace(before, next_due=at(7200)), [], notes))
+        kept = run(store.schedules.events(before.id, limit=EVENTS_KEPT + 5))
+        assert notes[:4:-1] == kept
+        assert notes[-3:-5:-1] == run(store.schedules.events(before.id, limit=2, skip=2))
+        assert [missed(other, 1)] == run(store.schedules.events(other.id))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_no_jobs_of_a_schedule(self, store: Store, run: Run) -> None:
+        """A schedule without jobs has none active and no last one."""
+        schedule = run(store.schedules.add(order()))
+        assert {} == run(store.schedules.active_jobs_of([schedule.id]))
+        assert {} == run(store.schedules.last_jobs_of([schedule.id]))
