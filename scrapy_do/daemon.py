@@ -56,6 +56,7 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.runs import RunStore
+from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.host import OwnLoad, crawl_memory_bytes
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.services import Services
@@ -103,12 +104,12 @@ class Daemon:
         self._archives = ArchiveStore(self._directory.archives, limits)
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
+        self._spider_data = SpiderDataStore(self._directory.spider_data)
         # After all that may fail: it has threads, which would keep the process alive.
         self._store = open_store(
             config.scrapy_do.database or self._directory.database, reactor=reactor
         )
         launcher = make_launcher(
-            config.crawls.launcher,
             reports_socket=self._directory.reports_socket,
             environment=environ,
             services=Services(reactor=reactor, now=now, in_thread=self._in_thread),
@@ -121,6 +122,7 @@ class Daemon:
                 archives=self._archives,
                 artifacts=self._artifacts,
                 runs=self._runs,
+                spider_data=self._spider_data,
                 defaults=crawl_defaults_of(config, environ, sys.executable),
                 in_thread=self._in_thread,
             ),
@@ -146,7 +148,7 @@ class Daemon:
             store=self._store,
             artifacts=self._artifacts,
             retention=retention_of(config),
-            sweep_archives=self._operations.projects.sweep_archives,
+            sweep=self._operations.projects.sweep,
             now=now,
             reactor=reactor,
             in_thread=self._in_thread,
@@ -177,6 +179,7 @@ class Daemon:
             projects=ProjectOperations(
                 store=self._store,
                 archives=self._archives,
+                spider_data=self._spider_data,
                 limits=archive_limits_of(config),
                 list_spiders=list_spiders,
                 events=self._events,
@@ -234,7 +237,7 @@ class Daemon:
             raise
 
     async def _start(self, sockets: list[socket.socket]) -> None:
-        for files in (self._archives, self._artifacts, self._runs):
+        for files in (self._archives, self._artifacts, self._runs, self._spider_data):
             await self._in_thread(files.sweep)
         await self.controller.start()
         await self._scheduler.start()

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 JSON = Any
 """A decoded JSON value."""
 
+_Word = TypeVar("_Word", bound=StrEnum)
 
 MARK = "SCRAPY_DO_RUN"
 """The environment variable that names the run in each of its processes."""
@@ -49,20 +50,29 @@ class BadFrame(ValueError):
     """Bytes or fields that are not one of the values here; the message says which field."""
 
 
+class StartMethod(StrEnum):
+    """How a process comes to life: a copy of one that has Scrapy loaded, or a new interpreter."""
+
+    FORK = "fork"
+    SPAWN = "spawn"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlLimits:
-    """What the kernel refuses a crawl; None means no limit of ours.
+    """What a crawl may use; None means no limit of ours.
 
-    `processes` counts all processes and threads of the user, not of the crawl: it is
-    of use only when crawls have a user of their own. `file_size_bytes` also caps what a
-    crawl logs: beyond it writes fail with EFBIG and the crawl goes on unlogged.
-    `memusage_limit_mb` is Scrapy's own soft limit, in MiB of resident memory.
+    The kernel refuses the first four. `processes` counts all processes and threads of the
+    user, not of the crawl: it is of use only when crawls have a user of their own.
+    `log_bytes` caps each of `out`, `err` and `log`: what is more is dropped and counted, see
+    `crawl/streams.py`. `memusage_limit_mb` is Scrapy's own soft limit, in MiB of resident
+    memory.
     """
 
     address_space_bytes: int | None = None
     open_files: int | None = None
     processes: int | None = None
     file_size_bytes: int | None = None
+    log_bytes: int | None = None
     memusage_limit_mb: int | None = None
 
 
@@ -97,6 +107,7 @@ class CrawlSpec:
     arguments: Mapping[str, str]
     settings: Mapping[str, JSON]
     environment: Mapping[str, str]
+    start_method: StartMethod
     python: str
     limits: CrawlLimits = field(default_factory=CrawlLimits)
     reports_socket: Path | None = None
@@ -179,6 +190,7 @@ class SpidersRequest:
     project_dir: Path
     settings_module: str
     environment: Mapping[str, str]
+    start_method: StartMethod
     python: str
     limits: CrawlLimits = field(default_factory=CrawlLimits)
     timeout_s: float = MAX_LISTING_S
@@ -240,6 +252,7 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         arguments=reader.texts("arguments"),
         settings=reader.mapping("settings"),
         environment=reader.texts("environment"),
+        start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
         limits=_limits(reader),
         reports_socket=reader.path_or_none("reports_socket"),
@@ -254,13 +267,10 @@ def decode_report(frame: bytes) -> Report:
         BadFrame: the bytes are not one.
     """
     reader = _Reader.of_frame("report", frame)
-    kind = reader.text("kind")
-    if kind not in set(ReportKind):
-        reader.refuse("kind")
     return Report(
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
-        kind=ReportKind(kind),
+        kind=reader.word("kind", ReportKind),
         time_ms=reader.whole("time_ms"),
         counts=_counts(reader),
         stats=reader.mapping_or_none("stats"),
@@ -296,6 +306,7 @@ def decode_spiders_request(frame: bytes) -> SpidersRequest:
         project_dir=Path(reader.text("project_dir")),
         settings_module=reader.text("settings_module"),
         environment=reader.texts("environment"),
+        start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
         limits=_limits(reader),
         timeout_s=reader.number("timeout_s"),
@@ -363,6 +374,10 @@ class _Reader:
 
     def text_or_none(self, name: str) -> str | None:
         return None if self._content.get(name) is None else self.text(name)
+
+    def word(self, name: str, kind: type[_Word]) -> _Word:
+        value = self.text(name)
+        return kind(value) if value in set(kind) else self.refuse(name)
 
     def path_or_none(self, name: str) -> Path | None:
         return None if self._content.get(name) is None else Path(self.text(name))

@@ -34,10 +34,11 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
+from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.host import ProcessLoad
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.web.tail import Tail
-from scrapy_do.wire import CrawlLimits
+from scrapy_do.wire import CrawlLimits, StartMethod
 from tests.factories import START
 from tests.fakes import FakeLauncher
 from tests.http_client import HttpClient, completed, inline, site_of
@@ -66,6 +67,7 @@ class World:
         self.archives = ArchiveStore(root / "archives")
         self.artifacts = ArtifactStore(root)
         self.runs = RunStore(root / "runs")
+        self.spider_data = SpiderDataStore(root / "spider-data")
         self.events = Publisher()
         self.happenings: list[Happening] = []
         self.events.subscribe(self.happenings.append)
@@ -80,8 +82,10 @@ class World:
                 archives=self.archives,
                 artifacts=self.artifacts,
                 runs=self.runs,
+                spider_data=self.spider_data,
                 defaults=CrawlDefaults(
                     environment=environment,
+                    start_method=start_method,
                     python="python3",
                     limits=CrawlLimits(),
                     report_interval_s=5.0,
@@ -113,6 +117,7 @@ class World:
         self.projects = ProjectOperations(
             store=self.store,
             archives=self.archives,
+            spider_data=self.spider_data,
             limits=ArchiveLimits(),
             list_spiders=self._list_spiders,
             events=self.events,
@@ -173,7 +178,7 @@ class World:
         dialect = ScrapyDoAPI(
             self.operations,
             archive_bytes=1 << 20,
-            tail=Tail(reactor=self.clock),  # type: ignore[arg-type]  # it is one
+            tail=Tail(reactor=self.clock),
         )
         site = site_of(dialect, spool_dir=self.archives.incoming, clock=self.clock)
         return HttpClient(site)
@@ -250,19 +255,19 @@ class World:
             store=self.store,
             artifacts=self.artifacts,
             retention=Retention(**retention),
-            sweep_archives=_nothing,
+            sweep=self.projects.sweep,
             now=self.now,
             reactor=self.clock,
             in_thread=inline,
         )
 
 
-async def _nothing() -> None:
-    """Sweep nothing."""
-
-
 def environment(project: str) -> Mapping[str, str]:
     return {"PATH": "/bin", "PROJECT_OF": project}
+
+
+def start_method(project: str) -> StartMethod:
+    return StartMethod.SPAWN if project == "spawned" else StartMethod.FORK
 
 
 def _idle() -> None:

@@ -146,7 +146,7 @@ class CrawlConfig:
         "fork",
         _LAUNCHER,
         "How a crawl is started: `fork` copies a process that has Scrapy loaded already, "
-        "`spawn` starts a new interpreter each time.",
+        "`spawn` starts a new interpreter each time: slower, for projects that cannot be forked.",
     )
     stop_grace_s: float = option(
         "30s",
@@ -187,7 +187,15 @@ class CrawlConfig:
     file_size_bytes: int = option(
         "1GiB",
         kinds.SIZE,
-        "The largest file that a crawl may write; its log ends there and it goes on; 0: no limit.",
+        "The largest file that a crawl may write; writing more fails; 0: no limit. Items and "
+        "requests that do not fit are counted as lost, and the log and the statistics of the "
+        "job say so.",
+    )
+    log_size_bytes: int = option(
+        "100MiB",
+        kinds.SIZE,
+        "How much a crawl may log, and print: what is more is dropped and counted, and the crawl "
+        "goes on; 0: no limit but that of file-size, which also stops what its children write.",
     )
     environment: Mapping[str, str] = option(
         "",
@@ -234,6 +242,12 @@ class ProjectConfig:
     `environment` adds to that of [crawls].
     """
 
+    launcher: LauncherName | None = option(
+        "",
+        kinds.optional(_LAUNCHER),
+        "How a crawl of this project is started, and the process that lists its spiders: "
+        "`fork` or `spawn`.",
+    )
     slots: int | None = option(
         "",
         kinds.optional(kinds.whole(0)),

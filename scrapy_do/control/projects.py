@@ -15,6 +15,7 @@ from scrapy_do.core.schedule import Schedule, ScheduleState
 from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
+from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.store.store import Store
 
 
@@ -49,6 +50,7 @@ class ProjectOperations:
         *,
         store: Store,
         archives: ArchiveStore,
+        spider_data: SpiderDataStore,
         limits: ArchiveLimits,
         list_spiders: ListSpiders,
         events: Publisher,
@@ -57,6 +59,7 @@ class ProjectOperations:
     ) -> None:
         self._store = store
         self._archives = archives
+        self._spider_data = spider_data
         self._limits = limits
         self._list_spiders = list_spiders
         self._events = events
@@ -208,7 +211,7 @@ class ProjectOperations:
         await self._store.projects.remove(name)
         self._removed.add(name)
         self._events.publish(ProjectChanged(project=name))
-        await self.sweep_archives()
+        await self.sweep()
 
     def _look(self, happening: Happening) -> None:
         """Sweep once more when a job of a removed project has ended: it may have been the last."""
@@ -217,7 +220,14 @@ class ProjectOperations:
             and happening.job.request.project in self._removed
             and not is_active(happening.job.state)
         ):
-            background(self.sweep_archives(), "sweeping archives")
+            background(self.sweep(), "sweeping")
+
+    async def sweep(self) -> None:
+        """Delete the files that no project, version or unfinished job needs any more."""
+        await self.sweep_archives()
+        stored = await self._in_thread(self._spider_data.projects)
+        for name in stored - await self._store.projects.names_in_use():
+            await self._in_thread(lambda name=name: self._spider_data.delete(name))  # type: ignore[misc]  # bound now
 
     async def sweep_archives(self, *digests: str) -> None:
         """Delete the archives (these, or all) that no version needs any more."""

@@ -6,7 +6,7 @@ leaves between the two is found by the next run, which also looks for files of j
 nobody knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -38,7 +38,7 @@ class Pruner:
         store: Store,
         artifacts: ArtifactStore,
         retention: Retention,
-        sweep_archives: Callable[[], object],
+        sweep: Callable[[], Awaitable[None]],
         now: Callable[[], datetime],
         reactor: Delays,
         in_thread: InThread,
@@ -46,7 +46,7 @@ class Pruner:
         self._store = store
         self._artifacts = artifacts
         self._retention = retention
-        self._sweep_archives = sweep_archives
+        self._sweep = sweep
         self._now = now
         self._reactor = reactor
         self._in_thread = in_thread
@@ -81,6 +81,7 @@ class Pruner:
             await self._in_thread(lambda ids=tuple(ids): self._delete_files(ids))  # type: ignore[misc]  # bound now
             removed += len(ids)
         await self._store.projects.prune_versions(self._retention.versions_per_project)
+        await self._sweep()
         return removed
 
     def _oldest(self) -> datetime | None:

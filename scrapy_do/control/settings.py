@@ -10,9 +10,9 @@ from scrapy_do.control.workspace import CrawlDefaults
 from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.launchers.interface import Launcher
-from scrapy_do.wire import CrawlLimits, SpidersRequest
+from scrapy_do.wire import CrawlLimits, SpidersRequest, StartMethod
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
+PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
 
 
@@ -73,11 +73,19 @@ def environment_of(config: Config, environ: Mapping[str, str], project: str) -> 
     }
 
 
+def start_method_of(config: Config, project: str) -> StartMethod:
+    """How the processes of a project are started."""
+    mine = config.projects.get(project)
+    own = None if mine is None else mine.launcher
+    return StartMethod(own or config.crawls.launcher)
+
+
 def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -> CrawlDefaults:
     """What every crawl gets from the configuration."""
     crawls = config.crawls
     return CrawlDefaults(
         environment=lambda project: environment_of(config, environ, project),
+        start_method=lambda project: start_method_of(config, project),
         python=python,
         limits=crawl_limits_of(config),
         report_interval_s=crawls.report_interval_s,
@@ -85,10 +93,11 @@ def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -
 
 
 def crawl_limits_of(config: Config) -> CrawlLimits:
-    """What the kernel refuses a crawl."""
+    """What a crawl may use, but for what the planner watches over."""
     return CrawlLimits(
         open_files=config.crawls.open_files or None,
         file_size_bytes=config.crawls.file_size_bytes or None,
+        log_bytes=config.crawls.log_size_bytes or None,
     )
 
 
@@ -116,6 +125,7 @@ class SpiderLister:
                 project_dir=project_dir,
                 settings_module=settings_module,
                 environment=environment_of(self._config, self._environ, project),
+                start_method=start_method_of(self._config, project),
                 python=self._python,
                 limits=crawl_limits_of(self._config),
                 timeout_s=self._config.crawls.spiders_timeout_s,

@@ -1,4 +1,4 @@
-"""Everything on disk that one run needs, joined: archive, job directory, run directory.
+"""Everything on disk that one run needs, joined: archive, directories of project, job and run.
 
 The store and the files do not know each other; here they meet.
 """
@@ -15,8 +15,9 @@ from scrapy_do.errors import BadArchive, VersionNotFound
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.files.runs import RunPath, RunStore
+from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.store.store import Store
-from scrapy_do.wire import CrawlLimits, CrawlSpec
+from scrapy_do.wire import CrawlLimits, CrawlSpec, StartMethod
 
 REMEMBERED_VERSIONS = 64
 
@@ -25,11 +26,13 @@ REMEMBERED_VERSIONS = 64
 class CrawlDefaults:
     """What every crawl gets from the configuration.
 
-    `environment` makes the whole environment of a crawl of a project; `python` is the
-    interpreter. The limits are those that the kernel enforces.
+    `environment` makes the environment of the crawls of a project, but for what is each
+    job's own; `start_method` says how they are started; `python` is the interpreter. The
+    limits are those that the planner does not watch over.
     """
 
     environment: Callable[[str], Mapping[str, str]]
+    start_method: Callable[[str], StartMethod]
     python: str
     limits: CrawlLimits
     report_interval_s: float
@@ -45,6 +48,7 @@ class Workspace:
         archives: ArchiveStore,
         artifacts: ArtifactStore,
         runs: RunStore,
+        spider_data: SpiderDataStore,
         defaults: CrawlDefaults,
         in_thread: InThread,
     ) -> None:
@@ -52,6 +56,7 @@ class Workspace:
         self._archives = archives
         self._artifacts = artifacts
         self._runs = runs
+        self._spider_data = spider_data
         self._defaults = defaults
         self._in_thread = in_thread
         self._versions: OrderedDict[int, Version] = OrderedDict()
@@ -126,8 +131,10 @@ class Workspace:
                 "SCRAPY_JOB": str(job.id),
                 "SCRAPY_PROJECT": request.project,
                 "SCRAPY_SPIDER": request.spider,
+                "SPIDER_DATA_DIR": str(self._spider_data.prepare(request.project)),
                 **request.environment,
             },
+            start_method=self._defaults.start_method(request.project),
             python=self._defaults.python,
             limits=self._defaults.limits,
             report_interval_s=self._defaults.report_interval_s,

@@ -161,6 +161,7 @@ def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
             {
                 "HOME": directory,
                 "TMPDIR": directory,
+                "SPIDER_DATA_DIR": directory,
                 **order.environment,
                 "SCRAPY_SETTINGS_MODULE": order.settings_module,
             }

@@ -26,6 +26,7 @@ class DataDirectory:
         self.archives = root / "archives"
         self.artifacts = root
         self.runs = root / "runs"
+        self.spider_data = root / "spider-data"
         self._lock: int | None = None
 
     def open(self) -> None:

@@ -1,11 +1,12 @@
 """The launcher of this machine: the same for spawned and forked crawls.
 
-How a process comes into being is the `Starter`'s business; all the rest is here: the
-order, the answer, what remains of a start that failed, reports, adoption, listing.
+How a process comes into being is the business of a `Starter`, which the order chooses; all
+the rest is here: the order, the answer, what remains of a start that failed, reports,
+adoption, listing.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +44,7 @@ from scrapy_do.wire import (
     CrawlSpec,
     Report,
     SpidersRequest,
+    StartMethod,
     decode_spiders_answer,
     encode,
 )
@@ -75,10 +77,16 @@ class Starter(Protocol):
 
 
 class LocalLauncher:
-    """Implements `Launcher` with whatever makes the processes."""
+    """Implements `Launcher` with whatever makes the processes: a starter for each method."""
 
-    def __init__(self, starter: Starter, *, reports_socket: Path, services: Services) -> None:
-        self._starter = starter
+    def __init__(
+        self,
+        starters: Mapping[StartMethod, Starter],
+        *,
+        reports_socket: Path,
+        services: Services,
+    ) -> None:
+        self._starters = starters
         self._reports_path = reports_socket
         self._services = services
         self._crawls: dict[tuple[UUID, int], HeldCrawl] = {}
@@ -152,7 +160,8 @@ class LocalLauncher:
         if not leave_crawls:
             await DeferredList([crawl.ended for crawl in crawls])
         self._crawls.clear()
-        await self._starter.stop()
+        for starter in self._starters.values():
+            await starter.stop()
         if self._reports is not None:
             self._reports.close()
 
@@ -169,7 +178,7 @@ class LocalLauncher:
             source = os.open(spec.run_dir / run_record.ORDER, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise LaunchFailed(str(error)) from error
-        return self._begin(CRAWL_ORDER, spec.python, spec.mark, source)
+        return self._begin(CRAWL_ORDER, spec, spec.mark, source)
 
     def _order_listing(self, request: SpidersRequest) -> Inbox:
         if self._stopped:
@@ -180,13 +189,16 @@ class LocalLauncher:
             raise LaunchFailed(str(error)) from error
         os.write(source, encode(request))
         os.lseek(source, 0, os.SEEK_SET)
-        return self._begin(LISTING_ORDER, request.python, f"listing.{uuid4()}", source)
+        return self._begin(LISTING_ORDER, request, f"listing.{uuid4()}", source)
 
-    def _begin(self, order: bytes, python: str, mark: str, source: int) -> Inbox:
+    def _begin(
+        self, order: bytes, wanted: CrawlSpec | SpidersRequest, mark: str, source: int
+    ) -> Inbox:
+        starter = self._starters[wanted.start_method]
         try:
             inbox = Inbox(self._services, _MAX_ANSWER_BYTES)
             try:
-                self._starter.begin(order, python, mark, source, inbox.sink)
+                starter.begin(order, wanted.python, mark, source, inbox.sink)
             except (OSError, LaunchFailed):
                 inbox.close()
                 raise

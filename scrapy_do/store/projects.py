@@ -112,6 +112,14 @@ class Projects:
         )
         return await self._database.transact(work) if found is None and create else found
 
+    async def names_in_use(self) -> set[str]:
+        """The projects that are there, and the removed ones that still have unfinished jobs."""
+        busy = select(tables.jobs.c.project_id).where(tables.UNFINISHED)
+        query = select(_projects.c.name).where(~_projects.c.removed | _projects.c.id.in_(busy))
+        return await self._database.read(
+            lambda connection: set(connection.execute(query).scalars())
+        )
+
     async def archives_in_use(self) -> set[str]:
         """The digests of the archives that versions or unfinished jobs need."""
         jobs = tables.jobs

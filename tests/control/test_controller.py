@@ -102,6 +102,7 @@ def test_the_order_is_complete(world: World) -> None:
         "SCRAPY_JOB": str(job_id),
         "SCRAPY_PROJECT": "quotesbot",
         "SCRAPY_SPIDER": "toscrape-css",
+        "SPIDER_DATA_DIR": str(world.root / "spider-data" / "projects" / "quotesbot"),
     } == spec.environment
     assert (run_dir / "work").is_dir()
     assert (run_dir / "tmp").is_dir()

@@ -21,6 +21,7 @@ from scrapy_do.wire import (
     Result,
     SpidersAnswer,
     SpidersRequest,
+    StartMethod,
     decode_report,
     decode_result,
     decode_spec,
@@ -49,6 +50,7 @@ SPEC = CrawlSpec(
     arguments={"a": "1", "text": "\n\0ž\udcff"},
     settings={"DEPTH_LIMIT": 3, "FEEDS": {"x": [1.5, None]}},
     environment={"PATH": "/usr/bin"},
+    start_method=StartMethod.SPAWN,
     python="/usr/bin/python3",
     limits=CrawlLimits(open_files=64),
     reports_socket=Path("/data/reports.sock"),
@@ -66,7 +68,12 @@ RESULT = Result(
     opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1), hints=("odd",)
 )
 REQUEST = SpidersRequest(
-    project_dir=Path("/p"), settings_module="s", environment={}, python="/py", timeout_s=3.0
+    project_dir=Path("/p"),
+    settings_module="s",
+    environment={},
+    start_method=StartMethod.FORK,
+    python="/py",
+    timeout_s=3.0,
 )
 ANSWER = SpidersAnswer(names=("a", "\n"), problem=None, output="ž")
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_twisted
 
+from scrapy_do.wire import StartMethod
 from tests.launchers.harness import RealHarness
 
 
-@pytest_twisted.async_yield_fixture(scope="module", params=["spawn", "fork"])  # type: ignore[untyped-decorator] # the plugin has no types
+@pytest_twisted.async_yield_fixture(scope="module", params=list(StartMethod))  # type: ignore[untyped-decorator] # the plugin has no types
 async def real(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RealHarness]:

@@ -1,12 +1,10 @@
 """What every launcher must do, the fake one included. Subclasses say which, by `harness`."""
 
-from dataclasses import replace
-
 import pytest
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import Alive, Fenced, SpiderList
-from tests.launchers.harness import Harness, on_reactor, spiders_request
+from tests.launchers.harness import Harness, on_reactor
 
 
 class LauncherContract:
@@ -125,13 +123,13 @@ class LauncherContract:
     @on_reactor
     async def test_spiders_are_listed(self, harness: Harness) -> None:
         """The spiders of a project are listed, whatever it prints at import."""
-        request = spiders_request("talking")
+        request = harness.spiders_request("talking")
 
         assert SpiderList(names=("loud",)) == await harness.launcher.spiders(request)
 
     @on_reactor
     async def test_a_broken_project_is_refused(self, harness: Harness) -> None:
         """A project that cannot be imported is a bad archive, with the last line of its error."""
-        request = replace(spiders_request("broken"))
+        request = harness.spiders_request("broken")
         with pytest.raises(BadArchive, match="Unable to get the list of spiders: ModuleNotFound"):
             await harness.launcher.spiders(request)

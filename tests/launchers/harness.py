@@ -20,7 +20,14 @@ from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, SpiderList
 from scrapy_do.launchers.services import Services
 from scrapy_do.run_record import Started
-from scrapy_do.wire import CrawlLimits, CrawlSpec, Report, ReportKind, SpidersRequest
+from scrapy_do.wire import (
+    CrawlLimits,
+    CrawlSpec,
+    Report,
+    ReportKind,
+    SpidersRequest,
+    StartMethod,
+)
 from tests.fakes import FakeCrawl, FakeLauncher
 
 _P = ParamSpec("_P")
@@ -73,21 +80,22 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         arguments={},
         settings={},
         environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(work_dir)},
+        start_method=StartMethod.FORK,
         python=sys.executable,
         report_interval_s=0.2,
     )
     return replace(spec, **changes)
 
 
-def spiders_request(project: str, **changes: Any) -> SpidersRequest:
-    request = SpidersRequest(
+def spiders_request(project: str) -> SpidersRequest:
+    return SpidersRequest(
         project_dir=PROJECTS / project,
         settings_module=f"{project}.settings",
         environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        start_method=StartMethod.FORK,
         python=sys.executable,
         limits=CrawlLimits(open_files=1024),
     )
-    return replace(request, **changes)
 
 
 class Harness(Protocol):
@@ -96,6 +104,8 @@ class Harness(Protocol):
     launcher: Launcher
 
     def spec(self, spider: str, **changes: Any) -> CrawlSpec: ...
+
+    def spiders_request(self, project: str) -> SpidersRequest: ...
 
     async def launch(self, spider: str, **changes: Any) -> Crawl: ...
 
@@ -109,10 +119,10 @@ class Harness(Protocol):
 class RealHarness:
     """Spawned or forked crawls in a directory."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, start_method: StartMethod, directory: Path) -> None:
         from twisted.internet import reactor  # noqa: PLC0415 - the plugin has chosen it by now
 
-        self._name = name
+        self._start_method = start_method
         self.directory = directory
         self.services = Services(
             reactor=reactor,
@@ -125,14 +135,16 @@ class RealHarness:
 
     def _make(self) -> Launcher:
         return make_launcher(
-            self._name,
             reports_socket=self.directory / "reports.sock",
             environment=ENVIRONMENT,
             services=self.services,
         )
 
     def spec(self, spider: str, **changes: Any) -> CrawlSpec:
-        return make_spec(self.directory, spider, **changes)
+        return make_spec(self.directory, spider, **{"start_method": self._start_method, **changes})
+
+    def spiders_request(self, project: str, **changes: Any) -> SpidersRequest:
+        return replace(spiders_request(project), start_method=self._start_method, **changes)
 
     async def launch(self, spider: str, **changes: Any) -> Crawl:
         return await self.launcher.launch(self.spec(spider, **changes))
@@ -220,6 +232,9 @@ class FakeHarness:
 
     def spec(self, spider: str, **changes: Any) -> CrawlSpec:
         return make_spec(self.directory, spider, **changes)
+
+    def spiders_request(self, project: str) -> SpidersRequest:
+        return spiders_request(project)
 
     async def launch(self, spider: str, **changes: Any) -> Crawl:
         crawl = await self.fake.launch(self.spec(spider, **changes))

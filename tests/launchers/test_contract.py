@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_do.wire import StartMethod
 from tests.launchers.contract import LauncherContract
 from tests.launchers.harness import FakeHarness, Harness, RealHarness, on_reactor_fixture
 
@@ -23,7 +24,7 @@ class TestSpawnLauncher(LauncherContract):
 
     @on_reactor_fixture
     async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
-        harness = RealHarness("spawn", tmp_path)
+        harness = RealHarness(StartMethod.SPAWN, tmp_path)
         await harness.begin()
         yield harness
         await harness.close()
@@ -35,7 +36,7 @@ class TestForkServerLauncher(LauncherContract):
 
     @on_reactor_fixture
     async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
-        harness = RealHarness("fork", tmp_path)
+        harness = RealHarness(StartMethod.FORK, tmp_path)
         await harness.begin()
         yield harness
         await harness.close()

@@ -13,6 +13,7 @@ import pytest_twisted
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.run_record import is_locked
+from scrapy_do.wire import StartMethod
 from tests.launchers.harness import RealHarness, on_reactor
 from tests.launchers.test_forkserver import warm_parents
 
@@ -26,7 +27,7 @@ pytestmark = [
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
 async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
     """A fork server with its warm parent up."""
-    harness = RealHarness("fork", tmp_path)
+    harness = RealHarness(StartMethod.FORK, tmp_path)
     await harness.begin()
     await harness.run(harness.spec("noop"))
     yield harness

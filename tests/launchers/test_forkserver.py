@@ -12,6 +12,7 @@ from scrapy_do import run_record
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
+from scrapy_do.wire import StartMethod
 from tests.launchers.harness import RealHarness, on_reactor
 
 pytestmark = pytest.mark.live
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.live
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
 async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
     """A fork server of its own for each test."""
-    harness = RealHarness("fork", tmp_path)
+    harness = RealHarness(StartMethod.FORK, tmp_path)
     await harness.begin()
     yield harness
     await harness.close()

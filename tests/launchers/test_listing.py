@@ -8,7 +8,7 @@ import pytest
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.run_record import identity_of
-from tests.launchers.harness import RealHarness, on_reactor, spiders_request
+from tests.launchers.harness import RealHarness, on_reactor
 
 pytestmark = pytest.mark.live
 
@@ -17,7 +17,7 @@ UNABLE = "Unable to get the list of spiders: "
 
 async def refusal(real: RealHarness, project: str, timeout_s: float = 30) -> BadArchive:
     with pytest.raises(BadArchive) as caught:
-        await real.launcher.spiders(spiders_request(project, timeout_s=timeout_s))
+        await real.launcher.spiders(real.spiders_request(project, timeout_s=timeout_s))
     return caught.value
 
 
@@ -71,7 +71,7 @@ async def test_a_broken_import_is_quoted(real: RealHarness) -> None:
 @on_reactor
 async def test_children_of_an_import_are_ended(real: RealHarness) -> None:
     """Processes that an import leaves behind are gone when the answer comes."""
-    answer = await real.launcher.spiders(spiders_request("forking"))
+    answer = await real.launcher.spiders(real.spiders_request("forking"))
 
     assert answer == SpiderList(names=("fine",))
     await real.until(lambda: "scrapy-do-list" not in _running())
@@ -92,7 +92,7 @@ def _running() -> list[str]:
 @on_reactor
 async def test_unusable_names_are_apart(real: RealHarness) -> None:
     """Spiders whose names cannot be used safely are listed apart, their names cut."""
-    answer = await real.launcher.spiders(spiders_request("names"))
+    answer = await real.launcher.spiders(real.spiders_request("names"))
 
     assert answer.names == ("ok", "ok.2-x_y")
     assert [one.name for one in answer.unusable] == [
@@ -110,4 +110,4 @@ async def test_unusable_names_are_apart(real: RealHarness) -> None:
 async def test_no_interpreter_is_no_archive_error(real: RealHarness) -> None:
     """When no process can be made, the archive is not to blame."""
     with pytest.raises(LaunchFailed):
-        await real.launcher.spiders(spiders_request("good", python="/nonexistent/python"))
+        await real.launcher.spiders(real.spiders_request("good", python="/nonexistent/python"))
