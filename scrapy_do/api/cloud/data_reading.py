@@ -240,17 +240,23 @@ async def answer(
     pieces: AsyncGenerator[bytes, None], form: Format, headers: Headers = ()
 ) -> Answer:
     """Pieces as an answer: whole when there is one at most, else a stream."""
-    first = await anext(pieces, b"")
-    second = await anext(pieces, None)
+    first = await _next(pieces)
+    second = await _next(pieces)
+    begun = form.head + (first or b"")
     if second is None:
-        return Response(
-            body=form.head + first + form.tail, content_type=form.content_type, headers=headers
-        )
+        return Response(body=begun + form.tail, content_type=form.content_type, headers=headers)
     return Stream(
-        chunks=_framed(form, [form.head + first, second], pieces),
+        chunks=_framed(form, [begun, second], pieces),
         content_type=form.content_type,
         headers=headers,
     )
+
+
+async def _next(pieces: AsyncGenerator[bytes, None]) -> bytes | None:
+    # `anext` with a default cannot be resumed with a value, as Deferreds do it (Python 3.11).
+    async for piece in pieces:
+        return piece
+    return None
 
 
 async def _framed(
