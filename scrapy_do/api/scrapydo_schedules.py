@@ -164,7 +164,6 @@ def _page(params: Params) -> tuple[int, int]:
 
 def _instant(params: Params, name: str) -> datetime:
     """Read an instant that must be there."""
-    params.require(name)
     instant = params.timestamp(name, default=None)
     if instant is None:
         raise BadArgument(name)
@@ -347,7 +346,6 @@ class ScheduleRoutes:
 
     async def backfill(self, call: Call) -> JSON:
         """Make jobs for past instants."""
-        call.params.require("id", "from", "to")
         jobs = await self._schedules.backfill(
             _identifier(call.params),
             first=_instant(call.params, "from"),

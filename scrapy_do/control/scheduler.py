@@ -117,6 +117,7 @@ class Scheduler:
         self._alarm: WakeUp | None = None
         self._stopped = True
         self._dirty = False
+        self._busy = False
         self._passing: Deferred[None] | None = None
         self._retry: Delayed | None = None
         self._retry_s = FIRST_RETRY_S
@@ -150,7 +151,8 @@ class Scheduler:
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
         self._dirty = True
-        if self._passing is None and not self._stopped:
+        if not self._busy and not self._stopped:
+            self._busy = True
             self._passing = background(self._passes(), "a pass of the scheduler")
             self._passing.addCallback(self._passed)
 
@@ -162,6 +164,7 @@ class Scheduler:
         return max(0.0, (self._now() - self._armed).total_seconds())
 
     def _passed(self, _result: None) -> None:
+        self._busy = False
         self._passing = None
         if self._dirty and not self._stopped:
             self._retry = self._reactor.callLater(self._retry_s, self.wake)

@@ -379,7 +379,7 @@ def _schedule(world: SchedulingWorld) -> Schedule:
         ("/pause-schedule.json", {"id": "foo"}, 'No such schedule: "foo"'),
         ("/resume-schedule.json", {"id": UNKNOWN}, f'No such schedule: "{UNKNOWN}"'),
         ("/run-schedule.json", {"id": UNKNOWN}, f'No such schedule: "{UNKNOWN}"'),
-        ("/backfill-schedule.json", {"id": UNKNOWN}, "Missing argument: from, to"),
+        ("/backfill-schedule.json", {"id": UNKNOWN}, "Missing argument: from"),
     ],
 )
 def test_refused(client: HttpClient, path: str, form: dict[str, str], message: str) -> None:

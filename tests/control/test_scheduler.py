@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
@@ -505,6 +506,11 @@ def test_stop_while_failing(world: SchedulingWorld) -> None:
     assert [] == world.clock.getDelayedCalls()
 
 
+def test_no_lag_before_the_start(tmp_path: Path) -> None:
+    """A scheduler that was never started is late for nothing."""
+    assert 0.0 == SchedulingWorld(tmp_path).scheduler.lag_s
+
+
 class _SlowClock(Clock):
     """A clock on which a moment passes whenever somebody looks."""
 
@@ -529,3 +535,38 @@ def test_long_turns_are_cut(tmp_path: Path) -> None:
         clock.advance(0)
     assert 1 <= turns <= 5
     assert [1] * 5 == [len(world.planned(schedule)) for schedule in schedules]
+
+
+def test_stop_in_the_middle(tmp_path: Path) -> None:
+    """A scheduler that is stopped ends the pass at hand, and stops only then."""
+    clock = _SlowClock()
+    world = SchedulingWorld(tmp_path, clock=clock).go()
+    schedules = [world.order("every minute") for _ in range(5)]
+    clock.moment_s = 0.015
+    world.stepped += timedelta(minutes=1)
+    world.scheduler.wake()
+    stopped = Deferred.fromCoroutine(world.scheduler.stop())
+    world.scheduler.wake()
+    ended = [stopped.called]
+    for _ in range(5):
+        clock.advance(0)
+        ended.append(stopped.called)
+    assert (False, True) == (ended[0], ended[-1])
+    assert [1] * 5 == [len(world.planned(schedule)) for schedule in schedules]
+    assert [] == clock.getDelayedCalls()
+
+
+def test_woken_by_what_it_tells(world: SchedulingWorld) -> None:
+    """A listener that wakes the scheduler in the middle of a pass starts no second one."""
+    world.events.subscribe(lambda _happening: world.scheduler.wake())
+    schedule = world.order("every minute")
+    world.wait(minutes=2)
+    assert [at(60), at(120)] == world.planned(schedule)
+
+
+def test_more_corrections_than_a_batch(world: SchedulingWorld) -> None:
+    """A correction of many schedules is stored in bounded transactions."""
+    schedules = [world.order("every minute") for _ in range(201)]
+    world.step(hours=-4)
+    dues = {world.schedule(schedule).next_due for schedule in schedules}
+    assert {at(60 - 4 * HOUR_S)} == dues

@@ -339,7 +339,7 @@ def _without(counter: Counter[datetime], instants: set[datetime]) -> Counter[dat
 
 
 Scheduling.TestCase.settings = settings(
-    max_examples=16 * int(os.environ.get("SCRAPY_DO_TEST_SCALE", "1")),
+    max_examples=12 * int(os.environ.get("SCRAPY_DO_TEST_SCALE", "1")),
     stateful_step_count=100,  # short walks rarely come to a pause within a step of the clock
     deadline=None,
     derandomize=True,

@@ -1,5 +1,6 @@
 """The use cases of standing orders: given, changed, paused, run out of turn, looked at."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from scrapy_do.core.schedule import (
     Overlap,
     Policies,
     Schedule,
+    ScheduleEvent,
     ScheduleEventKind,
     ScheduleState,
 )
@@ -30,8 +32,10 @@ from scrapy_do.errors import (
     ProjectNotFound,
     ScheduleNotFound,
     SpiderNotFound,
+    StaleJob,
     VersionNotFound,
 )
+from scrapy_do.store.schedules import Schedules
 from tests.control.scheduling import SchedulingWorld, missed
 from tests.factories import START, at, request
 
@@ -391,6 +395,47 @@ def test_edit_to_what_is_not_there(world: SchedulingWorld) -> None:
     """It cannot be told to run what is not there."""
     with pytest.raises(SpiderNotFound):
         update(world, world.order(), spider="nothing")
+
+
+class _Racing(Schedules):
+    """A store in which somebody else changes a schedule just before it is saved."""
+
+    def __init__(self, world: SchedulingWorld, times: int) -> None:
+        super().__init__(world.store._database)
+        self._times = times
+
+    async def save(
+        self, schedule: Schedule, *, expected: Schedule, events: Sequence[ScheduleEvent] = ()
+    ) -> Schedule:
+        if self._times:
+            self._times -= 1
+            await super().save(replace(expected, changed_at=at(self._times)), expected=expected)
+        return await super().save(schedule, expected=expected, events=events)
+
+
+def test_changed_meanwhile(world: SchedulingWorld) -> None:
+    """A change is applied to what the schedule is by then."""
+    schedule = world.order()
+    world.store.schedules = _Racing(world, 3)
+    assert "why" == world.do(world.schedules.pause(schedule.id, note="why")).note
+
+
+def test_changed_all_the_time(world: SchedulingWorld) -> None:
+    """It is given up when there is no end to other changes."""
+    schedule = world.order()
+    world.store.schedules = _Racing(world, 99)
+    with pytest.raises(StaleJob, match="changes too fast"):
+        world.do(world.schedules.pause(schedule.id))
+
+
+def test_edit_to_a_version(world: SchedulingWorld) -> None:
+    """An order may be bound to a version, which must be there."""
+    schedule = world.order()
+    with pytest.raises(VersionNotFound):
+        update(world, schedule, version="nothing")
+    label = world.do(world.store.projects.get("quotesbot")).current
+    assert label is not None
+    assert label.label == update(world, schedule, version=label.label).request.version
 
 
 # --- out of turn ---------------------------------------------------------------------------------
