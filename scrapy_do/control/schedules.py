@@ -1,7 +1,7 @@
 """The use cases of standing orders: give one, look at it, change it, run it out of turn."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from uuid import UUID, uuid4
@@ -9,14 +9,13 @@ from uuid import UUID, uuid4
 from scrapy_do.control.background import InThread
 from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.orders import (
-    EARLIEST,
-    LATEST,
     Order,
     check_note,
     check_order,
     never_runs,
     refuse_rules_for_now,
 )
+from scrapy_do.control.outlook import History, Outlook, Preview, matches, preview_of
 from scrapy_do.control.rules import RequestRules
 from scrapy_do.control.standing import (
     Settled,
@@ -33,11 +32,10 @@ from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule import (
     Schedule,
-    ScheduleEvent,
     ScheduleEventKind,
     ScheduleState,
 )
-from scrapy_do.core.when import Now, explain, normal, upcoming
+from scrapy_do.core.when import Now, normal
 from scrapy_do.errors import BadArgument, Invalid, JobNotActive, SpiderNotFound, StaleJob
 from scrapy_do.store.store import Store
 
@@ -46,34 +44,6 @@ __all__ = ["History", "Order", "Outlook", "Preview", "ScheduleOperations"]
 TRIES = 5
 
 _STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a specification means: normal form, a sentence, and its next instants in the zone."""
-
-    spec: str
-    sentence: str
-    zone: str
-    runs: tuple[datetime, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """A schedule with its next planned instants, in its zone, and the job of the last one."""
-
-    schedule: Schedule
-    runs: tuple[datetime, ...]
-    last_job: Job | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What became of the instants of a schedule, newest first: its jobs, and what made none."""
-
-    schedule: Schedule
-    jobs: Sequence[Job]
-    events: Sequence[ScheduleEvent]
 
 
 class ScheduleOperations:
@@ -151,20 +121,8 @@ class ScheduleOperations:
         Raises:
             BadWhen, BadArgument: it means nothing, or its zone or start does not.
         """
-        named = parse_zone(self._zone if zone is None else zone)
         anchor = whole_ms(self._now() if start is None else start)
-        if not EARLIEST <= anchor < LATEST:
-            raise BadArgument("from", f"must lie between {EARLIEST.year} and {LATEST.year}")
-        parsed = parse_when(when, now=anchor, zone=named)
-        runs: Iterable[datetime] = (anchor,)
-        if not isinstance(parsed, Now):
-            runs = upcoming(parsed, zone=named, anchor=anchor, after=anchor, most=count)
-        return Preview(
-            spec=normal(parsed),
-            sentence=explain(parsed, named),
-            zone=named.key,
-            runs=tuple(instant.astimezone(named) for instant in runs),
-        )
+        return preview_of(when, self._zone if zone is None else zone, anchor, count=count)
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -184,7 +142,7 @@ class ScheduleOperations:
         Newest change first.
         """
         found = await self._store.schedules.all(project=wanted.project, states=states)
-        matching = [schedule for schedule in found if _matches(schedule, wanted)]
+        matching = [schedule for schedule in found if matches(schedule, wanted)]
         return sorted(matching, key=lambda schedule: schedule.changed_at, reverse=True)
 
     async def outlooks(self, schedules: Sequence[Schedule]) -> list[Outlook]:
@@ -420,17 +378,6 @@ class ScheduleOperations:
         for job in jobs:
             self._events.publish(JobChanged(job=job))
         self._wake_controller()
-
-
-def _matches(schedule: Schedule, wanted: JobFilter) -> bool:
-    request = schedule.request
-    return (
-        wanted.spider in {None, request.spider}
-        and (not wanted.tags_any or not set(wanted.tags_any).isdisjoint(request.tags))
-        and set(wanted.tags_none).isdisjoint(request.tags)
-        and (wanted.changed_from is None or schedule.changed_at >= wanted.changed_from)
-        and (wanted.changed_before is None or schedule.changed_at < wanted.changed_before)
-    )
 
 
 def _spec(text: str, schedule: Schedule, zone: str, now: datetime) -> str:
