@@ -22,6 +22,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    or_,
     select,
     tuple_,
     union,
@@ -191,12 +192,13 @@ def _of_spider(
     query = select(spiders.c.project_id, spiders.c.number).where(spiders.c.name == name)
     if project_id is not None:
         query = query.where(spiders.c.project_id == project_id)
-    found = connection.execute(query).all()
-    if len(found) == 1:
-        return and_(
-            table.c.project_id == found[0].project_id, table.c.spider_number == found[0].number
-        )
-    return tuple_(table.c.project_id, table.c.spider_number).in_([tuple(row) for row in found])
+    return or_(
+        false(),
+        *(
+            and_(table.c.project_id == row.project_id, table.c.spider_number == row.number)
+            for row in connection.execute(query)
+        ),
+    )
 
 
 def _named(wanted: JobFilter) -> Iterable[ColumnElement[bool]]:
