@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -109,6 +111,26 @@ def test_current_is_left_alone(tmp_path: Path) -> None:
     before = schema_of(path)
     open_store(path).close()
     assert (before, []) == (schema_of(path), copies(path))
+
+
+@pytest.mark.live
+def test_no_alembic(tmp_path: Path) -> None:
+    """A program whose database is new or current does not carry Alembic in its memory."""
+    program = """
+import sys
+from pathlib import Path
+from scrapy_do.store.store import open_store
+for _ in range(2):
+    open_store(Path(sys.argv[1])).close()
+print("alembic" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "False" == done.stdout.strip()
 
 
 def test_private(tmp_path: Path) -> None:
