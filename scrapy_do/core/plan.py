@@ -10,6 +10,7 @@ Note [The plan's clock]
     their differences.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ from scrapy_do.core.job import (
 )
 
 _Number = TypeVar("_Number", int, float)
+
+RUNAWAY = 2
+"""A crawl that holds this many times its limit of memory gets no grace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +199,9 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
     elif isinstance(job.state, Stopping):
         if live.asked_at is None:
             yield Stop(job_id=job.id)
-        elif not live.killed and now >= _kill_at(live.asked_at, limits):
+        elif not live.killed and (
+            now >= _kill_at(live.asked_at, limits) or _runs_away(live, limits.of_job(job))
+        ):
             yield Kill(job_id=job.id)
     elif view.is_stopping:
         yield Settle(job=job, event=Shutdown())
@@ -207,6 +213,11 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
 
 def _kill_at(asked_at: datetime, limits: Limits) -> datetime:
     return asked_at + timedelta(seconds=limits.stop_grace_s)
+
+
+def _runs_away(live: Live, limits: JobLimits) -> bool:
+    """Whether a crawl takes memory so fast that others would suffer from waiting."""
+    return (live.memory_bytes or 0) > RUNAWAY * (limits.memory_bytes or math.inf)
 
 
 def _broken_limit(live: Live, limits: JobLimits, now: datetime) -> str | None:

@@ -22,7 +22,8 @@ class Capture:
     """Collects records and flushes them about once a second.
 
     When the file cannot be written, records are held up to a limit and then dropped; the
-    first failure is logged. `written` is the number of the next record.
+    first failure is logged. `next_number` is the number of the next record, `taken_bytes` the
+    size of those taken, `dropped` how many were lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,18 +33,21 @@ class Capture:
         self._flushing = False
         self._failed = False
         self.dropped = 0
+        self.taken_bytes = 0
         self.next_number = self._first_number()
 
     def append(self, record: Mapping[str, Any]) -> int | None:
         """Take a record; return its number, or None if it cannot be written."""
         try:
-            self._writer.append(_line(record))
+            line = _line(record)
+            self._writer.append(line)
         except (TypeError, ValueError, RecursionError) as error:
             self.dropped += 1
             self._complain(error)
             return None
         number = self.next_number
         self.next_number += 1
+        self.taken_bytes += len(line)
         late = time.monotonic() - self._flushed_s >= _FLUSH_INTERVAL_S
         # A file that failed is tried again by time only, or a full disk would slow the crawl.
         full = self._writer.pending_bytes >= _FLUSH_BYTES and not self._failed
@@ -72,6 +76,7 @@ class Capture:
         try:
             self._writer.close(_now_ms())
         except OSError as error:
+            self.dropped += self._writer.drop()
             self._complain(error)
 
     def _first_number(self) -> int:

@@ -6,7 +6,7 @@ project can neither switch it off nor notice it.
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,10 +20,11 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_do import run_record
 from scrapy_do.crawl.capture import Capture
-from scrapy_do.crawl.logs import LogCapture
+from scrapy_do.crawl.logs import LogCapture, LogRecords
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.reporter import Reporter
 from scrapy_do.crawl.stats import Tally, plain_stats
+from scrapy_do.crawl.streams import Streams
 from scrapy_do.wire import CrawlSpec, Report, ReportKind, Result, encode
 
 _TICK_S = 1.0
@@ -33,6 +34,14 @@ _START_REQUESTS_HINT = (
     "this version of Scrapy never calls start_requests()."
 )
 
+_DROPPED_HINTS = {
+    "out_bytes": "The output was cut: {} bytes more were dropped.",
+    "err_bytes": "The log was cut: {} bytes more were dropped.",
+    "log_lines": "The captured log was cut: {} lines were dropped.",
+    "items": "{} items are lost: their file could not be written.",
+    "requests": "{} records of requests are lost: their file could not be written.",
+}
+
 
 class _Loop(Protocol):
     def stop(self) -> None: ...
@@ -41,13 +50,15 @@ class _Loop(Protocol):
 class Recorder:
     """Follows one crawl from before its project is imported to its very end."""
 
-    def __init__(self, spec: CrawlSpec) -> None:
+    def __init__(self, spec: CrawlSpec, streams: Streams) -> None:
         self._spec = spec
+        self._streams = streams
         self._tally = Tally()
         self._items = _capture(spec.items)
         self._requests = _capture(spec.requests)
         self._log = _capture(spec.log)
-        keep = None if self._log is None else self._log.append
+        self._lines = None if self._log is None else LogRecords(self._log, spec.limits.log_bytes)
+        keep = None if self._lines is None else self._lines.keep
         self._logging = LogCapture(self._tally, keep, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
         self._crawler: Crawler | None = None
@@ -181,9 +192,26 @@ class Recorder:
         stats = None if self._crawler is None else getattr(self._crawler, "_stats", None)
         if stats is None and self.opened and self._crawler is not None:
             stats = self._crawler.stats
-        return {} if stats is None else plain_stats(stats.get_stats())
+        scrapys = {} if stats is None else plain_stats(stats.get_stats())
+        return {**scrapys, **{f"scrapy_do/dropped/{name}": n for name, n in self._dropped()}}
+
+    def _dropped(self) -> Iterator[tuple[str, int]]:
+        """Yield what could not be kept, and how much of it, if anything."""
+        for name, dropped in (
+            ("out_bytes", self._streams.out.dropped_bytes),
+            ("err_bytes", self._streams.err.dropped_bytes),
+            ("log_lines", self._lines.dropped if self._lines else 0),
+            ("items", self._items.dropped if self._items else 0),
+            ("requests", self._requests.dropped if self._requests else 0),
+        ):
+            if dropped:
+                yield name, dropped
 
     def _hints(self) -> tuple[str, ...]:
+        losses = (_DROPPED_HINTS[name].format(dropped) for name, dropped in self._dropped())
+        return (*losses, *self._start_hints())
+
+    def _start_hints(self) -> tuple[str, ...]:
         if self._tally.requests or self._crawler is None:
             return ()
         spider = self._crawler.spidercls

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 from scrapy_do import run_record
 from scrapy_do.crawl import processes
+from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
 from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
 from scrapy_do.wire import (
     FAILED_ANNOUNCEMENT,
@@ -36,7 +37,6 @@ from scrapy_do.wire import (
     decode_spec,
 )
 
-STDIN, STDOUT, STDERR = 0, 1, 2
 _MAX_REASON_BYTES = 4000
 _GO = b"g"
 _NEVER_RAN = 70
@@ -126,22 +126,22 @@ def _crawl(spec: CrawlSpec, holder: int, wait_end: int) -> NoReturn:
     gc.enable()
     status = 1
     try:
-        _prepare(spec)
+        streams = _prepare(spec)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 
-        status = run(spec)
+        status = run(spec, streams)
     except OSError as error:
         sys.stderr.write(f"The crawl cannot be prepared: {error}\n")
     finally:
         processes.leave(status)
 
 
-def _prepare(spec: CrawlSpec) -> None:
+def _prepare(spec: CrawlSpec) -> Streams:
     processes.set_name(f"crawl {spec.spider}")
     processes.be_the_first_to_go()
     processes.point(STDOUT, spec.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    processes.set_streams()
+    streams = set_streams(spec.limits.log_bytes)
     processes.set_environment(
         {
             "SCRAPY_JOB": str(spec.job_id),
@@ -152,6 +152,7 @@ def _prepare(spec: CrawlSpec) -> None:
     )
     os.chdir(spec.work_dir)
     processes.set_limits(spec.limits)
+    return streams
 
 
 def _record_end(spec: CrawlSpec, crawl: int) -> None:

@@ -22,6 +22,7 @@ import traceback
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
+from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, set_streams
 from scrapy_do.wire import (
     MAX_SPEC_BYTES,
     SpidersAnswer,
@@ -30,7 +31,6 @@ from scrapy_do.wire import (
     encode,
 )
 
-STDIN, STDOUT, STDERR = 0, 1, 2
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_NAMES_BYTES = 8 * 1024 * 1024
 _CUT = 101  # one more than a usable name may have
@@ -156,7 +156,7 @@ def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
     status = 1
     try:
         processes.be_the_first_to_go()
-        processes.set_streams()
+        set_streams(None)
         processes.set_environment(
             {
                 "HOME": directory,

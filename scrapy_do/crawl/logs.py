@@ -1,6 +1,6 @@
 """Takes part in a crawl's logging: counts lines, keeps them as records, hears MemoryError.
 
-What Scrapy writes to stderr is not touched.
+What Scrapy writes to stderr is not touched here; its end is the business of `streams`.
 """
 
 import logging
@@ -10,9 +10,41 @@ from typing import Any
 
 from scrapy.settings import BaseSettings
 
+from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.stats import Tally
+from scrapy_do.crawl.streams import cut_notice
 
 _MAX_MESSAGE_CHARACTERS = 64 * 1024
+
+
+class LogRecords:
+    """Keeps log lines as records up to a limit; the last record says that it is the last.
+
+    `dropped` counts the lines after it. A limit of None is no limit.
+    """
+
+    def __init__(self, capture: Capture, limit_bytes: int | None) -> None:
+        self._capture = capture
+        self._limit_bytes = limit_bytes
+        self._is_cut = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were not kept."""
+        return self._dropped + self._capture.dropped
+
+    def keep(self, record: dict[str, Any]) -> None:
+        """Take a line, or drop it."""
+        if self._is_cut:
+            self._dropped += 1
+            return
+        self._capture.append(record)
+        limit_bytes = self._limit_bytes
+        if limit_bytes is not None and self._capture.taken_bytes >= limit_bytes:
+            self._is_cut = True
+            notice = {"level": logging.WARNING, "message": cut_notice(limit_bytes)}
+            self._capture.append({"time": record["time"], **notice})
 
 
 class LogCapture(logging.Handler):

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, NoReturn, TextIO
+from typing import NoReturn
 
 from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
 
@@ -95,27 +95,6 @@ def set_environment(environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-
-
-def set_streams() -> None:
-    """Make text streams of what the descriptors are now: UTF-8, line by line.
-
-    The interpreter made its own when the descriptors were something else.
-    """
-    sys.stdin = _text(0, "r")
-    sys.stdout = _text(1, "w")
-    sys.stderr = _text(2, "w")
-
-
-def _text(descriptor: int, mode: Literal["r", "w"]) -> TextIO:
-    return os.fdopen(
-        descriptor,
-        mode,
-        buffering=1,
-        encoding="utf-8",
-        errors="backslashreplace",
-        closefd=False,
-    )
 
 
 def kill_group(group: int) -> None:

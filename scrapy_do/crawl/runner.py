@@ -16,20 +16,21 @@ from twisted.python.failure import Failure
 
 from scrapy_do.crawl.extension import Recorder
 from scrapy_do.crawl.project import load_settings
+from scrapy_do.crawl.streams import Streams
 from scrapy_do.wire import CrawlSpec
 
 _ASYNCIO_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 _DONE, _FAILED = 0, 1
 
 
-def run(spec: CrawlSpec) -> int:
+def run(spec: CrawlSpec, streams: Streams) -> int:
     """Run the spider to its end; return the exit status of the process.
 
     It is 1 when the project cannot be imported, the spider is unknown, or the crawl never
     opened the spider or broke down; the traceback is then on stderr.
     """
     sys.argv = ["scrapy"]
-    recorder = Recorder(spec)
+    recorder = Recorder(spec, streams)
     try:
         return _run(spec, recorder)
     except BaseException:  # noqa: BLE001 - a project may raise anything, SystemExit too

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scrapy_do.launchers.forkserver import ForkServer
 from scrapy_do.launchers.interface import Launcher
-from scrapy_do.launchers.local import LocalLauncher
+from scrapy_do.launchers.local import LocalLauncher, Starter
 from scrapy_do.launchers.services import Services
 from scrapy_do.launchers.spawn import Spawner
 from scrapy_do.wire import StartMethod
@@ -20,7 +20,7 @@ def make_launcher(
     `environment` is that of the interpreters that make crawls (PATH, LANG), of which the
     crawls themselves see nothing.
     """
-    starters = {
+    starters: dict[StartMethod, Starter] = {
         StartMethod.FORK: ForkServer(services, environment),
         StartMethod.SPAWN: Spawner(services, environment),
     }

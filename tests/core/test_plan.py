@@ -209,6 +209,21 @@ def test_limits_of_a_crawl(
     assert expected == plan(facts, Limits(slots=2, job=limits), at(seconds))
 
 
+@pytest.mark.parametrize(
+    ("crawl", "expected"),
+    [
+        (live(asked_at=START, memory_bytes=200), ()),
+        (live(asked_at=START, memory_bytes=201), (Kill(job_id=UUID(int=1)),)),
+        (live(asked_at=START, memory_bytes=201, killed=True), ()),
+    ],
+)
+def test_a_runaway_gets_no_grace(crawl: Live, expected: tuple[Action, ...]) -> None:
+    """A stopping crawl that holds more than twice its memory limit is killed at once."""
+    facts = view(job(state=STOPPING), crawls=(crawl,))
+
+    assert expected == plan(facts, Limits(slots=2, job=JobLimits(memory_bytes=100)), START)
+
+
 def test_limits_by_job_project_and_default() -> None:
     """The job's limit wins over its project's, and that over the general one."""
     limits = Limits(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.crawl.capture import Capture
-from scrapy_do.crawl.logs import LogCapture
+from scrapy_do.crawl.logs import LogCapture, LogRecords
 from scrapy_do.crawl.stats import Tally
 
 
@@ -74,9 +74,10 @@ def test_a_file_that_cannot_be_written_harms_nobody(
     for _ in range(20):
         capture.append({"long": "x" * 1024 * 1024})
         capture.flush()
+    capture.append({"last": 1})
     capture.close()
 
-    assert capture.dropped > 0
+    assert capture.dropped == 21
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -101,6 +102,24 @@ def test_log_lines_are_counted_and_kept() -> None:
         (50, "[shop.spider] it"),
     ]
     assert str(kept[2]["message"]).endswith("ValueError: gone wrong")
+
+
+def test_captured_lines_have_a_limit(tmp_path: Path) -> None:
+    """At the limit one record says that it is the last; the lines after it are counted."""
+    path = tmp_path / "log"
+    capture = Capture(path)
+    records = LogRecords(capture, 60)
+    for number in range(9):
+        records.keep({"time": number, "level": 20, "message": f"line {number}"})
+    capture.close()
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["time"], line["level"], line["message"]) for line in lines] == [
+        (0, 20, "line 0"),
+        (1, 20, "line 1"),
+        (1, 30, "... the log is cut here at 60 bytes ..."),
+    ]
+    assert records.dropped == 7
 
 
 def test_a_memory_error_is_heard() -> None:

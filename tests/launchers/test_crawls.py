@@ -214,13 +214,56 @@ async def test_a_greedy_crawl_is_closed(real: RealHarness) -> None:
 
 @on_reactor
 async def test_a_flood_is_capped(real: RealHarness) -> None:
-    """A crawl that prints beyond its limit gets an error there; the file stays at the limit."""
+    """A crawl that prints beyond the largest file does not notice; the file stays at that size."""
     spec = real.spec("flood", limits=CrawlLimits(file_size_bytes=MIB))
     ending = await real.run(spec)
 
     assert ending.close_reason == "finished"
     assert spec.out.stat().st_size == MIB
-    assert records(spec.items) == [{"refused": "File too large", "_type": "dict"}]
+    assert ending.stats["scrapy_do/dropped/out_bytes"] == 3 * MIB
+    assert records(spec.items) == []
+
+
+@on_reactor
+async def test_a_log_is_cut(real: RealHarness) -> None:
+    """A crawl that logs and prints too much goes on; its log says where it ends, and counts."""
+    limit_bytes = 64 * 1024
+    spec = real.spec(
+        "chatty", arguments={"lines": "2000"}, limits=CrawlLimits(log_bytes=limit_bytes)
+    )
+    ending = await real.run(spec)
+
+    last = "... the log is cut here at 65536 bytes ..."
+    assert spec.err.read_text().endswith(f"\n{last}\n")
+    assert len(f"\n{last}\n") >= spec.err.stat().st_size - limit_bytes >= len(last)
+    printed, rest = spec.out.read_text().split(f"\n{last}\n")
+    assert (limit_bytes, "a child\n") == (len(printed), rest)
+    assert "".join(f"print {number} {'y' * 100}\n" for number in range(2000)).startswith(printed)
+    kept = records(spec.log)
+    assert kept[-1]["message"] == last
+    assert [item["said"] for item in records(spec.items)] == [2000]
+    assert ending.close_reason == "finished"
+    assert ending.counts.log_lines > 2000
+    assert ending.stats["scrapy_do/dropped/log_lines"] == ending.counts.log_lines - len(kept) + 1
+    assert [hint.partition(" was cut")[0] for hint in ending.hints] == [
+        "The output",
+        "The log",
+        "The captured log",
+    ]
+
+
+@on_reactor
+async def test_lost_items_are_counted(real: RealHarness) -> None:
+    """Items that their file cannot take are not lost in silence: the log and the result say so."""
+    spec = real.spec("pages")
+    assert spec.items is not None
+    spec.items.mkdir()
+    ending = await real.run(spec)
+
+    assert ending.counts.items == 3
+    assert ending.stats["scrapy_do/dropped/items"] == 3
+    assert ending.hints == ("3 items are lost: their file could not be written.",)
+    assert "Records are lost, items.jsonl cannot be written" in spec.err.read_text()
 
 
 @on_reactor

@@ -1,0 +1,50 @@
+"""The directories that the crawls of a project share."""
+
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.errors import BadArgument
+from scrapy_do.files.spider_data import SpiderDataStore
+
+
+def test_a_directory_per_project(tmp_path: Path) -> None:
+    """Each project has one private directory, the same each time, with what was put there."""
+    store = SpiderDataStore(tmp_path)
+    first = store.prepare("books")
+    (first / "seen").write_text("1")
+
+    assert store.prepare("books") == first
+    assert (first / "seen").read_text() == "1"
+    assert first.stat().st_mode & 0o777 == 0o700
+    assert store.prepare("news") != first
+    assert store.projects() == {"books", "news"}
+
+
+def test_delete(tmp_path: Path) -> None:
+    """A removed directory is gone with all in it; the others stay; twice is harmless."""
+    store = SpiderDataStore(tmp_path)
+    (store.prepare("books") / "seen").write_text("1")
+    store.prepare("news")
+    store.delete("books")
+    store.delete("books")
+
+    assert store.projects() == {"news"}
+    assert list(store.prepare("books").iterdir()) == []
+
+
+def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
+    """A directory that was renamed away before a crash is deleted at the next start."""
+    store = SpiderDataStore(tmp_path)
+    (tmp_path / "trash" / "grave").mkdir()
+    store.sweep()
+
+    assert list((tmp_path / "trash").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/etc"])
+def test_names_do_not_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    """What is no name of a project has no directory."""
+    store = SpiderDataStore(tmp_path)
+    with pytest.raises(BadArgument):
+        store.prepare(name)
