@@ -16,7 +16,8 @@ class Status:
     """The daemon and its jobs at one moment.
 
     `memory_mib` is the daemon's resident memory, `cpu_percent` its use since the last
-    question. The counts of ended jobs are since the data directory was made.
+    question. The counts of ended jobs are since the data directory was made; a lost job
+    counts as failed.
     """
 
     now: datetime
@@ -77,7 +78,7 @@ class StatusOperations:
             cpu_percent=load.cpu_percent,
             jobs_run=counters.run,
             jobs_successful=counters.successful,
-            jobs_failed=counters.failed,
+            jobs_failed=counters.failed + counters.lost,
             jobs_canceled=counters.canceled,
             pending=states.get(StateName.PENDING, 0),
             running=sum(

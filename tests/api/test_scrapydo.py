@@ -85,6 +85,9 @@ def test_status(world: World, client: HttpClient) -> None:
     job_id = schedule(client)
     schedule(client)
     world.launcher.crawl_of(job_id).finish()
+    lost = schedule(client)
+    ending = Exit(ended_at=world.now(), lost="the machine was restarted", opened=True)
+    world.launcher.crawl_of(lost).finish(ending)
     world.pass_time(86400 + 12 * 60 + 24)
 
     status = ok(client.get("/status.json"))
@@ -94,9 +97,9 @@ def test_status(world: World, client: HttpClient) -> None:
         "cpu-usage": 1.5,
         "hostname": "host",
         "uptime": "1d 12m 24s",
-        "jobs-run": 1,
+        "jobs-run": 2,
         "jobs-successful": 1,
-        "jobs-failed": 0,
+        "jobs-failed": 1,
         "jobs-canceled": 0,
     }
     assert documented == {name: status[name] for name in documented}
