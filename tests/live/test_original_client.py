@@ -6,33 +6,23 @@ It is installed from the package index into an environment of its own, once.
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.live.compat import environment
 from tests.live.running import PROJECTS, Running, running
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]  # the first run installs it
-
-ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = ROOT / ".compat" / "scrapy-do-0.5.0"
-PACKAGES = ("scrapy-do==0.5.0", "setuptools<81")
 
 Client = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def command() -> Path:
-    """Return the original's client, installed if it is not there yet."""
-    installed = ENVIRONMENT / "bin" / "scrapy-do-cl"
-    if not installed.exists():
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-        pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, *PACKAGES], check=True)
-    return installed
+def installed() -> Path:
+    """Return where the original's commands are."""
+    return environment("scrapy-do-0.5.0", "scrapy-do==0.5.0", "setuptools<81")
 
 
 @pytest.fixture
@@ -42,11 +32,11 @@ def daemon(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(command: Path, daemon: Running, tmp_path: Path) -> Client:
+def client(installed: Path, daemon: Running, tmp_path: Path) -> Client:
     def call(*words: str, status: int = 0) -> str:
-        path = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"  # it packs with the scrapy beside it
+        path = f"{installed}:{os.environ['PATH']}"  # it packs with the scrapy beside it
         done = subprocess.run(
-            [str(command), "--url", daemon.url, *words],
+            [str(installed / "scrapy-do-cl"), "--url", daemon.url, *words],
             cwd=tmp_path / "good",
             env={"HOME": str(tmp_path), "PATH": path},
             capture_output=True,
