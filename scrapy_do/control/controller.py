@@ -219,7 +219,9 @@ class Controller:
 
     async def _gather(self, now: datetime) -> View:
         active = await self._store.jobs.active()
+        # Both at the same moment: a launch that ends between the two would be in neither.
         live = {job_id: held.live for job_id, held in self._held.items()}
+        launching = frozenset(self._launching)
         working = busy(active, live)
         free = free_slots(len(working), self._limits)
         pending: Iterable[Job] = ()
@@ -232,7 +234,7 @@ class Controller:
             active=tuple(active),
             pending=tuple(pending),
             live=live,
-            launching=frozenset(self._launching),
+            launching=launching,
             is_stopping=self._is_ending,
         )
 

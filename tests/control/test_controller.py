@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -23,8 +24,10 @@ from scrapy_do.core.job import (
 from scrapy_do.core.plan import JobLimits, Limits
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import Ended, Exit
-from scrapy_do.wire import Counts, Report, ReportKind
+from scrapy_do.store.jobs import Jobs
+from scrapy_do.wire import Counts, CrawlSpec, Report, ReportKind
 from tests.factories import at
+from tests.fakes import FakeCrawl, FakeLauncher
 from tests.world import World
 
 
@@ -381,6 +384,48 @@ def test_what_never_started_starts(world: World) -> None:
 
     assert isinstance(following.state(job_id), Running)
     assert following.state(job_id).attempt == 1
+
+
+class LateLauncher(FakeLauncher):
+    """Its launches end when `gate` fires; `launched` counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate: Deferred[None] = Deferred()
+        self.launched = 0
+
+    async def launch(self, spec: CrawlSpec) -> FakeCrawl:
+        self.launched += 1
+        await self.gate
+        return await super().launch(spec)
+
+
+class LateJobs(Jobs):
+    """A store in whose `pending` time goes by: `meanwhile` fires before it answers."""
+
+    meanwhile: Deferred[None]
+
+    async def pending(self, *args: Any, **kwargs: Any) -> list[Job]:
+        if not self.meanwhile.called:
+            self.meanwhile.callback(None)
+        return await super().pending(*args, **kwargs)
+
+
+def test_a_launch_that_ends_while_facts_are_gathered(tmp_path: Path) -> None:
+    """A launch that ends in the middle of a pass is one crawl: not fenced, not launched again."""
+    launcher = LateLauncher()
+    world = World(tmp_path, launcher=launcher)
+    world.put_project()
+    world.start()
+    job_id = world.enqueue()
+    jobs = LateJobs(world.store.jobs._database)
+    jobs.meanwhile = launcher.gate
+    world.store.jobs = jobs
+    world.controller.wake()
+
+    assert launcher.gate.called
+    assert isinstance(world.state(job_id), Running)
+    assert (launcher.launched, len(world.launcher.alive)) == (1, 1)
 
 
 def test_a_run_of_nobody_is_cleared_away(world: World) -> None:
