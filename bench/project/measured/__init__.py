@@ -1,0 +1,1 @@
+"""A project whose crawls are timed."""
