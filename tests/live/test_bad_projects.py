@@ -1,5 +1,6 @@
 """Projects that cannot be: each gives its clear error, and nothing is left behind."""
 
+import contextlib
 import socket
 import threading
 import zipfile
@@ -62,7 +63,10 @@ def left_behind(daemon: Running) -> dict[str, Any]:
 
 def open_files(daemon: Running) -> int:
     """Count what the daemon has open, but for connections that come and go."""
-    links = [str(one.readlink()) for one in Path(f"/proc/{daemon.pid}/fd").iterdir()]
+    links = []
+    for one in Path(f"/proc/{daemon.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(str(one.readlink()))
     return len([link for link in links if not link.startswith("socket:")])
 
 
