@@ -52,9 +52,6 @@ class RecordKey:
     job: JobKey
     index: int
 
-    def __str__(self) -> str:
-        return f"{self.job}/{self.index}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRange:

@@ -17,7 +17,6 @@ from scrapy_do.core.collection import CollectionKind, CollectionName, StoredValu
 from scrapy_do.errors import BadArgument
 from scrapy_do.web.params import Params
 
-MOST_KEYS = 1000
 _NAME = re.compile(r"\w{1,200}")
 _KINDS = {kind.value: kind for kind in CollectionKind}
 _META = frozenset({"_key", "_ts"})
@@ -54,11 +53,8 @@ def query_of(params: Params) -> ValueQuery:
     Raises:
         BadArgument: some argument means nothing.
     """
-    keys = params.texts("key")
-    if len(keys) > MOST_KEYS:
-        raise BadArgument("key", f"there are more than {MOST_KEYS}")
     return ValueQuery(
-        keys=keys or None,
+        keys=params.texts("key") or None,
         prefixes=tuple(prefix for prefix in params.texts("prefix") if prefix),
         prefix_count=whole_number(params, "prefixcount"),
         start=params.optional_text("start", ""),

@@ -32,7 +32,7 @@ MSGPACK_TYPE = "application/x-msgpack; charset=UTF-8"
 TEXT_TYPE = "text/plain; charset=UTF-8"
 
 MSGPACK_DEPTH = 400
-"""Deeper parts of a value are sent as JSON text: packers have a limit near 500."""
+"""Deeper parts of a value are sent as JSON text: old packers have a limit near 500."""
 
 MSGPACK_INTEGERS = range(-(2**63), 2**64)
 
@@ -89,6 +89,15 @@ def format_of(call: Call, *, kind: RecordKind | None = None) -> Format:
     params = call.params
     known = tuple(_FORMATS)
     name = params.choice("format", known, default=None) or _accepted(call.header("Accept"))
+    return format_named(name, params, kind=kind)
+
+
+def format_named(name: str, params: Params, *, kind: RecordKind | None = None) -> Format:
+    """A format by its name, with its options.
+
+    Raises:
+        BadArgument: one of its options is wrong.
+    """
     return _FORMATS[name](params, kind)
 
 
@@ -191,10 +200,11 @@ def _log_line(record: Value) -> str:
     fields = record if isinstance(record, dict) else {}
     level = fields.get("level")
     name = LEVELS.get(level, str(level)) if isinstance(level, int) else ""
-    return f"{_instant(fields.get('time'))} {name} {fields.get('message', '')}"
+    return f"{instant_text(fields.get('time'))} {name} {fields.get('message', '')}"
 
 
-def _instant(ms: Value) -> str:
+def instant_text(ms: Value) -> str:
+    """A time in milliseconds since the epoch, in UTC to the second; `-` for what is none."""
     try:
         instant = datetime.fromtimestamp(ms / 1000, UTC)
     except (TypeError, ValueError, OverflowError, OSError):

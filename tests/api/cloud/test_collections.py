@@ -147,7 +147,7 @@ def test_many(data: DataWorld) -> None:
     """A scan of several pages, with small and large values, is complete and in order."""
     for first in range(0, 2500, 500):
         put(data, *(f"{number:05}" for number in range(first, first + 500)), pad="x" * 200)
-    put(data, "00700", "00701", pad="y" * 900_000)
+    put(data, "00700", "00701", "00702", "00703", pad="y" * 900_000)
 
     assert [f"{number:05}" for number in range(2500)] == keys(data)
     assert {"count": 2500, "scanned": 2500} == data.http.get(f"{STORE}/count").json

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from scrapy_do.api.cloud.data_formats import pack
 from scrapy_do.core.job import Job
 from tests.api.cloud.data_world import RUNNING, DataWorld, target
 from tests.http_client import Answer
@@ -105,6 +106,8 @@ def test_text(data: DataWorld, job: Job) -> None:
     assert (
         "2016-06-28 16:35:23 WARNING careful\n" == get(data, f"/logs/{job.key}", format="text").text
     )
+    data.write(job, {"time": 10**18, "level": 25, "message": "?"}, kind="logs", start=0)
+    assert "- 25 ?\n" == get(data, f"/logs/{job.key}", format="text").text
     assert "[1, 2, 3]\n" == get(data, f"/samples/{job.key}", "text/plain").text
 
 
@@ -127,6 +130,20 @@ def test_saveas(data: DataWorld, job: Job) -> None:
     wanted = "attachment; filename*=UTF-8''a%22b%0D%0AX%3A%20y%2F%C3%BC.jl"
     assert wanted == answer.headers["content-disposition"]
     assert "x" not in answer.headers
+
+
+def test_packing_what_is_too_deep() -> None:
+    """Parts of a value that are nested deeper than packers allow are sent as JSON text."""
+    value: Any = 2**70  # which packers do not have, either
+    for _ in range(600):
+        value = [value]
+
+    packed = pack(value)
+
+    text = b"[" * 200 + b"%d" % 2**70 + b"]" * 200
+    assert packed.endswith(text)
+    assert packed.startswith(b"\x91" * 400)
+    assert pack([1, "a"]) == b"\x92\x01\xa1a"
 
 
 def test_streams(data: DataWorld, job: Job) -> None:
