@@ -31,7 +31,7 @@ Encode = Callable[[Value], bytes]
 MSGPACK_TYPE = "application/x-msgpack; charset=UTF-8"
 TEXT_TYPE = "text/plain; charset=UTF-8"
 
-MSGPACK_DEPTH = 400
+MSGPACK_DEPTH = 200
 """Deeper parts of a value are sent as JSON text: old packers have a limit near 500."""
 
 MSGPACK_INTEGERS = range(-(2**63), 2**64)
