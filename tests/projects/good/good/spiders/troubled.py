@@ -1,5 +1,6 @@
 """Spiders that do not succeed at once, or that say too much."""
 
+import asyncio
 import os
 import subprocess
 import time
@@ -67,10 +68,8 @@ class Swelling(scrapy.Spider):
     name = "swelling"
 
     async def start(self):
-        import asyncio
-
         hoard = []
         while True:
-            hoard.append(b"x" * 8 * 1024 * 1024)
+            hoard.append(b"x" * 1024 * 1024)
             await asyncio.sleep(0.02)
         yield
