@@ -18,6 +18,7 @@ UNITS = range(1, 7)
 META_BYTES = 1024 * 1024
 CLOSE_REASON = "close_reason"
 STATS = "scrapystats"
+REPORTS = "reports"
 
 DERIVED = frozenset(
     {

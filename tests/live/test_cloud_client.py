@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from requests import HTTPError
-from scrapinghub import Connection, HubstorageClient, ScrapinghubClient
+from scrapinghub import APIError, Connection, HubstorageClient, ScrapinghubClient
 from scrapinghub.client.exceptions import (
     BadRequest,
     DuplicateJobError,
@@ -416,3 +416,27 @@ def test_the_oldest_client(daemon: Running, spider: Any) -> None:
     assert job.stop()
     assert job.delete() == 1
     assert [spider["id"] for spider in project.spiders()] == [SPIDER]
+
+
+def test_data_of_the_oldest_client(client: Any, daemon: Running) -> None:
+    """It reads items and log of a crawl of ours, and leaves a report."""
+    started = good(client).jobs.run("pages")
+    end(started)
+    connection: Any = Connection(KEY, url=f"{daemon.url}/api/")  # type: ignore[no-untyped-call]  # untyped
+    job = connection[started.project_id].job(started.key)
+
+    assert sorted(item["text"] for item in job.items()) == ["one", "three", "two"]
+    assert [item["_key"] for item in job.items(offset=1, count=1, meta=["_key"])] == [
+        f"{started.key}/1"
+    ]
+    log = list(job.log(level="ERROR"))
+    assert [(row["logLevel"], row["message"]) for row in log] == [
+        (40, "[pages] an error line of two"),
+        (40, "[pages] an error line of three"),
+    ]
+    job.add_report("qa", "all well")
+    assert started.metadata.get("reports") == {
+        "qa": {"content_type": "text/plain", "content": "all well"}
+    }
+    with pytest.raises(APIError, match="Not found"):
+        connection._get("items", "jl", {"project": 1, "job": "1/9/9"})

@@ -9,6 +9,7 @@ from scrapy_do.api.cloud.data_services import data_services
 from scrapy_do.api.cloud.deploy import CloudDeployAPI
 from scrapy_do.api.cloud.jobq import CloudJobQAPI
 from scrapy_do.api.cloud.jobs import CloudJobsAPI
+from scrapy_do.api.cloud.legacy_data import CloudLegacyDataAPI
 from scrapy_do.api.cloud.metadata import CloudMetadataAPI
 from scrapy_do.api.cloud.projects import project_services
 from scrapy_do.api.cloud.spiders import CloudSpidersAPI
@@ -19,7 +20,7 @@ from scrapy_do.web.router import Dialect, Router
 
 
 class CloudDashAPI:
-    """The dash API: jobs and deploying, below one prefix."""
+    """The dash API: jobs, their data as it was once read, and deploying, below one prefix."""
 
     prefix = "/api"
 
@@ -33,6 +34,7 @@ class CloudDashAPI:
     ) -> None:
         self.router = Router(style=DASH, any_slash=True, access=KeyAccess(access))
         CloudJobsAPI(cloud).add_to(self.router)
+        CloudLegacyDataAPI(cloud, operations.data).add_to(self.router)
         CloudDeployAPI(operations, cloud, archive_bytes=archive_bytes).add_to(self.router)
 
 

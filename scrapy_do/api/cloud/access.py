@@ -20,6 +20,7 @@ from scrapy_do.errors import (
     BadArgument,
     Conflict,
     Invalid,
+    JobNotFound,
     NotAuthenticated,
     NotFound,
     NotPermitted,
@@ -165,7 +166,13 @@ DATA = ErrorStyle(body=_data_body, content_type="text/plain; charset=utf-8", cha
 
 DASH = ErrorStyle(
     body=_dash_body,
-    status={NotFound: 400, UnknownPath: 404, Conflict: 400, NotAuthenticated: 403},
+    status={
+        NotFound: 400,
+        JobNotFound: 404,
+        UnknownPath: 404,
+        Conflict: 400,
+        NotAuthenticated: 403,
+    },
     challenge=None,
 )
 """The dash API: the client looks at `status` and `message`, never at the body of a 404."""

@@ -96,11 +96,12 @@ class Choice:
     """Which of the records pass, and what is shown of them.
 
     `first_ms` is inclusive, `before_ms` exclusive: of the commit time, for samples of their
-    own time. `meta` are the names of fields to add.
+    own time. `meta` are the names of fields to add. The first `skip` that pass are left out.
     """
 
     kind: RecordKind
     count: int | None = None
+    skip: int = 0
     meta: frozenset[str] = frozenset()
     is_meta_only: bool = False
     filters: Sequence[Filter] = ()
@@ -118,7 +119,7 @@ class Choice:
         return cls(
             kind=kind,
             count=whole_number(params, "count"),
-            meta=frozenset(params.texts("meta")) & {"_key", "_ts"} if has_meta else frozenset(),
+            meta=meta_of(params) if has_meta else frozenset(),
             is_meta_only=has_meta and is_set(params, "nodata"),
             filters=filters_of(params),
             first_ms=whole_number(params, "startts"),
@@ -131,6 +132,11 @@ class Choice:
         return self.first_ms is not None or self.before_ms is not None
 
 
+def meta_of(params: Params) -> frozenset[str]:
+    """The fields that are to be added to records: `_key`, `_ts`."""
+    return frozenset(params.texts("meta")) & {"_key", "_ts"}
+
+
 class RecordTaker:
     """Writes the records that are wanted in a format; see `Taker`."""
 
@@ -138,6 +144,7 @@ class RecordTaker:
         self._choice = choice
         self._form = form
         self._left = choice.count
+        self._to_skip = choice.skip
         self._is_first = True
         self.needs_times = "_ts" in choice.meta or (
             choice.has_bounds and choice.kind is not RecordKind.SAMPLES
@@ -148,6 +155,7 @@ class RecordTaker:
             and form.end == b"\n"
             and not (choice.meta or choice.is_meta_only or choice.filters or choice.has_bounds)
             and choice.count is None
+            and choice.skip == 0
         )
 
     def take(self, batch: Batch) -> bytes:
@@ -160,6 +168,9 @@ class RecordTaker:
                 break
             made = self._written(batch.job, index, committed_ms, line)
             if made is None:
+                continue
+            if self._to_skip:
+                self._to_skip -= 1
                 continue
             if not self._is_first:
                 pieces.append(self._form.between)

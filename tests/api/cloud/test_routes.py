@@ -10,12 +10,21 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from scrapy_do.api.cloud import cloud_dialects, deploy, jobq, jobs, metadata, projects, spiders
+from scrapy_do.api.cloud import (
+    cloud_dialects,
+    deploy,
+    jobq,
+    jobs,
+    legacy_data,
+    metadata,
+    projects,
+    spiders,
+)
 from scrapy_do.web.auth import OpenAccess
 from scrapy_do.web.router import Route
 from tests.api.cloud.cloud_world import CloudWorld
 
-MODULES = (deploy, jobq, jobs, metadata, projects, spiders)
+MODULES = (deploy, jobq, jobs, legacy_data, metadata, projects, spiders)
 ROW = re.compile(r"^\| (GET|POST|PATCH|DELETE) \| (/\S+) \| (\w+) \|", re.MULTILINE)
 
 TEXTS = (
