@@ -8,7 +8,6 @@ from uuid import UUID
 from scrapy_do.core.job import (
     Actor,
     Driver,
-    Ending,
     Job,
     JobKey,
     JobRequest,
@@ -18,6 +17,7 @@ from scrapy_do.core.job import (
     Progress,
     State,
 )
+from scrapy_do.core.transitions import Ending
 
 START = datetime(2026, 6, 3, 10, 17, 23, tzinfo=UTC)
 PROCESS = Process(pid=4711, start_ticks=12345, boot_id="0f0f")

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from scrapy_do.control.cloud_fields import (
     CLOSE_REASON,
+    REPORTS,
+    label,
     merged,
     reason_of,
     retagged,
@@ -27,19 +29,10 @@ from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.rules import RequestRules
 from scrapy_do.core.events import JobChanged, Publisher
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter, StateName
-from scrapy_do.core.job import (
-    JSON,
-    Cancel,
-    Driver,
-    Job,
-    JobKey,
-    JobRequest,
-    Pending,
-    advance,
-    is_active,
-)
+from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, Pending, is_active
 from scrapy_do.core.principal import Principal
 from scrapy_do.core.project import Project
+from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import (
     AlreadyScheduled,
     BadArgument,
@@ -275,6 +268,22 @@ class CloudOperations:
         """Remove a field from the metadata of a job; nothing happens where it is not."""
         known = await self._by_key([key])
         await self._edit([(job.id, lambda one: without(one, field_name)) for job in known.values()])
+
+    async def add_report(self, key: JobKey, name: str, *, content_type: str, content: str) -> None:
+        """Keep a text about a job under a name in its metadata, in the field `reports`.
+
+        Raises:
+            BadArgument, TooLarge: it cannot be kept.
+        """
+        report = {"content_type": content_type, "content": content}
+
+        def change(job: Job) -> Job:
+            kept = job.meta.get(REPORTS)
+            others = kept if isinstance(kept, dict) else {}
+            return merged(job, {REPORTS: {**others, label(name, "key"): report}})
+
+        known = await self._by_key([key])
+        await self._edit([(job.id, change) for job in known.values()])
 
     async def retag(
         self, wanted: JobFilter, *, add: Sequence[str] = (), remove: Sequence[str] = ()

@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from scrapy_do.core.filter import StateName
 from scrapy_do.core.job import (
-    Declared,
-    Delete,
     Deleted,
     Driver,
     Finished,
@@ -23,8 +21,8 @@ from scrapy_do.core.job import (
     Starting,
     State,
     Stopping,
-    advance,
 )
+from scrapy_do.core.transitions import Declared, Delete, advance
 from scrapy_do.errors import Conflict
 
 LONGEST_REASON = 255

@@ -19,20 +19,7 @@ from scrapy_do.control.memory_watch import MeasureMemory, MemoryWatch
 from scrapy_do.control.progress import ProgressBook
 from scrapy_do.control.workspace import Workspace
 from scrapy_do.core.events import JobChanged, Publisher
-from scrapy_do.core.job import (
-    Claimed,
-    Exited,
-    Fenced,
-    Job,
-    Limit,
-    Lost,
-    Running,
-    Shutdown,
-    Started,
-    Stopping,
-    advance,
-    attempt_of,
-)
+from scrapy_do.core.job import Job, Running, Stopping, attempt_of
 from scrapy_do.core.plan import (
     Action,
     Kill,
@@ -47,6 +34,16 @@ from scrapy_do.core.plan import (
     next_check,
     plan,
     saturated,
+)
+from scrapy_do.core.transitions import (
+    Claimed,
+    Exited,
+    Fenced,
+    Limit,
+    Lost,
+    Shutdown,
+    Started,
+    advance,
 )
 from scrapy_do.errors import InvalidTransition, ScrapyDoError, Unavailable
 from scrapy_do.files.runs import RunPath

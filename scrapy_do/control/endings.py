@@ -1,6 +1,7 @@
 """What the launcher tells, in the words of the core."""
 
-from scrapy_do.core.job import Ending, Exited, Fenced, Lost, Process, Progress
+from scrapy_do.core.job import Process, Progress
+from scrapy_do.core.transitions import Ending, Exited, Fenced, Lost
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Exit
 from scrapy_do.launchers.interface import Fenced as NeverStarted
 from scrapy_do.run_record import ProcessIdentity

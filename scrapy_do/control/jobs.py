@@ -12,7 +12,6 @@ from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import (
     Actor,
-    Cancel,
     Driver,
     Finished,
     Job,
@@ -20,9 +19,9 @@ from scrapy_do.core.job import (
     JobRequest,
     NewJob,
     Pending,
-    advance,
     is_active,
 )
+from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.store.store import Store

@@ -26,16 +26,9 @@ from scrapy_do.control.standing import SCHEDULER, latest_known, planned, settled
 from scrapy_do.core import catchup
 from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
-from scrapy_do.core.job import (
-    Cancel,
-    Driver,
-    Job,
-    Pending,
-    StopCause,
-    Stopping,
-    advance,
-)
+from scrapy_do.core.job import Driver, Job, Pending, StopCause, Stopping
 from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import NotFound, StaleJob
 from scrapy_do.store.schedules import Firing
 from scrapy_do.store.store import Store

@@ -18,20 +18,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from scrapy_do.core.job import (
-    Exited,
-    Fenced,
-    Job,
-    Limit,
-    Lost,
-    Pending,
-    Process,
-    Running,
-    Shutdown,
-    Started,
-    Starting,
-    Stopping,
-)
+from scrapy_do.core.job import Job, Pending, Process, Running, Starting, Stopping
+from scrapy_do.core.transitions import Exited, Fenced, Limit, Lost, Shutdown, Started
 
 _Number = TypeVar("_Number", int, float)
 

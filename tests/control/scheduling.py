@@ -12,7 +12,7 @@ from scrapy_do.control.orders import Order
 from scrapy_do.control.scheduler import Scheduler
 from scrapy_do.control.schedules import ScheduleOperations
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import Cancel, Claimed, Job, Started, advance
+from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import (
     Overlap,
     Policies,
@@ -20,6 +20,7 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
 )
+from scrapy_do.core.transitions import Cancel, Claimed, Started, advance
 from scrapy_do.store.store import Store
 from tests.factories import request
 from tests.http_client import inline

@@ -15,16 +15,7 @@ from twisted.logger import globalLogPublisher
 from scrapy_do.control.scheduler import check_ahead
 from scrapy_do.core.catchup import Plan
 from scrapy_do.core.events import JobChanged, ScheduleChanged
-from scrapy_do.core.job import (
-    Actor,
-    Cancel,
-    Finished,
-    Job,
-    Outcome,
-    Pending,
-    Stopping,
-    advance,
-)
+from scrapy_do.core.job import Actor, Finished, Job, Outcome, Pending, Stopping
 from scrapy_do.core.schedule import (
     CatchUp,
     Counts,
@@ -33,6 +24,7 @@ from scrapy_do.core.schedule import (
     Schedule,
     ScheduleState,
 )
+from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.store.schedules import Schedules
 from tests.control.scheduling import SchedulingWorld, missed, skipped
 from tests.factories import START, at, request

@@ -8,24 +8,15 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.job import (
-    Cancel,
-    Claimed,
-    Exited,
-    Fenced,
     Finished,
     Job,
     JobKey,
-    Limit,
-    Lost,
     Outcome,
     Pending,
     Running,
-    Shutdown,
-    Started,
     Starting,
     StopCause,
     Stopping,
-    advance,
 )
 from scrapy_do.core.plan import (
     Action,
@@ -40,6 +31,17 @@ from scrapy_do.core.plan import (
     View,
     next_check,
     plan,
+)
+from scrapy_do.core.transitions import (
+    Cancel,
+    Claimed,
+    Exited,
+    Fenced,
+    Limit,
+    Lost,
+    Shutdown,
+    Started,
+    advance,
 )
 from tests.factories import PROCESS, START, at, ending, job, request
 

@@ -8,14 +8,8 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName, states
-from scrapy_do.core.job import (
-    Delete,
-    Finished,
-    Job,
-    JobKey,
-    Outcome,
-    advance,
-)
+from scrapy_do.core.job import Finished, Job, JobKey, Outcome
+from scrapy_do.core.transitions import Delete, advance
 from scrapy_do.store.store import Store
 from tests.factories import at, request
 from tests.store.values import FINISHED, SPIDERS, Run, new, version

@@ -10,13 +10,7 @@ import pytest
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import (
     Actor,
-    Cancel,
-    Claimed,
-    Declared,
-    Delete,
     Driver,
-    Event,
-    Exited,
     Finished,
     Job,
     JobKey,
@@ -24,14 +18,22 @@ from scrapy_do.core.job import (
     Pending,
     Progress,
     Running,
-    Started,
     Starting,
     State,
     StopCause,
     Stopping,
-    advance,
 )
 from scrapy_do.core.project import Version
+from scrapy_do.core.transitions import (
+    Cancel,
+    Claimed,
+    Declared,
+    Delete,
+    Event,
+    Exited,
+    Started,
+    advance,
+)
 from scrapy_do.errors import (
     DuplicateJob,
     Invalid,

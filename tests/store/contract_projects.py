@@ -2,11 +2,8 @@
 
 import pytest
 
-from scrapy_do.core.job import (
-    Cancel,
-    advance,
-)
 from scrapy_do.core.project import ArchiveRef, Project, Spider, Version
+from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import (
     ProjectNotFound,
     VersionNotFound,

@@ -8,19 +8,8 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import (
-    Claimed,
-    Delete,
-    Driver,
-    Fenced,
-    Outcome,
-    Pending,
-    Running,
-    Starting,
-    StopCause,
-    Stopping,
-    advance,
-)
+from scrapy_do.core.job import Driver, Outcome, Pending, Running, Starting, StopCause, Stopping
+from scrapy_do.core.transitions import Claimed, Delete, Fenced, advance
 from scrapy_do.store.counters import JobCounters
 from scrapy_do.store.store import Store
 from tests.factories import at, request

@@ -8,11 +8,6 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import (
-    Cancel,
-    Claimed,
-    advance,
-)
 from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import (
     CatchUp,
@@ -21,6 +16,7 @@ from scrapy_do.core.schedule import (
     Policies,
     ScheduleState,
 )
+from scrapy_do.core.transitions import Cancel, Claimed, advance
 from scrapy_do.errors import (
     ProjectNotFound,
     ScheduleNotFound,

@@ -7,7 +7,8 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import Claimed, Job, advance
+from scrapy_do.core.job import Job
+from scrapy_do.core.transitions import Claimed, advance
 from scrapy_do.errors import DuplicateJob, StaleJob
 from scrapy_do.store.store import Store, open_store
 from tests.factories import at

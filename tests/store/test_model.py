@@ -13,22 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import (
+from scrapy_do.core.job import Deleted, Finished, Job, Outcome, Pending, Running, Starting, Stopping
+from scrapy_do.core.transitions import (
     Cancel,
     Claimed,
     Delete,
-    Deleted,
     Event,
     Exited,
     Fenced,
-    Finished,
-    Job,
-    Outcome,
-    Pending,
-    Running,
     Started,
-    Starting,
-    Stopping,
     advance,
 )
 from scrapy_do.store import tables
