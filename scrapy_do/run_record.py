@@ -2,7 +2,7 @@
 
 A run directory belongs to one attempt of one job. Its entries, in order of appearance:
 
-    order     daemon           what to run (`wire.CrawlSpec`)
+    order     daemon           what to run (`wire.CrawlSpec`); its open file is handed over
     lock      holder or daemon somebody has decided about this start; held (flock) by a live holder
     started   holder           who runs: before the first instruction of the crawl
     stopping  daemon           the crawl was asked to stop: it is asked once only
@@ -14,6 +14,12 @@ name. Linking is atomic and fails when the name exists, so exactly one of the ho
 the daemon's fence decides; and since it was locked before it had its name, "the name
 exists and the lock is free" proves that who decided is dead. A `lock` without `started`
 and without a live holder therefore means that the spider never ran.
+
+Note [Withdrawn orders]: an order may lie in the queue of a warm parent while its daemon
+dies and the next one fences the start, removes the directory and makes it anew. Who then
+comes with the old order would find the lock of the new directory free. Therefore a holder
+looks, with the lock in its hand, whether the order in the directory is the very file that
+it was given.
 """
 
 import contextlib
@@ -294,6 +300,14 @@ def take_lock(run_dir: Path) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
     return descriptor
+
+
+def holds_order(run_dir: Path, order: int) -> bool:
+    """Whether the order in the directory is this open file. See Note [Withdrawn orders]."""
+    try:
+        return os.path.samestat((run_dir / ORDER).stat(), os.fstat(order))
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(run_dir: Path) -> bool | None:

@@ -3,7 +3,7 @@
 It outlives the daemon and the warm parent; what it knows is in the run directory. The
 order of its steps is the protocol:
 
-1. take the start-once lock, or go away;
+1. take the start-once lock, or go away; also when the order was withdrawn;
 2. fork the crawl, which waits on a pipe;
 3. write `started`, synced: whoever comes later knows whom to look for;
 4. announce, then let the crawl go;
@@ -50,7 +50,7 @@ def hold(order: int, announce: int, marker: processes.Marker) -> NoReturn:
     try:
         spec = decode_spec(_read_all(order))
         marker.write(spec.mark)
-        crawl = _start(spec, announce)
+        crawl = _start(spec, order, announce)
     except (OSError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}".encode()[:_MAX_REASON_BYTES]
         with contextlib.suppress(OSError):
@@ -71,12 +71,14 @@ def _detach() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _start(spec: CrawlSpec, announce: int) -> int | None:
+def _start(spec: CrawlSpec, order: int, announce: int) -> int | None:
     """Start the crawl and return its pid, or None when this start was decided before."""
     lock = run_record.take_lock(spec.run_dir)
     if lock is None:
         os.write(announce, TAKEN_ANNOUNCEMENT)
         return None
+    if not run_record.holds_order(spec.run_dir, order):
+        raise OSError("the order was withdrawn")
     processes.point(STDIN, os.devnull, os.O_RDONLY)
     processes.point(STDOUT, os.devnull, os.O_WRONLY)
     processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -121,8 +121,6 @@ class LocalLauncher:
     async def _launch(self, spec: CrawlSpec) -> Crawl:
         """Start one crawl: what its holder announces is news, but the records decide."""
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
-        if said == TAKEN_ANNOUNCEMENT:
-            raise LaunchFailed("this attempt was started before")
         match await self._settle_surely(spec.run_dir):
             case Alive(crawl=crawl):
                 return crawl
@@ -254,6 +252,8 @@ class EndedCrawl:
 def _failure(said: bytes | None) -> str:
     if said is None:
         return "the crawl's holder did not answer"
+    if said == TAKEN_ANNOUNCEMENT:
+        return "this attempt was started before"
     if said.startswith(FAILED_ANNOUNCEMENT):
         return said.removeprefix(FAILED_ANNOUNCEMENT).decode(errors="replace")
     return "the crawl's holder ended before the crawl started"

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 PATIENCE_S = 30.0
@@ -54,8 +54,21 @@ class Running:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> "Running":
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
         """Start, and wait until it listens."""
+        self.begin()
+        line = self.line()
+        assert _READY in line, self.log.read_text()
+        self.url = line.rsplit(_READY, 1)[1].strip()
+        return self
+
+    def begin(self) -> None:
+        """Start, and do not wait."""
+        self._close_output()
         words = [sys.executable, "-m", "scrapy_do", "serve", "--data-dir", str(self.data)]
         clean = {name: text for name, text in os.environ.items() if "SCRAPY_DO" not in name}
         with self.log.open("a") as log:
@@ -67,11 +80,12 @@ class Running:
                 text=True,
                 env=clean | self._options,
             )
+
+    def line(self) -> str:
+        """Wait for the next line that it prints; return it."""
+        assert self._process is not None
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert _READY in line, self.log.read_text()
-        self.url = line.rsplit(_READY, 1)[1].strip()
-        return self
+        return self._process.stdout.readline()
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -81,9 +95,12 @@ class Running:
         """Wait for the end; return the exit status."""
         assert self._process is not None
         status = self._process.wait(patience_s)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._close_output()
         return status
+
+    def _close_output(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -91,7 +108,7 @@ class Running:
 
     def stop(self) -> None:
         """End it politely, if it still runs."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.signal(signal.SIGTERM)
             assert self.wait() == 0, self.log.read_text()
 

@@ -1,0 +1,3 @@
+BOT_NAME = "marking"
+SPIDER_MODULES = ["marking.spiders"]
+ROBOTSTXT_OBEY = False
