@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from scrapy_do.core.job import Job, Pending, Process, Running, Starting, Stopping
+from scrapy_do.core.job import Job, Pending, Process, Running, Starting, State, Stopping
 from scrapy_do.core.transitions import Exited, Fenced, Limit, Lost, Shutdown, Started
 
 _Number = TypeVar("_Number", int, float)
@@ -182,7 +182,7 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
         )
     elif live.ended is not None:
         yield Settle(job=job, event=live.ended)
-    elif isinstance(job.state, Starting):
+    elif isinstance(job.state, Starting) or _was_not_seen(job.state, live):
         yield Settle(job=job, event=Started(process=live.process))
     elif isinstance(job.state, Stopping):
         if live.asked_at is None:
@@ -197,6 +197,11 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
         broken = _broken_limit(live, limits.of_job(job), now)
         if broken is not None:
             yield Settle(job=job, event=Limit(reason=broken))
+
+
+def _was_not_seen(state: State, live: Live) -> bool:
+    """Whether a crawl came to life that had been told to stop before."""
+    return isinstance(state, Stopping) and state.started is None and live.process is not None
 
 
 def _kill_at(asked_at: datetime, limits: Limits) -> datetime:

@@ -269,9 +269,12 @@ def _stopped(_job: Job, state: State, event: Event, now: datetime) -> State:
         StopCause.LIMIT: Outcome.FAILED,
         StopCause.SHUTDOWN: Outcome.SUCCESSFUL,
     }
+    started = stopping.started
+    if started is None and not isinstance(event, Fenced):
+        started = min(stopping.since, ended_at)  # it ran, but its end was seen first
     return Finished(
         since=ended_at,
-        started=stopping.started,
+        started=started,
         attempt=stopping.attempt,
         outcome=outcomes[stopping.cause],
         reason=reason,

@@ -55,6 +55,7 @@ STOPPING = Stopping(
     reason="cancelled",
     process=PROCESS,
 )
+UNSEEN = replace(STOPPING, started=None, process=None)
 TWO = Limits(slots=2, stop_grace_s=30)
 
 
@@ -148,6 +149,8 @@ ATTENDED: list[tuple[str, Job, tuple[Live, ...], tuple[Action, ...]]] = [
     ("an ending is settled", job(state=RUNNING), (live(ended=Exited(ending=ending())),),
      (Settle(job=job(state=RUNNING), event=Exited(ending=ending())),)),
     ("a wish is passed on", job(state=STOPPING), (live(),), (Stop(job_id=UUID(int=1)),)),
+    ("a crawl that was to stop before it was seen is seen first", job(state=UNSEEN), (live(),),
+     (Settle(job=job(state=UNSEEN), event=Started(process=PROCESS)),)),
     ("once", job(state=STOPPING), (live(asked_at=at(1)),), ()),
     ("after the grace period the crawl is killed", job(state=STOPPING), (live(asked_at=at(-30)),),
      (Kill(job_id=UUID(int=1)),)),
