@@ -30,6 +30,8 @@ from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.config import Config
 from scrapy_do.control.cloud import CloudOperations
+from scrapy_do.control.cloud_access import CloudAccess, reachable
+from scrapy_do.control.cloud_tokens import JobTokens
 from scrapy_do.control.collections import CollectionOperations
 from scrapy_do.control.controller import Controller
 from scrapy_do.control.data import DataOperations
@@ -46,6 +48,7 @@ from scrapy_do.control.settings import (
     SpiderLister,
     archive_limits_of,
     crawl_defaults_of,
+    has_cloud_access,
     limits_of,
     retention_of,
 )
@@ -124,6 +127,11 @@ class Daemon:
                 runs=self._runs,
                 spider_data=self._spider_data,
                 defaults=crawl_defaults_of(config, environ, sys.executable),
+                cloud_access=CloudAccess(
+                    tokens=JobTokens(store=self._store, now=now),
+                    is_granted=partial(has_cloud_access, config),
+                    base_url=self._first_url,
+                ),
                 in_thread=self._in_thread,
             ),
             limits=limits_of(config),
@@ -237,11 +245,11 @@ class Daemon:
             raise
 
     async def _start(self, sockets: list[socket.socket]) -> None:
+        self._sockets = sockets
         for files in (self._archives, self._artifacts, self._runs, self._spider_data):
             await self._in_thread(files.sweep)
         await self.controller.start()
         await self._scheduler.start()
-        self._sockets = sockets
         for listening in sockets:
             self._listen(listening)
         self._pruner.start()
@@ -292,6 +300,11 @@ class Daemon:
     def addresses(self) -> tuple[str, ...]:
         """The base URLs that are listened on."""
         return tuple("{}://{}:{}".format(self._scheme, *address_of(one)) for one in self._sockets)
+
+    def _first_url(self) -> str | None:
+        for listening in self._sockets:
+            return reachable(self._scheme, *address_of(listening))
+        return None
 
     def _listen(self, listening: socket.socket) -> None:
         _, port = address_of(listening)

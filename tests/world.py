@@ -13,6 +13,8 @@ from uuid import UUID
 from twisted.internet.task import Clock
 
 from scrapy_do.api.scrapydo import ScrapyDoAPI
+from scrapy_do.control.cloud_access import CloudAccess
+from scrapy_do.control.cloud_tokens import JobTokens
 from scrapy_do.control.collections import CollectionOperations
 from scrapy_do.control.controller import Controller
 from scrapy_do.control.data import DataOperations
@@ -89,6 +91,11 @@ class World:
                     python="python3",
                     limits=CrawlLimits(),
                     report_interval_s=5.0,
+                ),
+                cloud_access=CloudAccess(
+                    tokens=JobTokens(store=self.store, now=self.now),
+                    is_granted=lambda project: project == "granted",
+                    base_url=lambda: "http://localhost:7654",
                 ),
                 in_thread=inline,
             ),

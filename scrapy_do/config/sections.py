@@ -205,6 +205,14 @@ class CrawlConfig:
         "shell.",
         secret=True,
     )
+    cloud_access: bool = option(
+        "off",
+        kinds.FLAG,
+        "Whether crawls get SHUB_JOBKEY, SHUB_JOBAUTH, SHUB_STORAGE and SHUB_APIURL: with them "
+        "the client library of Scrapy Cloud reaches this daemon from inside a crawl, for the "
+        "data of that job and the collections and frontiers of its project. The address is the "
+        "first of [web] interfaces.",
+    )
     allowed_settings: tuple[str, ...] = option(
         "LOG_LEVEL, CLOSESPIDER_*, CONCURRENT_*, DOWNLOAD_*, DEPTH_LIMIT",
         kinds.NAMES,
@@ -278,6 +286,11 @@ class ProjectConfig:
         kinds.GRANTS,
         "What crawls of this project find in their environment beside that of [crawls].",
         secret=True,
+    )
+    cloud_access: bool | None = option(
+        "",
+        kinds.optional(kinds.FLAG),
+        "Whether crawls of this project may reach this daemon as jobs of Scrapy Cloud do.",
     )
 
 

@@ -80,6 +80,13 @@ def start_method_of(config: Config, project: str) -> StartMethod:
     return StartMethod(own or config.crawls.launcher)
 
 
+def has_cloud_access(config: Config, project: str) -> bool:
+    """Whether the crawls of a project may call this daemon."""
+    mine = config.projects.get(project)
+    own = None if mine is None else mine.cloud_access
+    return config.crawls.cloud_access if own is None else own
+
+
 def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -> CrawlDefaults:
     """What every crawl gets from the configuration."""
     crawls = config.crawls

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from scrapy_do.control.background import InThread
+from scrapy_do.control.cloud_access import CloudAccess
 from scrapy_do.core.job import Job, attempt_of
 from scrapy_do.core.project import Version
 from scrapy_do.errors import BadArchive, VersionNotFound
@@ -50,6 +51,7 @@ class Workspace:
         runs: RunStore,
         spider_data: SpiderDataStore,
         defaults: CrawlDefaults,
+        cloud_access: CloudAccess,
         in_thread: InThread,
     ) -> None:
         self._store = store
@@ -58,6 +60,7 @@ class Workspace:
         self._runs = runs
         self._spider_data = spider_data
         self._defaults = defaults
+        self._cloud_access = cloud_access
         self._in_thread = in_thread
         self._versions: OrderedDict[int, Version] = OrderedDict()
 
@@ -73,7 +76,8 @@ class Workspace:
             NoSpace, OSError: the disk refuses.
         """
         version = await self._version(job)
-        return await self._in_thread(lambda: self._prepare(job, version))
+        granted = await self._cloud_access.environment(job)
+        return await self._in_thread(lambda: self._prepare(job, version, granted))
 
     async def discard(self, job_id: UUID, attempt: int) -> None:
         """Remove the directory of a run that is over."""
@@ -91,7 +95,7 @@ class Workspace:
                 self._versions.popitem(last=False)
         return version
 
-    def _prepare(self, job: Job, version: Version) -> CrawlSpec:
+    def _prepare(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlSpec:
         attempt = attempt_of(job)
         try:
             project_dir = self._archives.unpack(version.archive, version.root)
@@ -126,6 +130,7 @@ class Workspace:
             settings=dict(request.settings),
             environment={
                 **self._defaults.environment(request.project),
+                **granted,
                 "HOME": str(work_dir),
                 "TMPDIR": str(run_dir / "tmp"),
                 "SCRAPY_JOB": str(job.id),

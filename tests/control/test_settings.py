@@ -5,7 +5,12 @@ from collections.abc import Mapping
 import pytest
 
 from scrapy_do.config import Config, CrawlConfig, ProjectConfig
-from scrapy_do.control.settings import crawl_limits_of, environment_of, start_method_of
+from scrapy_do.control.settings import (
+    crawl_limits_of,
+    environment_of,
+    has_cloud_access,
+    start_method_of,
+)
 from scrapy_do.wire import CrawlLimits, StartMethod
 
 GIB = 1 << 30
@@ -71,3 +76,17 @@ def test_limits_of_a_crawl() -> None:
     )
     unlimited = CrawlConfig(open_files=0, file_size_bytes=0, log_size_bytes=0)
     assert crawl_limits_of(Config(crawls=unlimited)) == CrawlLimits()
+
+
+@pytest.mark.parametrize("general", [True, False])
+@pytest.mark.parametrize("own", [True, False, None])
+def test_who_may_call_the_daemon(*, general: bool, own: bool | None) -> None:
+    """What a project says wins over what holds for all; by default none may."""
+    config = Config(
+        crawls=CrawlConfig(cloud_access=general),
+        projects={"books": ProjectConfig(cloud_access=own)},
+    )
+
+    assert has_cloud_access(config, "books") is (general if own is None else own)
+    assert has_cloud_access(config, "others") is general
+    assert has_cloud_access(Config(), "books") is False

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_do.control.cloud_access import reachable
+from scrapy_do.control.cloud_tokens import JobTokens
+from scrapy_do.core.job import JobKey
 from scrapy_do.wire import StartMethod
 from tests.world import World
 
@@ -65,3 +68,44 @@ def test_the_project_decides_how_it_is_started(
     world.put_project(project)
 
     assert world.launcher.crawl_of(world.enqueue(project=project)).spec.start_method is method
+
+
+def test_a_granted_project_may_call_us(world: World) -> None:
+    """Its crawls get the addresses, their key, and a token that is theirs while they run."""
+    world.put_project("granted")
+    crawl = world.launcher.crawl_of(world.enqueue(project="granted"))
+    environment = crawl.spec.environment
+    key, _, token = bytes.fromhex(environment["SHUB_JOBAUTH"]).decode().partition(":")
+    tokens = JobTokens(store=world.store, now=world.now)
+    owner = world.do(tokens.owner(JobKey.parse(key), token))
+    crawl.finish()
+
+    assert {
+        "SHUB_APIURL": "http://localhost:7654/api/",
+        "SHUB_JOBKEY": "2/1/1",
+        "SHUB_STORAGE": "http://localhost:7654",
+    } == {name: environment[name] for name in ("SHUB_APIURL", "SHUB_JOBKEY", "SHUB_STORAGE")}
+    assert owner is not None
+    assert (key, owner.id) == ("2/1/1", crawl.spec.job_id)
+    assert world.do(tokens.owner(JobKey.parse(key), token)) is None
+
+
+def test_another_project_may_not(world: World) -> None:
+    """Its crawls get none of it."""
+    crawl = world.launcher.crawl_of(world.enqueue())
+    assert not [name for name in crawl.spec.environment if name.startswith("SHUB_")]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("192.0.2.7", "http://192.0.2.7:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("[::]", "http://[::1]:80"),
+        ("[::1]", "http://[::1]:80"),
+    ],
+)
+def test_how_crawls_reach_what_is_listened_on(host: str, url: str) -> None:
+    """Who listens on all addresses is reached on loopback."""
+    assert reachable("http", host, 80) == url

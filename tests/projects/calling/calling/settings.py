@@ -1,0 +1,2 @@
+BOT_NAME = "calling"
+SPIDER_MODULES = ["calling.spiders"]
