@@ -200,8 +200,9 @@ class CrawlConfig:
     environment: Mapping[str, str] = option(
         "",
         kinds.GRANTS,
-        "What crawls find in their environment beside PATH, LANG, TZ, HOME, TMPDIR: NAME passes "
-        "the daemon's own variable on, NAME=VALUE sets one. Separated by blanks, quoted as in a "
+        "What crawls find in their environment beside PATH, LANG, TZ, HOME, TMPDIR, SCRAPY_* and "
+        "SPIDER_DATA_DIR, a directory that the crawls of a project share: NAME passes the "
+        "daemon's own variable on, NAME=VALUE sets one. Separated by blanks, quoted as in a "
         "shell.",
         secret=True,
     )
