@@ -4,10 +4,11 @@ Everything here runs inside a write transaction: see Note [One writer] in `datab
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, update
 
 from scrapy_do.core.job import Job
 from scrapy_do.store import tables
@@ -25,6 +26,9 @@ from scrapy_do.store.rows import Values, ms_of
 BATCH = 500
 """How many values one statement names at most: databases bound their number."""
 
+_CHANGE = update(tables.jobs).where(tables.jobs.c.id == bindparam("stored_id"))
+"""Changes one job; the columns are those of the parameters that it is executed with."""
+
 _Item = TypeVar("_Item")
 
 
@@ -41,8 +45,14 @@ def read_jobs(
     return [
         job_of(row)
         for some in in_batches(values)
-        for row in connection.execute(JOB_ROWS.where(column.in_(some)))
+        for row in connection.execute(_rows_by(column), {"wanted": some})
     ]
+
+
+@cache
+def _rows_by(column: ColumnElement[Any]) -> Select[Any]:
+    """Made once for each of the few columns: making it takes longer than running it."""
+    return JOB_ROWS.where(column.in_(bindparam("wanted", expanding=True)))
 
 
 def jobs_by_id(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Job]:
@@ -87,7 +97,7 @@ def update_jobs(connection: Connection, changes: Sequence[tuple[Job, Values]]) -
     numbers = dict(zip(moved, sequences, strict=True))
     for n, (stored, values) in enumerate(changes):
         row = {**values, "sequence": numbers.get(n, stored.sequence)}
-        connection.execute(update(tables.jobs).where(tables.jobs.c.id == stored.id).values(row))
+        connection.execute(_CHANGE, {**row, "stored_id": stored.id})
     found = jobs_by_id(connection, [stored.id for stored, _ in changes])
     after = [found[stored.id] for stored, _ in changes]
     before = [stored for stored, _ in changes]

@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from scrapy_do.core.job import Job, Outcome
 from scrapy_do.store import tables
 from scrapy_do.store.job_rows import outcome_of_state, state_name
-from scrapy_do.store.rows import Values
+from scrapy_do.store.upsert import adding
 
 SEQUENCE = "sequence"
 RUN = "run"
@@ -33,18 +33,14 @@ class JobCounters:
 
 def next_sequences(connection: Connection, count: int) -> range:
     """The next numbers of the store's one sequence."""
-    last = bump(connection, tables.counters, {"name": SEQUENCE}, "value", count)
+    statement = _numbering(connection.dialect.name)
+    last = int(connection.execute(statement, {"name": SEQUENCE, "value": count}).scalar_one())
     return range(last - count + 1, last + 1)
 
 
-def bump(connection: Connection, table: Table, key: Values, column: str, by: int) -> int:
-    """Add to a number, which is 0 while it has no row, and return the sum."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**key, **{column: by})
-    statement = statement.on_conflict_do_update(
-        index_elements=list(key), set_={column: table.c[column] + statement.excluded[column]}
-    ).returning(table.c[column])
-    return int(connection.execute(statement).scalar_one())
+@cache
+def _numbering(dialect: str) -> Any:  # noqa: ANN401 - of the dialect
+    return adding(dialect, tables.counters, "value").returning(tables.counters.c.value)
 
 
 def count_moves(connection: Connection, moves: Iterable[tuple[Job | None, Job | None]]) -> None:
@@ -57,22 +53,24 @@ def count_moves(connection: Connection, moves: Iterable[tuple[Job | None, Job | 
         if after is not None:
             cells[_cell(after)] += 1
             totals.update(_ended_now(before, after))
-    for (project_id, spider_number, state, outcome), by in cells.items():
-        if by:
-            bump(
-                connection,
-                tables.job_counts,
-                {
-                    "project_id": project_id,
-                    "spider_number": spider_number,
-                    "state": state,
-                    "outcome": outcome,
-                },
-                "jobs",
-                by,
-            )
-    for name, by in totals.items():
-        bump(connection, tables.counters, {"name": name}, "value", by)
+    rows = [
+        {
+            "project_id": project_id,
+            "spider_number": spider_number,
+            "state": state,
+            "outcome": outcome,
+            "jobs": by,
+        }
+        for (project_id, spider_number, state, outcome), by in cells.items()
+        if by
+    ]
+    if rows:
+        connection.execute(adding(connection.dialect.name, tables.job_counts, "jobs"), rows)
+    if totals:
+        connection.execute(
+            adding(connection.dialect.name, tables.counters, "value"),
+            [{"name": name, "value": by} for name, by in totals.items()],
+        )
 
 
 def _cell(job: Job) -> tuple[int, int, str, str]:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from scrapy_do.core.job import JSON
 from scrapy_do.store import tables
 from scrapy_do.store.database import Database
+from scrapy_do.store.upsert import replacing
 
 _meta = tables.meta
 
@@ -36,14 +36,9 @@ class Meta:
         """Store values together, each instead of what its key had."""
 
         def work(connection: Connection) -> None:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            for key, value in values.items():
-                statement = dialect.insert(_meta).values(scope=scope, key=key, value=value)
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["scope", "key"], set_={"value": statement.excluded.value}
-                    )
-                )
+            rows = [{"scope": scope, "key": key, "value": value} for key, value in values.items()]
+            if rows:
+                connection.execute(replacing(connection.dialect.name, _meta, "value"), rows)
 
         await self._database.transact(work)
 
