@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
 # The inserts of the dialects have no type in common.
 # ruff: noqa: ANN401
@@ -34,9 +34,4 @@ def adding(dialect: str, table: Table, column: str) -> Any:
 
 
 def _insert(dialect: str, table: Table) -> Any:
-    if dialect == "sqlite":
-        return sqlite.insert(table)
-    # Most daemons never need it, and it would cost each of them 2 MB.
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
-
-    return postgresql.insert(table)
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
