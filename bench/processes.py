@@ -54,7 +54,7 @@ class Group:
         *,
         cwd: Path,
         env: Mapping[str, str],
-        stdout: int,
+        stdout: int | TextIO,
         stderr: TextIO,
     ) -> subprocess.Popen[str]:
         """Start a program in the group; otherwise as `subprocess.Popen` does."""

@@ -6,7 +6,6 @@ run spiders, and ended with everything it has started.
 
 import json
 import os
-import select
 import socket
 import sqlite3
 import subprocess
@@ -113,21 +112,32 @@ class _Process:
         return self._process.pid
 
     def launch(self, root: Path, words: list[str | Path], environment: Mapping[str, str]) -> None:
-        """Start, the log beside the directory."""
+        """Start, what it says and its log in files beside the directory."""
         self.root = root
         root.mkdir(exist_ok=True)
-        with root.with_suffix(".log").open("a") as log:
+        with self._said.open("w") as said, root.with_suffix(".log").open("a") as log:
             self._process = self.group.spawn(
-                words, cwd=root, env={**os.environ, **environment}, stdout=subprocess.PIPE,
-                stderr=log,
-            )  # fmt: skip
+                words, cwd=root, env={**os.environ, **environment}, stdout=said, stderr=log
+            )
 
     def first_line(self) -> str:
-        """What the daemon says first; nothing when it says nothing for long."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], _START_PATIENCE_S)
-        return self._process.stdout.readline() if ready else ""
+        """What the daemon says first.
+
+        Raises:
+            RuntimeError: it ended before it said anything.
+        """
+
+        def look() -> str:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise RuntimeError(self.root.with_suffix(".log").read_text())
+            return self._said.read_text()
+
+        return until(look, "the start", patience_s=_START_PATIENCE_S, pause_s=0.02)
+
+    @property
+    def _said(self) -> Path:
+        return self.root.with_suffix(".out")
 
     def connect(self, url: str) -> None:
         self.url = url
@@ -148,8 +158,6 @@ class _Process:
     def _reap(self) -> None:
         assert self._process is not None
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
         self.client.close()
 
 
@@ -170,10 +178,7 @@ class ScrapyDo(_Process):
             [*words, "--data-dir", root / "data", "--listen", "127.0.0.1:0"],
             {f"SCRAPY_DO_{name}": value for name, value in options.items()},
         )
-        line = self.first_line()
-        if _READY not in line:
-            raise RuntimeError(root.with_suffix(".log").read_text())
-        self.connect(line.rsplit(_READY, 1)[1].strip())
+        self.connect(self.first_line().rsplit(_READY, 1)[1].strip())
 
     def push(self) -> None:
         self.push_large(0, self.root)
