@@ -46,7 +46,6 @@ from scrapy_do.control.scheduler import Scheduler
 from scrapy_do.control.schedules import ScheduleOperations
 from scrapy_do.control.settings import (
     SpiderLister,
-    archive_limits_of,
     crawl_defaults_of,
     has_cloud_access,
     limits_of,
@@ -58,6 +57,7 @@ from scrapy_do.core.events import Publisher
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
+from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.host import OwnLoad, crawl_memory_bytes
@@ -103,8 +103,7 @@ class Daemon:
         self._directory = DataDirectory(config.scrapy_do.project_store)
         self._directory.open()
         self._events = Publisher()
-        limits = archive_limits_of(config)
-        self._archives = ArchiveStore(self._directory.archives, limits)
+        self._archives = ArchiveStore(self._directory.archives)
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
         self._spider_data = SpiderDataStore(self._directory.spider_data)
@@ -188,7 +187,7 @@ class Daemon:
                 store=self._store,
                 archives=self._archives,
                 spider_data=self._spider_data,
-                limits=archive_limits_of(config),
+                limits=ArchiveLimits(),
                 list_spiders=list_spiders,
                 events=self._events,
                 now=now,

@@ -8,7 +8,6 @@ from scrapy_do.config import Config
 from scrapy_do.control.pruner import Retention
 from scrapy_do.control.workspace import CrawlDefaults
 from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
-from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.launchers.interface import Launcher
 from scrapy_do.wire import CrawlLimits, SpidersRequest, StartMethod
 
@@ -53,11 +52,6 @@ def retention_of(config: Config) -> Retention:
         finished_in_all=config.scrapy_do.completed_cap,
         versions_per_project=retention.versions_per_project,
     )
-
-
-def archive_limits_of(_config: Config) -> ArchiveLimits:
-    """How big an archive may be once unpacked."""
-    return ArchiveLimits()
 
 
 def environment_of(config: Config, environ: Mapping[str, str], project: str) -> dict[str, str]:
