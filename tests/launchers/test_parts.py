@@ -307,7 +307,7 @@ def settle(clock: Readers, run_dir: Path) -> Adopted:
     settler = Settler(patient, lambda _crawl: None)
     settling = Deferred.fromCoroutine(settler.settle(run_dir))
     while not settling.called:
-        clock.advance(0.5)
+        clock.advance(0.02)  # as often as it looks: what it kills needs a moment to be gone
     return cast("Adopted", settling.result)
 
 
