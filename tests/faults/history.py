@@ -111,7 +111,7 @@ def _faults(
     if sum(starts.values()) > 1 + asked.stops:
         yield f"started {sum(starts.values())} times: {dict(starts)}"
     status, reason = job["status"], job["outcome-reason"]
-    if (status, reason) not in _possible(asked, started=bool(starts), ended=bool(ends)):
+    if (status, reason) not in _possible(asked, ended=bool(ends)):
         yield f"{status} ({reason}) after {[mark.word for mark in marks]}"
     if status == "SUCCESSFUL" and job["items"] != asked.items:
         yield f"{job['items']} items instead of {asked.items}"
@@ -119,14 +119,17 @@ def _faults(
     yield from _output_faults(sum(starts.values()), ends, output, slack)
 
 
-def _possible(asked: Asked, *, started: bool, ended: bool) -> set[tuple[str, str]]:
-    """The outcomes that are true, given what was done to the job and what it did."""
+def _possible(asked: Asked, *, ended: bool) -> set[tuple[str, str]]:
+    """The outcomes that are true, given what was done to the job and what it did.
+
+    A holder's death loses a crawl from when its spider opened, which is before its first mark.
+    """
     if asked.cancel == "acknowledged":
         return {("CANCELED", "cancelled")}
     possible = {ENDINGS[asked.end]} if ended else set()
     if asked.crawl_killed:
         possible.add(("FAILED", KILLED))
-    if asked.holder_killed and started:
+    if asked.holder_killed:
         possible.add(("FAILED", HOLDER_DIED))
     if asked.cancel == "unanswered":
         possible.add(("CANCELED", "cancelled"))

@@ -3,13 +3,14 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from tests.faults.history import Asked, History, read_marks
@@ -56,11 +57,16 @@ class Life(Running):
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         connection.request("POST", path, urlencode(names, doseq=True), headers)
 
-    def prepare(self) -> "Life":
+    def prepare(self) -> Self:
         """Start for the first time and push the project."""
         self.start()
         self.push(PROJECT, self.root)
         return self
+
+    def inherit(self, data: Path) -> Self:
+        """Start on a copy of a data directory."""
+        shutil.copytree(data, self.data)
+        return self.start()
 
     def schedule(self, spider: str = "marker", **what: Any) -> Asked:
         """Ask for a job and wait for the answer, which may not come."""
@@ -97,11 +103,18 @@ class Life(Running):
     def _order(self, spider: str, what: dict[str, Any]) -> tuple[Asked, dict[str, Any]]:
         known = {name: what[name] for name in ("end", "items") if name in what}
         asked = self.history.ask(**known)
-        words = ("seconds", "end", "items", "lines", "deaf")
+        words = ("seconds", "end", "items", "lines", "deaf", "size")
         arguments = [f"file={self.marks}"]
         arguments += [f"{name}={what.pop(name)}" for name in words if name in what]
         form = {"project": PROJECT, "spider": spider, "when": "now", "arg": arguments, **what}
         return asked, {**form, "description": asked.token}
+
+    def send_cancel(self, asked: Asked) -> http.client.HTTPConnection:
+        """Cancel a job and do not wait for its end."""
+        asked.cancel = "unanswered"
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE_S)
+        self._send(connection, "/cancel-job.json", {"id": asked.id})
+        return connection
 
     def cancel(self, asked: Asked) -> None:
         """Cancel a job; a refusal means that it had ended."""
@@ -122,6 +135,17 @@ class Life(Running):
             return int(started[role]["pid"])
         lock = _record(self.run_dir(job) / "lock") if role == "holder" else None
         return None if lock is None else int(lock["pid"])
+
+    def file_of(self, job: str, stream: str = "out") -> Path:
+        return self.data / "jobs" / job[:2] / job / stream
+
+    def words_of(self, job: str) -> list[str]:
+        """Return the words of a job's marks, in their order."""
+        return [mark.word for mark in read_marks(self.marks) if mark.job == job]
+
+    def started(self, *jobs: str) -> None:
+        """Wait until jobs have written their first mark."""
+        until(lambda: all("start" in self.words_of(job) for job in jobs), f"the start of {jobs}")
 
     def warm_parents(self) -> list[int]:
         """Return the pids of this daemon's warm parents."""
@@ -236,16 +260,6 @@ def appears(path: Path, patience_s: float = PATIENCE_S) -> bool:
             return False
         time.sleep(_LOOK_S)
     return True
-
-
-@contextmanager
-def living(root: Path, **options: Any) -> Iterator[Life]:
-    """A daemon with the project pushed; on the way out it is killed with all it has started."""
-    life = Life(root, **options)
-    try:
-        yield life.prepare()
-    finally:
-        life.end()
 
 
 def connects(url: str) -> None:

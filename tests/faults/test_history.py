@@ -53,6 +53,7 @@ def test_an_unanswered_call() -> None:
         ({"crawl_killed": True}, "SUCCESSFUL", "finished", RUN),
         ({"holder_killed": True}, "FAILED", HOLDER_DIED, RUN[:1]),
         ({"holder_killed": True}, "FAILED", HOLDER_DIED, RUN),
+        ({"holder_killed": True}, "FAILED", HOLDER_DIED, []),
         ({"cancel": "acknowledged"}, "CANCELED", "cancelled", []),
         ({"cancel": "unanswered"}, "SUCCESSFUL", "finished", RUN),
         ({"cancel": "unanswered"}, "CANCELED", "cancelled", RUN[:1]),

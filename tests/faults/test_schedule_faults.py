@@ -1,4 +1,4 @@
-"""A scheduler that is killed around planned instants loses none, and fires none twice."""
+"""A daemon that is killed around planned instants loses none, and fires none twice."""
 
 import os
 import subprocess
@@ -10,39 +10,66 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule import Counts, Schedule, ScheduleEvent, ScheduleEventKind
 from scrapy_do.store.store import Store, open_store
-from tests.faults.killing import SCHEDULES, SECOND
+from tests.faults.conftest import Lives
+from tests.faults.killing import SCHEDULES, SECOND, give_orders
+from tests.faults.life import PROJECT
 from tests.http_client import completed
 
-SAMPLE = 80
-SWEEP = 2000
+SAMPLE = (200,)
+SWEEP = (500, 500, 500, 500)
+"""Points of each data directory: of one schedule only the newest events are kept."""
+
 SEED = 20260603
+OPTIONS = {
+    "scrapy_do_job_slots": 1,
+    "retention_finished_age": 0,
+    "retention_finished_per_spider": 0,
+}
+DRIVER = [sys.executable, "-m", "tests.faults.killing"]
+ROOT = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.faults
 
 
-def points(config: pytest.Config) -> int:
-    scaled = int(os.environ.get("SCRAPY_DO_TEST_SCALE", "1")) > 1
-    return SWEEP if scaled or config.getoption("--faults-sweep", default=False) else SAMPLE
-
-
 @pytest.mark.timeout(1800)
-def test_killed_around_planned_instants(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+@pytest.mark.parametrize(
+    ("part", "points"), list(enumerate(SWEEP if os.environ.get("FAULTS") == "sweep" else SAMPLE))
+)
+def test_killed_around_planned_instants(lives: Lives, part: int, points: int) -> None:
     """Killed within 20 ms of planned instants, each is one job or one recorded miss or skip."""
-    database = tmp_path / "scrapy-do.sqlite"
-    number = points(pytestconfig)
-    subprocess.run(
-        [sys.executable, "-m", "tests.faults.killing", str(database), str(number), str(SEED)],
-        cwd=Path(__file__).parent.parent.parent,
-        check=True,
-    )
+    seed = int(os.environ.get("FAULTS_SEED", SEED)) + part
+    life = lives(**OPTIONS)
+    # It has the only slot to the end, so that the others wait: no crawl is started at each life.
+    running = life.accepted(seconds=86_400)
+    life.started(running)
+    life.kill()
+    database = life.data / "scrapy-do.db"
+    give_orders(database, JobRequest(project=PROJECT, spider="marker"))
+
+    environment = {
+        # To measure the coverage of a process that is killed would only make it slow.
+        **{name: text for name, text in os.environ.items() if "COVERAGE" not in name},
+        **{f"SCRAPY_DO_{name.upper()}": str(value) for name, value in OPTIONS.items()},
+        "SCRAPY_DO_SCRAPY_DO_PROJECT_STORE": str(life.data),
+        "SCRAPY_DO_WEB_INTERFACES": "127.0.0.1:0",
+    }
+    with life.log.open("a") as log:
+        words = [*DRIVER, str(points), str(seed)]
+        subprocess.run(words, cwd=ROOT, env=environment, stderr=log, check=True)
+    words_of_running = life.words_of(running)
+    life.start()
+    life.stop()
+
     store = open_store(database)
     schedules = completed(store.schedules.all())
     found = {schedule.id: outcomes(store, schedule) for schedule in schedules}
     store.close()
     assert SCHEDULES == len(schedules)
     assert {schedule.id: dealt_with_once(schedule) for schedule in schedules} == found
+    assert ["start"] == words_of_running
 
 
 def dealt_with_once(schedule: Schedule) -> tuple[Counter[datetime], Counts]:
