@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from scrapy_do.control.background import Delayed, Delays, background
 from scrapy_do.control.endings import event_of_adopted, event_of_exit, process_of, progress_of
 from scrapy_do.control.memory_watch import MeasureMemory, MemoryWatch
+from scrapy_do.control.passes import FIRST_RETRY_S, LAST_RETRY_S, Passes
 from scrapy_do.control.progress import ProgressBook
 from scrapy_do.control.workspace import Workspace
 from scrapy_do.core.events import JobChanged, Publisher
@@ -51,8 +52,6 @@ from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
 from scrapy_do.store.store import Store
 from scrapy_do.wire import Report
 
-FIRST_RETRY_S = 0.5
-LAST_RETRY_S = 10.0
 STOP_MARGIN_S = 15.0
 """How much longer than the grace period a stop may take: to kill, to reap, to record."""
 
@@ -103,16 +102,11 @@ class Controller:
         self._launching: set[UUID] = set()
         self._failed_launches: dict[UUID, int] = {}
         self._timer: Delayed | None = None
-        self._retry_s = FIRST_RETRY_S
         self._draining = False
         self._is_ending = False
-        self._stopped = True
-        self._dirty = False
-        self._is_passing = False
-        self._pass_over: Deferred[None] | None = None
+        self._passes = Passes(self._pass, what="a pass of the controller", reactor=reactor)
         self._idle: Deferred[bool] | None = None
         self._too_long: Delayed | None = None
-        self.problem: str | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -123,8 +117,7 @@ class Controller:
         active = {job.id: job for job in await self._store.jobs.active()}
         for run, adopted in zip(runs, found, strict=True):
             await self._adopt(run, adopted, active.get(run.job_id))
-        self._stopped = False
-        self.wake()
+        self._passes.start()
 
     async def _adopt(self, run: RunPath, adopted: Adopted, job: Job | None) -> None:
         """Take over what a run directory holds; one that no active job is in is cleared away."""
@@ -147,9 +140,7 @@ class Controller:
         self._draining = True
         if not leave_crawls:
             leave_crawls = not await self._end_all()
-        self._stopped = True
-        if self._is_passing and self._pass_over is not None:
-            await self._pass_over
+        await self._passes.stop()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._memory.close()
@@ -169,36 +160,17 @@ class Controller:
 
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
-        self._dirty = True
-        if not self._is_passing and not self._stopped:
-            self._is_passing = True
-            self._pass_over = background(self._passes(), "a pass of the controller")
-            self._pass_over.addCallback(self._passed)
+        self._passes.wake()
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the last pass, None when it went well."""
+        return self._passes.problem
 
     @property
     def crawls(self) -> int:
         """How many crawls are held now."""
         return len(self._held) + len(self._launching)
-
-    def _passed(self, _result: None) -> None:
-        self._is_passing = False
-        if self._dirty and not self._stopped:
-            self._later(self._retry_s)
-
-    async def _passes(self) -> None:
-        """Pass until nothing has changed meanwhile."""
-        while self._dirty and not self._stopped:
-            self._dirty = False
-            try:
-                await self._pass()
-            except Exception as error:  # noqa: BLE001 - the edge: no failure may end the loop
-                self._log.failure("a pass failed; it is repeated in {delay} s", delay=self._retry_s)
-                self.problem = str(error) or type(error).__name__
-                self._dirty = True
-                self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
-                return
-            self.problem = None
-            self._retry_s = FIRST_RETRY_S
 
     # --- gather, plan, act ---------------------------------------------------------------------
 
@@ -209,7 +181,7 @@ class Controller:
         await self._act(actions, now)
         await self._forget_strangers(view)
         if actions:
-            self._dirty = True  # what was done may call for more, or for another wake-up
+            self.wake()  # what was done may call for more, or for another wake-up
         await self._arm(view, now)
         if not view.active and not self._launching:
             self._stop_waiting(ended=True)
@@ -259,7 +231,7 @@ class Controller:
         pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
         saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
         if len(saved) < len(moves):
-            self._dirty = True
+            self.wake()
         for job, event in moves:
             new = saved.get(job.id)
             if new is not None:

@@ -17,11 +17,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from scrapy_do.control.background import Delayed, background
+from scrapy_do.control.passes import Passes
 from scrapy_do.control.standing import SCHEDULER, latest_known, planned, settled, whole_ms
 from scrapy_do.core import catchup
 from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
@@ -38,9 +37,6 @@ BATCH = 200
 
 LONGEST_TURN_S = 0.02
 """After so long planning lets the reactor do something else."""
-
-FIRST_RETRY_S = 0.5
-LAST_RETRY_S = 10.0
 
 
 class WakeUp(Protocol):
@@ -108,16 +104,10 @@ class Scheduler:
         self._reactor = reactor
         self._make_wake_up = make_wake_up
         self._alarm: WakeUp | None = None
-        self._stopped = True
-        self._dirty = False
-        self._busy = False
-        self._passing: Deferred[None] | None = None
-        self._retry: Delayed | None = None
-        self._retry_s = FIRST_RETRY_S
+        self._passes = Passes(self._pass, what="a pass of the scheduler", reactor=reactor)
         self._turn_began_s = 0.0
         self._watch: ClockWatch | None = None
         self._armed: datetime | None = None
-        self.problem: str | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -128,26 +118,22 @@ class Scheduler:
             OSError: the system has no alarm left.
         """
         self._alarm = self._make_wake_up(on_due=self.wake, on_step=self.wake)
-        self._stopped = False
-        self.wake()
+        self._passes.start()
 
     async def stop(self) -> None:
         """Fire no more; return when the pass at hand is over."""
-        self._stopped = True
-        if self._retry is not None and self._retry.active():
-            self._retry.cancel()
-        if self._passing is not None:
-            await self._passing
+        await self._passes.stop()
         if self._alarm is not None:
             self._alarm.close()
 
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
-        self._dirty = True
-        if not self._busy and not self._stopped:
-            self._busy = True
-            self._passing = background(self._passes(), "a pass of the scheduler")
-            self._passing.addCallback(self._passed)
+        self._passes.wake()
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the last pass, None when it went well."""
+        return self._passes.problem
 
     @property
     def lag_s(self) -> float:
@@ -156,40 +142,19 @@ class Scheduler:
             return 0.0
         return max(0.0, (self._now() - self._armed).total_seconds())
 
-    def _passed(self, _result: None) -> None:
-        self._busy = False
-        self._passing = None
-        if self._dirty and not self._stopped:
-            self._retry = self._reactor.callLater(self._retry_s, self.wake)
-
-    async def _passes(self) -> None:
-        """Pass until nothing has changed meanwhile."""
-        while self._dirty and not self._stopped:
-            self._dirty = False
-            try:
-                await self._pass()
-            except Exception as error:  # noqa: BLE001 - the edge: no failure may end the loop
-                self._log.failure("a pass failed; it is repeated")
-                self.problem = str(error) or type(error).__name__
-                self._dirty = True
-                self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
-                return
-            self.problem = None
-            self._retry_s = FIRST_RETRY_S
-
     # --- a pass --------------------------------------------------------------------------------
 
     async def _pass(self) -> None:
         self._turn_began_s = self._reactor.seconds()
         await self._follow_clock(self._moment())
-        while not self._stopped:
+        while not self._passes.stopped:
             now = self._moment()
             due = await self._store.schedules.due(now, limit=BATCH)
             if not due:
                 break
             await self._fire(due, now)
         self._armed = await self._store.schedules.next_due()
-        if self._alarm is not None and not self._stopped:
+        if self._alarm is not None and not self._passes.stopped:
             self._alarm.arm(self._armed)
 
     def _moment(self) -> datetime:

@@ -487,7 +487,7 @@ def test_store_unavailable(world: SchedulingWorld, warnings: list[str]) -> None:
     world.clock.advance(10)
     assert [at(60)] == world.planned(schedule)
     assert (None, 0.0) == (problem(world), world.scheduler.lag_s)
-    assert ["a pass failed; it is repeated"] * 7 == warnings
+    assert ["{what} failed; it is repeated"] * 7 == warnings
 
 
 def test_stop_while_failing(world: SchedulingWorld) -> None:

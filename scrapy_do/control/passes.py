@@ -1,0 +1,73 @@
+"""A service that looks again and again: one pass at a time, woken by events.
+
+Nothing polls. A pass that fails is logged and repeated with a growing delay, so no failure
+ends the service, and `problem` says what is wrong until a pass goes well.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from scrapy_do.control.background import Delayed, Delays, background
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+
+
+class Passes:
+    """Runs `run` whenever it was woken; `what` names it in the log."""
+
+    def __init__(self, run: Callable[[], Awaitable[None]], *, what: str, reactor: Delays) -> None:
+        self._log = Logger()
+        self._run = run
+        self._what = what
+        self._reactor = reactor
+        self._dirty = False
+        self._busy = False
+        self._over: Deferred[None] | None = None
+        self._retry: Delayed | None = None
+        self._retry_s = FIRST_RETRY_S
+        self.stopped = True
+        self.problem: str | None = None
+
+    def start(self) -> None:
+        """Begin with a first pass."""
+        self.stopped = False
+        self.wake()
+
+    async def stop(self) -> None:
+        """Begin no pass any more; return when the one at hand is over."""
+        self.stopped = True
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        if self._busy and self._over is not None:
+            await self._over
+
+    def wake(self) -> None:
+        """Look again, soon. May be called any number of times, also from within a pass."""
+        self._dirty = True
+        if not self._busy and not self.stopped:
+            self._busy = True
+            self._over = background(self._pass_on(), self._what)
+            self._over.addCallback(self._passed)
+
+    def _passed(self, _result: None) -> None:
+        self._busy = False
+        if self._dirty and not self.stopped:
+            self._retry = self._reactor.callLater(self._retry_s, self.wake)
+
+    async def _pass_on(self) -> None:
+        """Pass until nothing has changed meanwhile."""
+        while self._dirty and not self.stopped:
+            self._dirty = False
+            try:
+                await self._run()
+            except Exception as error:  # noqa: BLE001 - the edge: no failure may end the service
+                self._log.failure("{what} failed; it is repeated", what=self._what)
+                self.problem = str(error) or type(error).__name__
+                self._dirty = True
+                self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+                return
+            self.problem = None
+            self._retry_s = FIRST_RETRY_S
