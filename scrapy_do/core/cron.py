@@ -11,11 +11,12 @@ Note [Why cronsim runs on a naive clock]
 """
 
 from bisect import bisect_left
+from calendar import monthrange
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import takewhile
+from datetime import date, datetime, time, timedelta
+from itertools import product, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -39,16 +40,37 @@ MINUTE = timedelta(minutes=1)
 NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a local clock shows
 
 
-def fault_of(expression: str, since: datetime) -> str | None:
+def _days_by_length() -> Mapping[int, tuple[date, ...]]:
+    """Return the days of months that begin on every weekday, by the length of these months.
+
+    They stand for all days of months of that length: on nothing else depends what matches.
+    """
+    months = {}
+    for year, month in product(range(2000, 2028), range(1, 13)):
+        weekday, length = monthrange(year, month)
+        months[length, weekday] = date(year, month, 1)
+    return {
+        length: tuple(months[length, weekday] + n * DAY for weekday, n in product(range(7), range(length)))
+        for length in (28, 29, 30, 31)
+    }
+
+
+_DAYS = _days_by_length()
+_LENGTHS = {month: {monthrange(year, month)[1] for year in (2000, 2001)} for month in range(1, 13)}
+
+
+def fault_of(expression: str) -> str | None:
     """Return what is wrong with a cron expression, None for a right one.
 
-    One that matches nothing in the 50 years after `since` is wrong too.
+    One that matches no day is wrong too: cronsim itself would look through 50 years.
     """
     try:
-        first = next(CronSim(expression, since.astimezone(UTC)), None)
+        fields = CronSim(expression, NAIVE_EPOCH)
     except CronSimError as fault:
         return str(fault)
-    return "it never matches" if first is None else None
+    lengths = set().union(*(_LENGTHS[month] for month in fields.months))
+    matches = any(fields.match_day(day) for length in lengths for day in _DAYS[length])
+    return None if matches else "it never matches"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

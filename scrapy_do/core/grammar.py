@@ -75,11 +75,11 @@ def parse_when(text: str, *, now: datetime, zone: ZoneInfo) -> When | Now:
         case ["every", *rest]:
             return _phrase(rest)
         case ["cron", *rest]:
-            return _cron(rest, now)
+            return _cron(rest)
         case ["at", *rest]:
             return _once(rest, now, zone)
     expression = " ".join(words).upper()
-    if fault_of(expression, now) is None:
+    if fault_of(expression) is None:
         raise _refusal("a cron expression needs the word 'cron' before it", f"cron {expression}")
     raise _refusal(
         f"a schedule is 'now' or starts with 'every', 'cron' or 'at', not with {_quoted(words[0])}",
@@ -299,11 +299,11 @@ def _time(words: list[str], form: re.Pattern[str], rule: str, example: str) -> t
 # --- cron and at ---------------------------------------------------------------------------------
 
 
-def _cron(words: list[str], now: datetime) -> Cron:
+def _cron(words: list[str]) -> Cron:
     if not words:
         raise _refusal("the cron expression is missing", "cron 0 5 * * 1-5")
     expression = " ".join(words).upper()
-    fault = fault_of(expression, now)
+    fault = fault_of(expression)
     if fault is not None:
         raise _refusal(f"the cron expression is not valid ({fault})", "cron 0 5 * * 1-5")
     return Cron(expression=expression)

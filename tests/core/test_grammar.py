@@ -1,6 +1,8 @@
 """The scheduling language: what is accepted, its normal form, and the text of every refusal."""
 
 import json
+import os
+import random
 import re
 import string
 from datetime import UTC, datetime, time
@@ -27,7 +29,11 @@ from scrapy_do.core.when import (
     normal,
 )
 from scrapy_do.errors import BadArgument, BadWhen
+from tests.core.fuzzing import random_text
 
+SCALE = int(os.environ.get("SCRAPY_DO_TEST_SCALE", "1"))
+TEXTS_TRIED = 10_000 * SCALE
+SEED = 20260603
 NOW = datetime(2026, 6, 3, 10, 17, 23, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 HERE = Path(__file__).parent
@@ -202,7 +208,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500 * SCALE, deadline=None, derandomize=True)
 @given(TEXTS)
 @example("\ud800")
 @example("every day at " + "9" * 180)
@@ -218,6 +224,20 @@ def test_any_text(text: str) -> None:
     else:
         assert when == parse(normal(when))
         assert explain(when, UTC_ZONE)
+
+
+def test_many_texts() -> None:
+    """Nothing but `BadWhen` leaves the parser, its message short, whatever people mistype."""
+    rng = random.Random(SEED)
+    longest, refusals = "", 0
+    for _ in range(TEXTS_TRIED):
+        try:
+            parse(random_text(rng))
+        except BadWhen as refused:
+            longest = max(longest, str(refused), key=len)
+            refusals += 1
+    assert len(longest) <= 300, (SEED, longest)
+    assert TEXTS_TRIED // 2 < refusals < TEXTS_TRIED, (SEED, refusals)
 
 
 TIMES = st.times().map(lambda at: at.replace(microsecond=0))
