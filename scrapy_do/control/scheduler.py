@@ -26,7 +26,7 @@ from scrapy_do.core import catchup
 from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.job import Driver, Job, Pending, StopCause, Stopping
-from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.core.schedule import Overlap, Schedule, ScheduleState
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import NotFound, StaleJob
 from scrapy_do.store.schedules import Firing
@@ -162,7 +162,10 @@ class Scheduler:
 
     async def _fire(self, due: Sequence[Schedule], now: datetime) -> None:
         """Decide about schedules that are due; store it in pieces of bounded size."""
-        active = await self._store.schedules.active_jobs_of(schedule.id for schedule in due)
+        # Those whose jobs may overlap do not ask for them, however many there are.
+        active = await self._store.schedules.active_jobs_of(
+            schedule.id for schedule in due if schedule.policies.overlap is not Overlap.ALLOW
+        )
         firings: list[Firing] = []
         rows = 0
         for schedule in due:

@@ -72,6 +72,29 @@ def test_fires_on_the_grid(world: SchedulingWorld) -> None:
     assert expected == world.schedule(schedule)
 
 
+def test_the_grid_counts_from_the_order(world: SchedulingWorld) -> None:
+    """'every 10 minutes' at 10:03 fires at 10:13, 10:23, ..., whatever happens in between."""
+    world.wait(hours=23, minutes=45, seconds=37)
+    schedule = world.order("every 10 minutes")
+    world.wait(minutes=12)
+    world.run_job(world.jobs_of(schedule)[0])  # it runs to the end
+    world.wait(minutes=6)
+    world.crash()  # down at 10:23, and up beside the grid
+    world.wait(minutes=9, seconds=17)
+    world.go()
+    world.wait(minutes=5)
+    world.do(world.scheduler.stop())
+    world.crash()  # stopped and started between two instants
+    world.wait(seconds=3)
+    world.go()
+    world.order("every minute")
+    world.do(world.schedules.run_now(schedule.id, by="ann"))
+    world.wait(minutes=30)
+    assert ["10:13:00", "10:23:00", "10:33:00", "10:43:00", "10:53:00", "11:03:00"] == [
+        f"{instant:%H:%M:%S}" for instant in world.planned(schedule)
+    ]
+
+
 def test_a_job_of_a_schedule(world: SchedulingWorld) -> None:
     """A planned job repeats the request and names its schedule, its instant and its maker."""
     schedule = world.order("every 10 minutes")
