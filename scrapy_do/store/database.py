@@ -210,6 +210,16 @@ def json_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
 
 
+def json_value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of JSON that `json_text` made; most of it is empty."""
+    if text == "{}":
+        return {}
+    return [] if text == "[]" else _DECODE(text)
+
+
+_DECODE = json.JSONDecoder().decode
+
+
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case float() if not math.isfinite(value):
@@ -254,7 +264,11 @@ def _sqlite_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: 
         )
 
     engine = create_engine(
-        "sqlite://", creator=connect, json_serializer=json_text, **_pool(busy_timeout_s, threads)
+        "sqlite://",
+        creator=connect,
+        json_serializer=json_text,
+        json_deserializer=json_value,
+        **_pool(busy_timeout_s, threads),
     )
 
     @event.listens_for(engine, "connect")

@@ -3,6 +3,7 @@
 A state is spread over columns; those that it does not have are NULL.
 """
 
+from collections import namedtuple
 from typing import Any, assert_never
 
 from sqlalchemy import Select, select
@@ -203,6 +204,11 @@ JOB_ROWS: Select[Any] = (
 """Rows of jobs with the names of their project and spider, as `job_of` reads them."""
 
 
+_NAMES = JOB_ROWS.selected_columns.keys()
+_Fields = namedtuple("_Fields", _NAMES)  # type: ignore[misc]  # noqa: PYI024 - those of the tables
+"""The same row, with names that are looked up many times faster."""
+
+
 def progress_values(progress: Progress) -> Values:
     """The columns of progress."""
     return {
@@ -242,8 +248,9 @@ def job_values(job: Job) -> Values:
     }
 
 
-def job_of(row: AnyRow) -> Job:
+def job_of(given: AnyRow) -> Job:
     """The job of a row of `JOB_ROWS`."""
+    row: Any = _Fields._make(given)
     return Job(
         id=row.id,
         key=JobKey(project=row.project_id, spider=row.spider_number, number=row.number),

@@ -87,8 +87,10 @@ def encoded(value: object) -> bytes:
     Raises:
         ValueError: it holds what JSON does not have.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace")
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def one_value(value: object) -> Response:
