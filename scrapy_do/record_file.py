@@ -92,6 +92,7 @@ class RecordWriter:
         self._count = 0
         self._pending: list[bytes] = []
         self.pending_bytes = 0
+        self._is_unsynced = False
 
     @property
     def count(self) -> int:
@@ -140,7 +141,7 @@ class RecordWriter:
         """Flush to the disk for good and close the files."""
         try:
             self.flush(now_ms)
-            if self._data >= 0:
+            if self._is_unsynced:
                 os.fsync(self._data)
         finally:
             self._close_files()
@@ -170,6 +171,7 @@ class RecordWriter:
         except OSError:
             os.ftruncate(self._data, self._size_bytes)
             raise
+        self._is_unsynced = not durable
         written, self._pending = self._pending, []
         self.pending_bytes = 0
         self._advance(len(line) + 1 for line in written)
@@ -259,6 +261,7 @@ class RecordWriter:
             if descriptor >= 0:
                 os.close(descriptor)
         self._data = self._index = self._times = -1
+        self._is_unsynced = False
 
 
 class RecordReader:

@@ -234,7 +234,12 @@ def write(run_dir: Path, name: str, record: bytes, *, synced: bool) -> None:
 
 def reserve(run_dir: Path, name: str) -> None:
     """Take the disk space of a small record now, so that a full disk cannot refuse it later."""
-    _write_draft(run_dir, f"{name}.new", b" " * _RESERVED_BYTES, synced=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(run_dir / f"{name}.new", flags, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, _RESERVED_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def write_reserved(run_dir: Path, name: str, record: bytes) -> None:

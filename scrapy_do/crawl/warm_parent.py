@@ -27,8 +27,10 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 from scrapy.settings import default_settings
+from scrapy.utils import versions
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.holder import hold
@@ -76,10 +78,19 @@ def warm_up() -> None:
         # A component may need a library that is not there; a crawl says so if it matters.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    # Every crawl logs it, and finding it out costs a process; it is remembered.
-    platform.platform()
+    _remember_versions()
     if "twisted.internet.reactor" in sys.modules:
         raise RuntimeError("a component of Scrapy imports the reactor")
+
+
+def _remember_versions() -> None:
+    """Find out once what every crawl logs: it takes a process, and a file to parse per package.
+
+    What is installed does not change under a running interpreter.
+    """
+    platform.platform()
+    versions.version = cache(versions.version)  # type: ignore[attr-defined] # from importlib
+    versions.get_versions(list(default_settings.LOG_VERSIONS))
 
 
 def _component_modules(value: object) -> Iterator[str]:

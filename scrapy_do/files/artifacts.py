@@ -59,9 +59,11 @@ class ArtifactStore:
         path = self._path(job_id)
         if not path.is_dir():
             with space_needed("the job's files"):
+                is_first_of_shard = not path.parent.is_dir()
                 make_private(path)
                 sync_directory(path.parent)
-                sync_directory(self._jobs)
+                if is_first_of_shard:
+                    sync_directory(self._jobs)
         return path
 
     def path(self, job_id: UUID, kind: Artifact) -> Path:
