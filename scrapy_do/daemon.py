@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
     FilteringLogObserver,
@@ -92,6 +93,7 @@ class Daemon:
     """
 
     def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:  # noqa: ANN401 - of many interfaces
+        self.broken: Deferred[str] = Deferred()
         self._config = config
         self._reactor = reactor
         self._scheme = "https" if config.web.https else "http"
@@ -109,7 +111,9 @@ class Daemon:
         self._spider_data = SpiderDataStore(self._directory.spider_data)
         # After all that may fail: it has threads, which would keep the process alive.
         self._store = open_store(
-            config.scrapy_do.database or self._directory.database, reactor=reactor
+            config.scrapy_do.database or self._directory.database,
+            reactor=reactor,
+            on_broken=self.broken.callback,
         )
         launcher = make_launcher(
             reports_socket=self._directory.reports_socket,

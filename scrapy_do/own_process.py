@@ -27,7 +27,9 @@ _RESTARTS = (signal.SIGUSR2,)
 
 
 class Served(Protocol):
-    """What runs in the process."""
+    """What runs in the process. `broken` fires with the reason when it cannot go on."""
+
+    broken: Deferred[str]
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ class OwnProcess:
 
     def _begin(self, sockets: list[socket.socket]) -> None:
         self._catch_signals()
+        self._served.broken.addCallback(self._give_up)
         self._manager.keep_alive(self._reactor)
         Deferred.fromCoroutine(self._start(sockets)).chainDeferred(self._started)
 
@@ -149,6 +152,14 @@ class OwnProcess:
         if not self._is_over:
             self._is_restart = True
             self._manager.reloading()
+            self._end(leave_crawls=True)
+
+    def _give_up(self, reason: str) -> None:
+        """End as failed and leave the crawls: a new start finds out what was stored."""
+        _log.critical("the daemon ends: {reason}", reason=reason)
+        self._status = 1
+        if not self._is_over:
+            self._manager.stopping()
             self._end(leave_crawls=True)
 
     def _end(self, *, leave_crawls: bool) -> None:

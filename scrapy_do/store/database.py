@@ -63,6 +63,7 @@ class Database:
     With one, writes run in one thread and reads in a few others, and results come back
     through the reactor. `broken` says why nothing runs any more: after a failed read,
     write or sync of the disk only a new start of the program can tell what was stored.
+    `on_broken` is then called once, in the reactor's thread, with the reason.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Database:
         *,
         reactor: Reactor | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        on_broken: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url
         self.path = _file_of(url)
         self.broken: str | None = None
+        self._on_broken = on_broken
         self._reactor = reactor
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
         readers = READERS if reactor else 0
@@ -149,7 +152,13 @@ class Database:
     def _look_at_file(self) -> None:
         """Notice that the file was moved away: what is written to it then is lost."""
         if self.path is not None and _identity(self.path) != self._file:
-            self.broken = f"the database {self.path} was moved or removed"
+            self._break(f"the database {self.path} was moved or removed")
+
+    def _break(self, reason: str) -> None:
+        """Run nothing any more, and tell whoever wants to know."""
+        is_news, self.broken = self.broken is None, reason
+        if is_news and self._on_broken is not None and self._reactor is not None:
+            self._reactor.callFromThread(self._on_broken, reason)
 
     def meaning(self, error: Exception) -> Exception:
         """Say in our words what went wrong; what is none of ours is a bug and stays.
@@ -160,7 +169,9 @@ class Database:
             return Invalid("a text or a number that the database cannot hold")
         cause = getattr(error, "orig", error)
         if isinstance(cause, sqlite3.Error):
-            meant, self.broken = _sqlite_meaning(cause, self.broken)
+            meant, broken = _sqlite_meaning(cause, self.broken)
+            if broken is not None:
+                self._break(broken)
         else:
             meant = _postgresql_meaning(error)
         return meant or error

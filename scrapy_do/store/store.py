@@ -1,5 +1,6 @@
 """The store: everything that must survive a restart, but the files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import literal, select
@@ -61,11 +62,13 @@ def open_store(
     *,
     reactor: Reactor | None = None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
+    on_broken: Callable[[str], None] | None = None,
 ) -> Store:
     """Open a database, made or brought to the present schema first.
 
     `where` is the path of a SQLite file or the URL of a database (`sqlite://` is in
     memory). Without a reactor every await completes at once, in the calling thread.
+    `on_broken` is called once when the database can be used no more until a new start.
 
     Raises:
         NewerSchema: a newer version of this program wrote it.
@@ -74,7 +77,7 @@ def open_store(
     url = database_url(where)
     if isinstance(where, Path):
         where.touch(mode=0o600)
-    database = Database(url, reactor=reactor, busy_timeout_s=busy_timeout_s)
+    database = Database(url, reactor=reactor, busy_timeout_s=busy_timeout_s, on_broken=on_broken)
     try:
         migrate(database)
     except BaseException:
