@@ -1,43 +1,38 @@
-"""Measures the scheduler: how exact it fires, and what many schedules cost.
+"""Measures standing orders: how exact they fire, what many cost, how texts are read.
 
-`python -m bench.schedules [FIRINGS]` prints a table. Store, scheduler and alarm are those of
-the daemon, on a reactor and a database file of their own; the last rows are of a whole daemon
-with real crawls.
+`python -m bench.schedules [--quick] [--firings N] [--only NAMES]` prints a table. The first
+rows are of the daemon's store, scheduler and alarm alone, the later ones of a whole daemon.
 """
 
-import asyncio
+import argparse
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-from twisted.internet.defer import Deferred
-from twisted.internet.epollreactor import EPollReactor
+from zoneinfo import ZoneInfo
 
 from bench.asking import percentile
 from bench.packing import PROJECT
+from bench.processes import until
+from bench.standing import Run, add, fill, now, schedule
 from bench.systems import ScrapyDo
-from scrapy_do.clock import make_wake_up, use_monotonic_seconds
-from scrapy_do.control.scheduler import Scheduler, WakeUp
-from scrapy_do.control.standing import planned
-from scrapy_do.core import catchup
-from scrapy_do.core.events import Happening, JobChanged, Publisher
-from scrapy_do.core.job import JobRequest
-from scrapy_do.core.project import ArchiveRef, NewVersion
-from scrapy_do.core.schedule import Overlap, Policies, Schedule
-from scrapy_do.store.store import Store, open_store
+from scrapy_do.core.grammar import parse_when
+from scrapy_do.core.schedule import CatchUp, Overlap, Policies
+from scrapy_do.errors import BadWhen
+from tests.core.fuzzing import random_text
 
 SECOND = timedelta(seconds=1)
-TICK_S = 0.002
+YEAR = timedelta(days=365)
 MANY = 10_000
 TOGETHER = 1_000
 CRAWLS = 20
+CAUGHT_UP = 100
+PATIENCE_S = 120.0
+SEED = 20260603
 KINDS = (
     "every 10 minutes",
     "every 2 to 3 hours",
@@ -51,147 +46,12 @@ ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC")
 Row = tuple[str, str, str]
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Measured:
-    """One run of a scheduler: what it fired and when, and how long its turns were."""
-
-    late_s: list[float]
-    committed: datetime | None = None
-    armed_after_s: float = 0.0
-    longest_turn_s: float = 0.0
-
-
-class Run:
-    """A scheduler on a reactor of its own, until `enough` says so."""
-
-    def __init__(self, database: Path, enough: Callable[[Measured], bool]) -> None:
-        self._reactor: Any = EPollReactor()
-        use_monotonic_seconds(self._reactor)
-        self._enough = enough
-        self._store = open_store(database, reactor=self._reactor)
-        events = Publisher()
-        events.subscribe(self._look)
-        self._scheduler = Scheduler(
-            store=self._store,
-            events=events,
-            wake_controller=lambda: None,
-            now=now,
-            rng=random.Random(1),
-            reactor=self._reactor,
-            make_wake_up=self._alarm,
-        )
-        self._found = Measured(late_s=[])
-        self._ticked_s = 0.0
-
-    def measure(self) -> Measured:
-        """Run, and return what was seen."""
-        self._reactor.callWhenRunning(self._start)
-        self._reactor.run(installSignalHandlers=False)
-        self._store.close()
-        return self._found
-
-    def _start(self) -> None:
-        self._started_s = self._ticked_s = time.monotonic()
-        Deferred.fromCoroutine(self._scheduler.start())
-        self._tick()
-
-    def _tick(self) -> None:
-        turn_s = time.monotonic() - self._ticked_s - TICK_S
-        self._found.longest_turn_s = max(self._found.longest_turn_s, turn_s)
-        self._ticked_s = time.monotonic()
-        if self._enough(self._found):
-            Deferred.fromCoroutine(self._stop())
-        else:
-            self._reactor.callLater(TICK_S, self._tick)
-
-    async def _stop(self) -> None:
-        await self._scheduler.stop()
-        self._reactor.stop()
-
-    def _look(self, happening: Happening) -> None:
-        if isinstance(happening, JobChanged) and happening.job.planned_at is not None:
-            self._found.committed = now()
-            late = self._found.committed - happening.job.planned_at
-            self._found.late_s.append(late.total_seconds())
-
-    def _alarm(self, **calls: Callable[[], None]) -> WakeUp:
-        alarm = make_wake_up(self._reactor, now, on_due=calls["on_due"], on_step=calls["on_step"])
-        return _Armed(alarm, self._armed)
-
-    def _armed(self) -> None:
-        if not self._found.armed_after_s:
-            self._found.armed_after_s = time.monotonic() - self._started_s
-
-
-class _Armed:
-    """An alarm that tells when it is armed."""
-
-    def __init__(self, alarm: WakeUp, tell: Callable[[], None]) -> None:
-        self._alarm = alarm
-        self._tell = tell
-        self.close = alarm.close
-
-    def arm(self, instant: datetime | None) -> None:
-        self._alarm.arm(instant)
-        self._tell()
-
-
-# --- the orders ----------------------------------------------------------------------------------
-
-
-def schedule(spec: str, anchor: datetime, zone: str = "UTC") -> Schedule:
-    """Make a standing order that may overlap itself."""
-    order = Schedule(
-        id=uuid4(),
-        request=JobRequest(project=PROJECT, spider="noop"),
-        spec=spec,
-        zone=zone,
-        anchor=anchor,
-        created_at=anchor,
-        changed_at=anchor,
-        created_by="bench",
-        policies=Policies(overlap=Overlap.ALLOW),
-    )
-    plan = catchup.replan(catchup.order_of(order), rng=random.Random(1))
-    return planned(order, plan, now=anchor)
-
-
-def fill(database: Path, orders: Iterator[Schedule]) -> None:
-    """Make a database with a project and these orders."""
-    store = open_store(database)
-    asyncio.run(_fill(store, orders))
-    store.close()
-
-
-async def _fill(store: Store, orders: Iterator[Schedule]) -> None:
-    new = NewVersion(
-        project=PROJECT,
-        label=None,
-        archive=ArchiveRef(digest="0a" * 32, size_bytes=1),
-        root="",
-        settings_module=f"{PROJECT}.settings",
-        spiders=("noop",),
-        pushed_at=now(),
-        pushed_by="bench",
-    )
-    await store.projects.put_version(new)
-    for order in orders:
-        await store.schedules.add(order)
-
-
-# --- the measurements ----------------------------------------------------------------------------
-
-
 def accuracy(root: Path, firings: int) -> Iterator[Row]:
     """Fire one after the other, a twentieth of a second apart."""
     start = now().replace(microsecond=0) + 2 * SECOND
-    fill(root / "accuracy", (schedule("every second", start + n * SECOND / 20) for n in range(20)))
+    fill(root / "accuracy", [schedule("every second", start + n * SECOND / 20) for n in range(20)])
     found = Run(root / "accuracy", lambda seen: len(seen.late_s) >= firings).measure()
-    yield f"{firings} firings: early", str(sum(late < 0 for late in found.late_s)), "0"
+    yield f"{firings:,} firings: early", str(sum(late < 0 for late in found.late_s)), "0"
     yield "planned to committed, p50", _ms(percentile(found.late_s, 0.5)), ""
     yield "planned to committed, p99", _ms(percentile(found.late_s, 0.99)), "50 ms"
     yield "planned to committed, max", _ms(max(found.late_s)), "250 ms"
@@ -200,21 +60,80 @@ def accuracy(root: Path, firings: int) -> Iterator[Row]:
 def many(root: Path) -> Iterator[Row]:
     """Load and plan schedules of all kinds."""
     made = now().replace(microsecond=0) - SECOND
-    orders = (schedule(KINDS[n % len(KINDS)], made, ZONES[n % len(ZONES)]) for n in range(MANY))
-    fill(root / "many", orders)
+    fill(
+        root / "many",
+        [schedule(KINDS[n % len(KINDS)], made, zone=ZONES[n % len(ZONES)]) for n in range(MANY)],
+    )
     found = Run(root / "many", lambda seen: seen.armed_after_s > 0).measure()
-    yield f"{MANY} schedules loaded and planned", _ms(found.armed_after_s), "2000 ms"
+    yield f"{MANY:,} schedules loaded and planned", _ms(found.armed_after_s), "2000 ms"
     yield "longest turn of the reactor meanwhile", _ms(found.longest_turn_s), "50 ms"
 
 
 def together(root: Path) -> Iterator[Row]:
     """Fire a thousand that are due in one second."""
     start = now().replace(microsecond=0) + 10 * SECOND
-    orders = (schedule("every hour", start - 3600 * SECOND) for _ in range(TOGETHER))
-    fill(root / "together", orders)
+    fill(
+        root / "together",
+        [schedule("every hour", start - timedelta(hours=1)) for _ in range(TOGETHER)],
+    )
     found = Run(root / "together", lambda seen: len(seen.late_s) >= TOGETHER).measure()
-    yield f"{TOGETHER} due at once, all committed after", _ms(max(found.late_s)), "1000 ms"
+    yield f"{TOGETHER:,} due at once, all committed after", _ms(max(found.late_s)), "1000 ms"
     yield "longest turn of the reactor meanwhile", _ms(found.longest_turn_s), "50 ms"
+
+
+def texts(number: int) -> Iterator[Row]:
+    """Read texts that are almost specifications; the time is the processor's."""
+    rng, zone, at = random.Random(SEED), ZoneInfo("UTC"), now()
+    slowest_s, longest, others = 0.0, 0, 0
+    for _ in range(number):
+        text = random_text(rng)
+        begun_s = time.thread_time()
+        try:
+            parse_when(text, now=at, zone=zone)
+        except BadWhen as refused:
+            longest = max(longest, len(str(refused)))
+        except Exception:  # noqa: BLE001 - they are counted
+            others += 1
+        slowest_s = max(slowest_s, time.thread_time() - begun_s)
+    yield f"{number:,} random texts read: errors that are no refusals", str(others), "0"
+    yield "slowest of them", _ms(slowest_s), "1 ms"
+    yield "longest refusal", f"{longest} characters", "300 characters"
+
+
+def year_off(root: Path) -> Iterator[Row]:
+    """Start a daemon that was off for a year, with an order for every second of it."""
+    system = ScrapyDo(others=())
+    system.start(root / "year", slots=2)
+    try:
+        system.push()
+        system.stop()
+        order = schedule(
+            "every second",
+            now().replace(microsecond=0) - YEAR,
+            policies=Policies(overlap=Overlap.ALLOW, catchup=CatchUp.ALL, max_runs=CAUGHT_UP),
+        )
+        add(root / "year" / "data" / "scrapy-do.db", [order])
+        begun_s = time.monotonic()
+        system.start(root / "year", slots=2)
+        listening_s = time.monotonic() - begun_s
+        path = f"/list-schedules.json?id={order.id}"
+
+        def look() -> dict[str, Any] | None:
+            (shown,) = system.client.get(path)["schedules"]
+            return shown if shown["state"] == "finished" else None
+
+        shown = until(look, "the firing", patience_s=PATIENCE_S, pause_s=0.01)
+        fired_s = time.monotonic() - begun_s
+    finally:
+        system.stop()
+    yield (
+        "a year off with 'every second' under all: start to listening",
+        _ms(listening_s),
+        "2000 ms",
+    )
+    yield "start to the newest instants fired", _ms(fired_s), ""
+    yield "jobs made of them", f"{shown['fired']}", f"{CAUGHT_UP}"
+    yield "instants counted as missed", f"{shown['missed']:,}", ""
 
 
 def crawls(root: Path) -> Iterator[Row]:
@@ -231,26 +150,23 @@ def crawls(root: Path) -> Iterator[Row]:
             "max-runs": str(CRAWLS),
         }
         order = system.client.post("/schedule-job.json", form)["identifier"]
-        while (jobs := _finished(system, order)) is None:
-            time.sleep(1)
+        jobs = until(
+            lambda: _finished(system, order), "all crawls", patience_s=PATIENCE_S, pause_s=1.0
+        )
     finally:
         system.stop()
     late_s = [
         (datetime.fromisoformat(job["started"]) - datetime.fromisoformat(job["planned"])) / SECOND
         for job in jobs
     ]
-    yield (
-        f"{CRAWLS} crawls: planned to the start of the process, p50",
-        _ms(percentile(late_s, 0.5)),
-        "",
-    )
-    yield "planned to the start of the process, max", _ms(max(late_s)), "250 ms"
+    yield f"{CRAWLS} crawls: planned to process, p50", _ms(percentile(late_s, 0.5)), ""
+    yield "planned to process, max", _ms(max(late_s)), "250 ms"
 
 
-def _finished(system: ScrapyDo, order: str) -> list[dict[str, Any]] | None:
+def _finished(system: ScrapyDo, order: str) -> list[dict[str, Any]]:
     jobs = system.client.get(f"/list-schedule-history.json?id={order}&limit=1000")["jobs"]
     ended = [job for job in jobs if job["finished"]]
-    return ended if len(ended) == CRAWLS else None
+    return ended if len(ended) == CRAWLS else []
 
 
 def _ms(seconds: float) -> str:
@@ -258,12 +174,31 @@ def _ms(seconds: float) -> str:
 
 
 def main() -> None:
-    firings = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser(prog="python -m bench.schedules", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer firings, fewer texts")
+    parser.add_argument("--firings", type=int, help="how many firings, 20 a second")
+    parser.add_argument("--only", help="some measurements, separated by commas")
+    options = parser.parse_args()
+    firings = options.firings or (500 if options.quick else 2_000)
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        for rows in (accuracy(root, firings), many(root), together(root), crawls(root)):
-            for what, found, bound in rows:
-                print(f"{what:<60} {found:>10}   {bound and f'bound {bound}'}", flush=True)
+        measures: dict[str, Callable[[], Iterator[Row]]] = {
+            "accuracy": lambda: accuracy(root, firings),
+            "many": lambda: many(root),
+            "together": lambda: together(root),
+            "texts": lambda: texts(100_000 if options.quick else 1_000_000),
+            "year_off": lambda: year_off(root),
+            "crawls": lambda: crawls(root),
+        }
+        for name, measure in measures.items():
+            if options.only is None or name in options.only.split(","):
+                for row in measure():
+                    print(" | ".join(row), file=sys.stderr, flush=True)
+                    rows.append(row)
+    print("| standing orders | found | bound |\n|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":
