@@ -1,21 +1,31 @@
 """Standing orders of a real daemon: real crawls, real kills, a grid that stays."""
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from scrapy_do.core.job import JobRequest
+from scrapy_do.core.schedule import Schedule
+from scrapy_do.store.store import open_store
+from tests.http_client import completed
 from tests.live.running import Running, running, until
 
 pytestmark = pytest.mark.live
 
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 KILLS = 3
+MANY = 1_000
+IDLE_S = 20.0
+SETTLED_S = 1.0
 
 
 @pytest.fixture
@@ -113,3 +123,52 @@ def test_canceled_for_good(daemon: Running) -> None:
     daemon.kill()
     daemon.start()
     assert "CANCELED" == daemon.job(identifier)["status"]
+
+
+def order_many(database: Path) -> None:
+    """Add orders to a database that no daemon uses now; each is due in an hour."""
+    store = open_store(database)
+    now = datetime.now(UTC).replace(microsecond=0)
+    for _ in range(MANY):
+        schedule = Schedule(
+            id=uuid4(),
+            request=JobRequest(project="good", spider="noop"),
+            spec="every hour",
+            zone="UTC",
+            anchor=now,
+            created_at=now,
+            changed_at=now,
+            created_by="ann",
+            next_due=now + HOUR,
+        )
+        completed(store.schedules.add(schedule))
+    store.close()
+
+
+def wake_ups(pid: int) -> int:
+    """Return how often the threads of a process have gone to sleep, and were woken, so far."""
+    lines = [
+        line
+        for status in Path(f"/proc/{pid}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if line.startswith("voluntary_ctxt_switches")
+    ]
+    return sum(int(line.split()[1]) for line in lines)
+
+
+def test_idle(daemon: Running) -> None:
+    """With 1,000 orders that are not due the whole daemon sleeps, and nothing wakes it."""
+    daemon.stop()
+    order_many(daemon.data / "scrapy-do.db")
+    daemon.start()
+    assert MANY == len(daemon.ask(f"/list-schedules.json?limit={MANY}")["schedules"])
+
+    def settled() -> bool:
+        before = wake_ups(daemon.pid)
+        time.sleep(SETTLED_S)
+        return wake_ups(daemon.pid) == before
+
+    until(settled, "the end of the start")
+    before = wake_ups(daemon.pid)
+    time.sleep(IDLE_S)  # this is what is measured
+    assert wake_ups(daemon.pid) - before <= 1
