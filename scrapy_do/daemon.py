@@ -4,7 +4,6 @@ The only module that knows all classes, the wall clock and the reactor. What it 
 stops in the opposite order.
 """
 
-import os
 import platform
 import random
 import socket
@@ -365,15 +364,17 @@ def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
     return reactor
 
 
-def run(config: Config) -> int:
+def run(config: Config, environ: MutableMapping[str, str]) -> int:
     """Run the daemon until it is told to stop; return its exit status.
+
+    `environ` is the environment in which this process was started. What is in it for us
+    alone is taken out.
 
     Raises:
         ConfigError, DataDirectoryInUse, NewerSchema, StoreUnavailable: it cannot start.
     """
     reactor = _reactor()
     use_monotonic_seconds(reactor)
-    environ = dict(os.environ)
     manager = ServiceManager.of(environ)
     sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
     process = OwnProcess(

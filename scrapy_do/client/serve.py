@@ -40,7 +40,9 @@ def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
     from scrapy_do.config import load  # noqa: PLC0415 - the same
 
-    environ = dict(os.environ)
+    # As it was given: a library that is imported below takes sockets out of it.
+    given = dict(os.environ)
+    environ = dict(given)
     if data_dir is not None:
         environ[_PROJECT_STORE] = data_dir
     if listen:
@@ -50,7 +52,7 @@ def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...
         with nullcontext() if config.web.https else _left_out("OpenSSL"):
             from scrapy_do.daemon import run  # noqa: PLC0415 - the same; not for a wrong option
 
-        raise SystemExit(run(config))
+        raise SystemExit(run(config, given))
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.ScrapyDoError as error:

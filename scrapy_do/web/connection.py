@@ -25,7 +25,8 @@ class Limits:
     `headers_s` runs from the first byte of a request, or from the connection. A body must
     bring `body_bytes_per_s` in every window of `body_window_s`. An answer must be taken
     from our buffer (64 KiB) within `stall_s`. `linger_s` is how long a client that is
-    still sending a refused body has for reading why.
+    still sending a refused body has for reading why; `depart_s` is how long a request may
+    take to come in once nothing new is taken.
     """
 
     headers_s: float = 10
@@ -34,6 +35,7 @@ class Limits:
     body_bytes_per_s: int = 1024
     stall_s: float = 60
     linger_s: float = 2
+    depart_s: float = 0.3
     connections: int = 512
     connections_per_address: int = 64
 
@@ -139,6 +141,13 @@ class Channel(http.HTTPChannel):
     def is_waiting(self) -> bool:
         """Whether no request is lost when the connection is closed now."""
         return self.phase in (Phase.HEAD, Phase.IDLE, Phase.CLOSING)
+
+    def depart(self) -> None:
+        """Close: at once between requests, in a moment when the first may be on its way."""
+        if self.phase is Phase.HEAD:
+            self._enter(Phase.HEAD, self.site.limits.depart_s)
+        elif self.is_waiting:
+            self.loseConnection()
 
     def hold_body(self) -> None:
         """Read no more until `admit_body` or `linger`."""

@@ -85,8 +85,7 @@ class Site(http.HTTPFactory):
         """Answer new requests with 503 from now on; finish those that are under way."""
         self.is_draining = True
         for channel in list(self._channels):
-            if channel.is_waiting:
-                channel.loseConnection()
+            channel.depart()
 
     async def emptied(self) -> None:
         """Wait until the last connection is gone."""

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 PROJECTS = Path(__file__).parent.parent / "projects"
 PATIENCE_S = 30.0
 _READY = "listening on "
+_SHOWN = 3000
 
 Found = TypeVar("Found")
 
@@ -62,7 +63,7 @@ class Running:
         """Start, and wait until it listens."""
         self.begin()
         line = self.line()
-        assert _READY in line, self.log.read_text()
+        assert _READY in line, self.log.read_text()[-_SHOWN:]
         self.url = line.rsplit(_READY, 1)[1].strip()
         return self
 

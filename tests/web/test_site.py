@@ -75,6 +75,7 @@ def test_draining(tmp_path: Path) -> None:
     site = site_of(waiting, Faulty(DIALECT), spool_dir=tmp_path)
     client = HttpClient(site)
     idle, busy = client.connect(), client.connect()
+    idle.send(client.raw_request("GET", "/healthz"))
     busy.send(client.raw_request("GET", "/waiting"))
     site.drain()
     assert (True, False) == (idle.is_closed, busy.is_closed)
@@ -92,6 +93,21 @@ def test_draining(tmp_path: Path) -> None:
         answer.json,
         busy.is_closed,
     )
+
+
+def test_draining_spares_who_has_just_connected(tmp_path: Path) -> None:
+    """A request that is on its way is answered; who sends none is disconnected soon."""
+    site = site_of(spool_dir=tmp_path)
+    client = HttpClient(site)
+    speaking, silent = client.connect(), client.connect()
+    site.drain()
+    client.clock.advance(0.2)
+    before = (speaking.is_closed, silent.is_closed)
+    speaking.send(client.raw_request("GET", "/healthz"))
+    client.clock.advance(0.2)
+    assert (False, False) == before
+    assert ([200], True) == ([answer.status for answer in speaking.answers()], speaking.is_closed)
+    assert silent.is_closed
 
 
 def test_emptied(tmp_path: Path) -> None:
