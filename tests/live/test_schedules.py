@@ -125,6 +125,21 @@ def test_canceled_for_good(daemon: Running) -> None:
     assert "CANCELED" == daemon.job(identifier)["status"]
 
 
+def test_the_zone_of_the_machine(tmp_path: Path) -> None:
+    """An order keeps the zone that the machine had when it was given."""
+    with running(tmp_path, options={"TZ": "Asia/Kolkata"}) as daemon:
+        daemon.push("good", tmp_path)
+        old = order(daemon, "every day at 09:30")
+    with running(tmp_path, options={"TZ": "America/New_York"}) as daemon:
+        new = order(daemon, "every day at 09:30")
+        assert old["next-runs"] == shown(daemon, old["identifier"])["next-runs"]
+    assert ("Asia/Kolkata", "America/New_York") == (old["timezone"], new["timezone"])
+    assert ("T09:30:00+05:30", "T09:30:00-0") == (
+        old["next-runs"][0][10:],
+        new["next-runs"][0][10:21],
+    )
+
+
 def order_many(database: Path) -> None:
     """Add orders to a database that no daemon uses now; each is due in an hour."""
     store = open_store(database)
