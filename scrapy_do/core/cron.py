@@ -50,7 +50,9 @@ def _days_by_length() -> Mapping[int, tuple[date, ...]]:
         weekday, length = monthrange(year, month)
         months[length, weekday] = date(year, month, 1)
     return {
-        length: tuple(months[length, weekday] + n * DAY for weekday, n in product(range(7), range(length)))
+        length: tuple(
+            months[length, weekday] + n * DAY for weekday, n in product(range(7), range(length))
+        )
         for length in (28, 29, 30, 31)
     }
 
