@@ -33,6 +33,7 @@ __all__ = [
     "ProjectInUse",
     "ProjectNotFound",
     "ScheduleNotFound",
+    "ScheduleOver",
     "ScrapyDoError",
     "ShuttingDown",
     "SpiderInUse",
@@ -217,6 +218,13 @@ class JobNotActive(Conflict):
 
     def __init__(self, job_id: object) -> None:
         super().__init__(f"Job {job_id} is not active")
+
+
+class ScheduleOver(Conflict):
+    """The schedule is in a state that does not allow what was asked."""
+
+    def __init__(self, schedule_id: object, state: str) -> None:
+        super().__init__(f"Schedule {schedule_id} does not allow this: its state is {state}")
 
 
 class InvalidTransition(Conflict):

@@ -132,6 +132,8 @@ _REQUEST_FIELDS = {
 
 def _edited_request(params: Params, standing: JobRequest) -> JobRequest:
     """Read what a standing order should run from now on; what is not said stays."""
+    if params.optional_text("project") not in {None, standing.project}:
+        raise BadArgument("project", "of a standing order cannot be changed; give a new order")
     named = {"project": (standing.project,), "spider": (standing.spider,)}
     read = job_request(Params({**named, **params.fields}))
     said = {
@@ -223,6 +225,11 @@ def schedule_json(outlook: Outlook) -> dict[str, Any]:
         "settings": dict(request.settings),
         "tags": list(request.tags),
         "priority": request.priority,
+        "timeout": request.timeout_s,
+        "stall-timeout": request.stall_timeout_s,
+        "memory-limit": request.memory_limit_bytes,
+        "retries": request.retries,
+        "retry-delay": request.retry_delay_s,
         "created": iso(schedule.created_at),
         "created-by": schedule.created_by,
         "changed": iso(schedule.changed_at),

@@ -195,9 +195,10 @@ class Scheduler:
             return self._failed(schedule, error, now)
         if decision.missed is not None:
             self._log.warn(
-                "{count} planned instants were missed",
+                "{count} planned instants of schedule {schedule} were missed",
                 count=decision.missed.count,
                 schedule=str(schedule.id),
+                project=schedule.request.project,
             )
         return Firing(
             before=schedule,
@@ -211,7 +212,7 @@ class Scheduler:
         """Put a schedule aside."""
         problem = str(error) or type(error).__name__
         self._log.error(
-            "a schedule cannot be planned: {problem}",
+            "schedule {schedule} of {project} cannot be planned: {problem}",
             problem=problem,
             schedule=str(schedule.id),
             project=schedule.request.project,

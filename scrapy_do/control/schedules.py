@@ -36,7 +36,14 @@ from scrapy_do.core.schedule import (
     ScheduleState,
 )
 from scrapy_do.core.when import Now, normal
-from scrapy_do.errors import BadArgument, Invalid, JobNotActive, SpiderNotFound, StaleJob
+from scrapy_do.errors import (
+    BadArgument,
+    Invalid,
+    JobNotActive,
+    ScheduleOver,
+    SpiderNotFound,
+    StaleJob,
+)
 from scrapy_do.store.store import Store
 
 __all__ = ["History", "Order", "Outlook", "Preview", "ScheduleOperations"]
@@ -181,14 +188,17 @@ class ScheduleOperations:
             ended = replace(gone.schedule, state=state, next_due=None, drawn=None, changed_at=now)
             return replace(gone, schedule=ended)
 
-        return await self._change(schedule_id, _STANDING, change)
+        try:
+            return await self._change(schedule_id, _STANDING, change)
+        except ScheduleOver as error:
+            raise JobNotActive(schedule_id) from error
 
     async def pause(self, schedule_id: UUID, *, note: str | None = None) -> Schedule:
         """Stop planning until it is resumed; a note says why.
 
         Raises:
             ScheduleNotFound: there is none.
-            JobNotActive: it has ended.
+            ScheduleOver: its state does not allow it.
             BadArgument: the note is too long.
         """
         check_note(note or "")
@@ -212,7 +222,7 @@ class ScheduleOperations:
 
         Raises:
             ScheduleNotFound: there is none.
-            JobNotActive: it has ended.
+            ScheduleOver: its state does not allow it.
             BadArgument: it has no planned instant left.
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is still gone.
         """
@@ -236,7 +246,7 @@ class ScheduleOperations:
 
         Raises:
             ScheduleNotFound: there is none.
-            JobNotActive: it was canceled.
+            ScheduleOver: it was canceled.
             BadWhen, BadArgument: what it should become cannot be kept.
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
         """
@@ -317,7 +327,7 @@ class ScheduleOperations:
         for _ in range(TRIES):
             before = await self._store.schedules.get(schedule_id)
             if before.state not in states:
-                raise JobNotActive(schedule_id)
+                raise ScheduleOver(schedule_id, before.state)
             after = change(before, whole_ms(self._now()))
             try:
                 stored = await self._store.schedules.save(

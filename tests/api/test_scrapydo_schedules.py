@@ -214,6 +214,11 @@ def test_list(world: SchedulingWorld, client: HttpClient) -> None:
         "settings": {},
         "tags": ["x"],
         "priority": 2,
+        "timeout": None,
+        "stall-timeout": None,
+        "memory-limit": None,
+        "retries": 0,
+        "retry-delay": 0.0,
         "created": at(0).timestamp(),
         "created-by": shown["created-by"],
         "changed": at(0).replace(hour=10, minute=30, second=0).timestamp(),
@@ -330,10 +335,41 @@ def test_update_request(client: HttpClient) -> None:
         "setting": ["LOG_LEVEL=INFO"],
         "tag": ["y", "z"],
         "description": "new",
+        "timeout": "60",
+        "stall-timeout": "30",
+        "memory-limit": "1000000",
+        "retries": "2",
+        "retry-delay": "5",
     }
     after = ok(client.post("/update-schedule.json", form=form))
     assert ("toscrape-xpath", {"b": "2"}, {"LOG_LEVEL": "INFO"}, ["y", "z"], "new") == tuple(
         after[name] for name in ("spider", "arguments", "settings", "tags", "description")
+    )
+    assert (60, 30, 1_000_000, 2, 5) == tuple(
+        after[name]
+        for name in ("timeout", "stall-timeout", "memory-limit", "retries", "retry-delay")
+    )
+
+
+def test_update_of_the_project(client: HttpClient) -> None:
+    """An order stays with its project, and who wants another is told so."""
+    identifier = give(client)
+    form = {"id": identifier, "project": "quotesbot", "note": "why"}
+    assert "why" == ok(client.post("/update-schedule.json", form=form))["note"]
+    message = refusal(client.post("/update-schedule.json", form={**form, "project": "other"}))
+    assert "project: of a standing order cannot be changed; give a new order" == message
+
+
+def test_not_in_this_state(client: HttpClient) -> None:
+    """What a state does not allow is refused with the state; the original's call in its words."""
+    identifier = give(client)
+    ok(client.post("/cancel-job.json", form={"id": identifier}))
+    for act in ("pause", "resume", "update"):
+        assert f"Schedule {identifier} does not allow this: its state is canceled" == refusal(
+            client.post(f"/{act}-schedule.json", form={"id": identifier})
+        )
+    assert f"Job {identifier} is not active" == refusal(
+        client.post("/cancel-job.json", form={"id": identifier})
     )
 
 

@@ -445,7 +445,7 @@ def test_zone_gone(world: SchedulingWorld, warnings: list[str]) -> None:
     assert (ScheduleState.ERROR, None) == (after.state, after.next_due)
     assert "Mars/Base" in after.error
     assert [at(60)] == world.planned(well)
-    assert ["a schedule cannot be planned: {problem}"] == warnings
+    assert ["schedule {schedule} of {project} cannot be planned: {problem}"] == warnings
 
 
 def test_zone_gone_at_start(world: SchedulingWorld) -> None:

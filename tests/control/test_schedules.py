@@ -28,7 +28,7 @@ from scrapy_do.core.schedule import (
 from scrapy_do.errors import (
     BadArgument,
     BadWhen,
-    JobNotActive,
+    Conflict,
     ProjectNotFound,
     ScheduleNotFound,
     SpiderNotFound,
@@ -267,8 +267,12 @@ def test_canceled_is_over(world: SchedulingWorld, act: str) -> None:
             schedule.id, schedule.request, Order(when="every minute")
         ),
     }
-    with pytest.raises(JobNotActive, match=f"^Job {schedule.id} is not active$"):
+    message = f"Schedule {schedule.id} does not allow this: its state is canceled"
+    if act == "cancel":
+        message = f"Job {schedule.id} is not active"
+    with pytest.raises(Conflict) as refused:
         world.do(acts[act]())
+    assert message == str(refused.value)
 
 
 def test_unfired_at_the_end(world: SchedulingWorld) -> None:
