@@ -22,8 +22,8 @@ class Capture:
     """Collects records and flushes them about once a second.
 
     When the file cannot be written, records are held up to a limit and then dropped; the
-    first failure is logged. `next_number` is the number of the next record, `taken_bytes` the
-    size of those taken, `dropped` how many were lost.
+    first failure is logged. The file is not touched before the first record. `taken_bytes` is
+    the size of the records taken, `dropped` how many were lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class Capture:
         self._failed = False
         self.dropped = 0
         self.taken_bytes = 0
-        self.next_number = self._first_number()
+        self._next_number: int | None = None
 
     def append(self, record: Mapping[str, Any]) -> int | None:
         """Take a record; return its number, or None if it cannot be written."""
@@ -45,8 +45,8 @@ class Capture:
             self.dropped += 1
             self._complain(error)
             return None
-        number = self.next_number
-        self.next_number += 1
+        number = self._first_number() if self._next_number is None else self._next_number
+        self._next_number = number + 1
         self.taken_bytes += len(line)
         late = time.monotonic() - self._flushed_s >= _FLUSH_INTERVAL_S
         # A file that failed is tried again by time only, or a full disk would slow the crawl.

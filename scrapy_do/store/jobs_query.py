@@ -19,6 +19,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    bindparam,
     exists,
     false,
     func,
@@ -228,11 +229,37 @@ def _of_queue(*states: StateName) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+# These are asked with every change of a job. Making a statement takes longer than running
+# it, so they are made once.
+_ACTIVE = JOB_ROWS.where(
+    *_of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
+).order_by(_jobs.c.created_ms, _jobs.c.sequence)
+_DUE = (
+    *_of_queue(StateName.PENDING),
+    _jobs.c.not_before_ms.is_(None) | (_jobs.c.not_before_ms <= bindparam("now_ms")),
+)
+_WAITING_PROJECTS = select(tables.projects.c.id, tables.projects.c.name).where(
+    tables.projects.c.name.not_in(bindparam("full", expanding=True)),
+    exists(select(_jobs.c.id).where(*_DUE, _jobs.c.project_id == tables.projects.c.id)),
+)
+_FIRST_OF_PROJECT = (
+    select(_jobs.c.sequence)
+    .where(
+        *_DUE,
+        _jobs.c.project_id == bindparam("project"),
+        _jobs.c.spider_number.not_in(bindparam("full", expanding=True)),
+    )
+    .order_by(_jobs.c.priority.desc(), _jobs.c.created_ms, _jobs.c.spider_number, _jobs.c.number)
+    .limit(bindparam("most"))
+)
+_NEXT_NOT_BEFORE = select(func.min(_jobs.c.not_before_ms)).where(
+    _jobs.c.not_before_ms.is_not(None), _jobs.c.not_before_ms > bindparam("now_ms")
+)
+
+
 def active_jobs(connection: Connection) -> list[Job]:
     """The jobs that our controller has in hand, oldest first."""
-    rows = JOB_ROWS.where(*_of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING))
-    rows = rows.order_by(_jobs.c.created_ms, _jobs.c.sequence)
-    return [job_of(row) for row in connection.execute(rows)]
+    return [job_of(row) for row in connection.execute(_ACTIVE)]
 
 
 def pending_jobs(
@@ -243,29 +270,14 @@ def pending_jobs(
     full_spiders: Iterable[tuple[str, str]],
 ) -> list[Job]:
     """Of each project the first due jobs that our controller could claim."""
-    due = (
-        *_of_queue(StateName.PENDING),
-        _jobs.c.not_before_ms.is_(None) | (_jobs.c.not_before_ms <= ms_of(now)),
-    )
-    projects = tables.projects
-    waiting = connection.execute(
-        select(projects.c.id, projects.c.name).where(
-            projects.c.name.not_in(list(full_projects)),
-            exists(select(_jobs.c.id).where(*due, _jobs.c.project_id == projects.c.id)),
-        )
-    ).all()
+    moment = {"now_ms": ms_of(now)}
+    waiting = connection.execute(_WAITING_PROJECTS, {**moment, "full": list(full_projects)}).all()
     first: list[int] = []
     for project in waiting:
         full = [spider for name, spider in full_spiders if name == project.name]
-        query = select(_jobs.c.sequence).where(*due, _jobs.c.project_id == project.id)
-        if full:
-            query = query.where(
-                _jobs.c.spider_number.not_in(_numbers(connection, project.id, full))
-            )
-        query = query.order_by(
-            _jobs.c.priority.desc(), _jobs.c.created_ms, _jobs.c.spider_number, _jobs.c.number
-        )
-        first.extend(connection.execute(query.limit(per_project)).scalars())
+        numbers = _numbers(connection, project.id, full) if full else ()
+        asked = {**moment, "project": project.id, "full": list(numbers), "most": per_project}
+        first.extend(connection.execute(_FIRST_OF_PROJECT, asked).scalars())
     found = read_jobs(connection, _jobs.c.sequence, first)
     return sorted(found, key=lambda job: (-job.request.priority, job.created_at, job.key))
 
@@ -283,11 +295,7 @@ def _numbers(connection: Connection, project_id: int, names: Sequence[str]) -> l
 
 def next_not_before(connection: Connection, now: datetime) -> datetime | None:
     """The next instant at which a job that waits for a time becomes due."""
-    ms = connection.execute(
-        select(func.min(_jobs.c.not_before_ms)).where(
-            _jobs.c.not_before_ms.is_not(None), _jobs.c.not_before_ms > ms_of(now)
-        )
-    ).scalar()
+    ms = connection.execute(_NEXT_NOT_BEFORE, {"now_ms": ms_of(now)}).scalar()
     return None if ms is None else instant_of(ms)
 
 
