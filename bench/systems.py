@@ -6,6 +6,7 @@ run spiders, and ended with everything it has started.
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -117,7 +118,7 @@ class _Process:
         root.mkdir(exist_ok=True)
         with self._said.open("w") as said, root.with_suffix(".log").open("a") as log:
             self._process = self.group.spawn(
-                words, cwd=root, env={**os.environ, **environment}, stdout=said, stderr=log
+                words, cwd=root, env={**_environment(), **environment}, stdout=said, stderr=log
             )
 
     def first_line(self) -> str:
@@ -321,7 +322,7 @@ class ScrapyCrawl:
             thread.start()
 
     def push(self) -> None:
-        """Nothing has to be pushed: it is run where it lies."""
+        shutil.copytree(packing.SOURCE, self.root / "project")
 
     def run(self, spider: str, told: Mapping[str, Any]) -> str:
         job = uuid4().hex
@@ -352,11 +353,16 @@ class ScrapyCrawl:
             words = [str(self._python), "-m", "scrapy", "crawl", spider, "-a"]
             with (self.root / job).open("w") as log:
                 process = self.group.spawn(
-                    [*words, f"payload={json.dumps(told)}"], cwd=packing.SOURCE,
-                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                    [*words, f"payload={json.dumps(told)}"], cwd=self.root / "project",
+                    env=_environment(),
                     stdout=subprocess.DEVNULL, stderr=log,
                 )  # fmt: skip
                 self._finished[job] = process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, without what would make interpreters behave unusually."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _free_port() -> int:
