@@ -23,7 +23,8 @@ from tests.control.scheduling import SchedulingWorld
 from tests.factories import START
 from tests.http_client import HttpClient
 
-PAGE = (Path(__file__).parent.parent / "docs" / "schedules.md").read_text()
+TOP = Path(__file__).parent.parent
+PAGE = (TOP / "docs" / "schedules.md").read_text()
 
 
 def table(heading: str) -> list[list[str]]:
@@ -183,3 +184,28 @@ def test_every_route_is_listed(world: SchedulingWorld) -> None:
 def test_every_state_is_listed() -> None:
     """The reference has all states."""
     assert sorted(ScheduleState) == sorted(row[0] for row in table("| State | Meaning |"))
+
+
+# --- promises ----------------------------------------------------------------------------------
+
+
+def checks() -> list[str]:
+    return re.findall(r"`(\S+::\S+)`", PAGE.split("## How each promise is checked")[1])
+
+
+@pytest.mark.parametrize("check", checks())
+def test_every_promise_is_checked(check: str) -> None:
+    """What is named as checking a promise is there."""
+    where, name = check.split("::")
+    path = Path("bench", where.split(".")[1]).with_suffix(".py")
+    if where.endswith(".py"):
+        path = Path("tests", where)
+    code = (TOP / path).read_text()
+    assert re.search(rf"^ *(async )?def {name}\(|^{name} = ", code, re.MULTILINE)
+
+
+def test_every_promise_has_a_check() -> None:
+    """No row is without one."""
+    rows = table("| Promise | Checked by |")
+    assert len(rows) > 20
+    assert [] == [promise for promise, checked in rows if "::" not in checked]
