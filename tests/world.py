@@ -126,7 +126,7 @@ class World:
             archives=self.archives,
             spider_data=self.spider_data,
             limits=ArchiveLimits(),
-            list_spiders=self._list_spiders,
+            list_spiders=self.list_spiders,
             events=self.events,
             now=self.now,
             in_thread=inline,
@@ -170,7 +170,7 @@ class World:
             ),
         )
 
-    async def _list_spiders(
+    async def list_spiders(
         self, *, project: str, project_dir: Path, settings_module: str
     ) -> tuple[str, ...]:
         """Give what `spider_lists` says of the project."""

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from twisted.internet.defer import DeferredLock
+
 from scrapy_do.control.background import InThread, background
 from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
 from scrapy_do.core.job import is_active
@@ -66,6 +68,8 @@ class ProjectOperations:
         self._now = now
         self._in_thread = in_thread
         self._pushing: Counter[str] = Counter()
+        # Between an archive's arrival in the store and its mark in `_pushing` no sweep may look.
+        self._arriving = DeferredLock()
         self._removed: set[str] = set()
         events.subscribe(self._look)
 
@@ -92,13 +96,22 @@ class ProjectOperations:
             check_name(label, "version")
         listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
         name = check_name(listing.project if project is None else project, "project")
-        archive = await self._in_thread(lambda: self._archives.put(upload))
-        self._pushing[archive.digest] += 1
+        archive = await self._keep(upload)
         try:
             return await self._accept(name, label, archive, listing, by=by, force=force)
         finally:
             self._pushing[archive.digest] -= 1
             await self.sweep_archives(archive.digest)
+
+    async def _keep(self, upload: Path) -> ArchiveRef:
+        """Move an upload into the store, marked so that no sweep takes it away."""
+        await self._arriving.acquire()
+        try:
+            archive = await self._in_thread(lambda: self._archives.put(upload))
+            self._pushing[archive.digest] += 1
+        finally:
+            self._arriving.release()
+        return archive
 
     async def _accept(
         self,
@@ -231,7 +244,12 @@ class ProjectOperations:
 
     async def sweep_archives(self, *digests: str) -> None:
         """Delete the archives (these, or all) that no version needs any more."""
-        in_use = set(await self._store.projects.archives_in_use()) | set(+self._pushing)
-        stored = set(digests) or set(await self._in_thread(self._archives.digests))
-        for digest in stored - in_use:
-            await self._in_thread(lambda digest=digest: self._archives.delete(digest))  # type: ignore[misc]  # bound now
+        await self._arriving.acquire()
+        try:
+            stored = set(digests) or set(await self._in_thread(self._archives.digests))
+            pushing = set(+self._pushing)
+            in_use = await self._store.projects.archives_in_use()
+            for digest in stored - pushing - in_use:
+                await self._in_thread(lambda digest=digest: self._archives.delete(digest))  # type: ignore[misc]  # bound now
+        finally:
+            self._arriving.release()
