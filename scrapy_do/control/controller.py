@@ -232,10 +232,16 @@ class Controller:
         saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
         if len(saved) < len(moves):
             self.wake()
+        over = []
         for job, event in moves:
             new = saved.get(job.id)
             if new is not None:
-                await self._follow(new, event)
+                self._follow(new, event)
+                if isinstance(event, Exited | Lost | Fenced):
+                    over.append(job.id)
+        # Last, as the disk may refuse it: everybody has heard of everything by then.
+        for job_id in over:
+            await self._drop(job_id)
 
     def _advanced(self, job: Job, event: _Event, now: datetime) -> tuple[Job, Job] | None:
         try:
@@ -245,14 +251,13 @@ class Controller:
             self._log.failure("an event of job {job} was refused", job=str(job.id))
             return None
 
-    async def _follow(self, job: Job, event: _Event) -> None:
+    def _follow(self, job: Job, event: _Event) -> None:
         match event:
             case Claimed():
                 self._launching.add(job.id)
                 background(self._launch(job), f"the launch of job {job.id}")
             case Exited() | Lost() | Fenced():
                 self._log.info("job {job} is over: {state}", job=str(job.id), state=job.state)
-                await self._drop(job.id)
             case Limit() | Shutdown():
                 pass  # the next pass tells the crawl
             case Started():
@@ -324,11 +329,12 @@ class Controller:
             held.crawl.kill()
 
     async def _drop(self, job_id: UUID) -> None:
-        """Let go of a run that is over, with its directory."""
-        held = self._held.pop(job_id, None)
+        """Let go of a run that is over, with its directory; if that fails, it is done again."""
+        held = self._held.get(job_id)
         self._progress.forget(job_id)
         if held is not None:
             await self._workspace.discard(job_id, held.live.attempt)
+            self._held.pop(job_id, None)
 
     async def _forget_strangers(self, view: View) -> None:
         """Let go of ended runs that belong to no unfinished job."""

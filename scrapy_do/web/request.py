@@ -30,6 +30,10 @@ from scrapy_do.web.upload import Form
 _log = Logger()
 
 
+RETRY_AFTER_S = b"5"
+"""How long to wait before asking again what was answered with 503."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """A request before its body. `length_bytes` None: chunked, so not known yet.
@@ -269,6 +273,8 @@ class Request(http.Request):
             headers.setRawHeaders(b"Content-Type", [answer.content_type.encode()])
         for name, value in answer.headers:
             headers.addRawHeader(name.encode(), value.encode())
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.setRawHeaders(b"Retry-After", [RETRY_AFTER_S])
         length = len(answer.body) if isinstance(answer, Response) else answer.length_bytes
         if length is not None and answer.status not in http.NO_BODY_CODES:
             headers.setRawHeaders(b"Content-Length", [str(length).encode()])

@@ -1,5 +1,6 @@
 """Daemons for the tests of faults, each on a copy of one prepared data directory."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.faults.life import Life
+
+SWEEP = os.environ.get("FAULTS") == "sweep"
+"""Whether everything runs, not only the sample."""
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +29,22 @@ class Lives:
         self._pushed = pushed
         self._made: list[Life] = []
 
-    def __call__(self, **options: Any) -> Life:
-        """Return a running daemon; options of the configuration by SECTION_OPTION."""
+    def __call__(self, *wrapper: str, **options: Any) -> Life:
+        """Return a running daemon; options of the configuration by SECTION_OPTION.
+
+        `wrapper` is a command that runs the daemon in its own place.
+        """
+        return self.made(*wrapper, **options).inherit(self._pushed)
+
+    def made(self, *wrapper: str, **options: Any) -> Life:
+        """Return a daemon that does not run yet, and has no data directory."""
         named = {f"SCRAPY_DO_{name.upper()}": str(value) for name, value in options.items()}
-        life = Life(self._root / f"life-{len(self._made)}", named)
+        life = Life(self._root / f"life-{len(self._made)}", named, wrapper=wrapper)
         self._made.append(life)
+        return life
+
+    def inherit(self, life: Life) -> Life:
+        """Start a daemon on a copy of the prepared directory."""
         return life.inherit(self._pushed)
 
     def end(self) -> None:

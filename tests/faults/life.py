@@ -65,7 +65,7 @@ class Life(Running):
 
     def inherit(self, data: Path) -> Self:
         """Start on a copy of a data directory."""
-        shutil.copytree(data, self.data)
+        shutil.copytree(data, self.data, dirs_exist_ok=True)
         return self.start()
 
     def schedule(self, spider: str = "marker", **what: Any) -> Asked:

@@ -40,6 +40,7 @@ class Running:
         *,
         options: Mapping[str, str] | None = None,
         words: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
         listen: str = "127.0.0.1:0",
     ) -> None:
         self.data = root / "data"
@@ -47,6 +48,7 @@ class Running:
         self.url = ""
         self._listen = listen
         self._words = words
+        self._wrapper = wrapper
         self._options = dict(options or {})
         self._process: subprocess.Popen[str] | None = None
 
@@ -74,7 +76,7 @@ class Running:
         clean = {name: text for name, text in os.environ.items() if "SCRAPY_DO" not in name}
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [*words, "--listen", self._listen, *self._words],
+                [*self._wrapper, *words, "--listen", self._listen, *self._words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
