@@ -4,6 +4,7 @@ The only module that knows all classes, the wall clock and the reactor. What it 
 stops in the opposite order.
 """
 
+import gc
 import platform
 import random
 import socket
@@ -385,6 +386,7 @@ def run(config: Config, environ: MutableMapping[str, str]) -> int:
     )
     # Only now is it certain that there is something to log, not one sentence to be printed.
     _begin_logging(config)
+    gc.freeze()  # what there is by now stays: collections, which stop everything, can skip it
     return process.run(sockets)
 
 
