@@ -8,7 +8,7 @@ from scrapy_do.core.when import When, normal
 from scrapy_do.errors import BadArgument
 
 LONGEST_NOTE = 1000
-LONGEST_JITTER_S = 86_400.0
+LONGEST_JITTER_S = 86_400
 
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ def check_order(order: Order, now: datetime) -> None:
     if policies.catchup_window_s is not None and policies.catchup_window_s < 0:
         raise BadArgument("catchup-window", "must be at least 0 seconds")
     if not 0 <= policies.jitter_s <= LONGEST_JITTER_S:
-        raise BadArgument("jitter", f"must be from 0 to {LONGEST_JITTER_S:.0f} seconds")
+        raise BadArgument("jitter", f"must be from 0 to {LONGEST_JITTER_S} seconds")
     if policies.max_runs is not None and policies.max_runs < 1:
         raise BadArgument("max-runs", "must be at least 1")
     if policies.until is not None and not now < policies.until < LATEST:
