@@ -1,7 +1,7 @@
 """Daemons for the tests of faults, each on a copy of one prepared data directory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,12 @@ class Lives:
         """
         return self.made(*wrapper, **options).inherit(self._pushed)
 
-    def made(self, *wrapper: str, **options: Any) -> Life:
+    def made(
+        self, *wrapper: str, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> Life:
         """Return a daemon that does not run yet, and has no data directory."""
         named = {f"SCRAPY_DO_{name.upper()}": str(value) for name, value in options.items()}
+        named |= environment or {}
         life = Life(self._root / f"life-{len(self._made)}", named, wrapper=wrapper)
         self._made.append(life)
         return life

@@ -198,6 +198,7 @@ def test_no_descriptors(lives: Lives) -> None:
     relieved_s = time.monotonic()
 
     assert alive
+    assert "Too many open files" in life.log.read_text()
     until(lambda: life.call("/healthz")[0] == 200, "an answer")
     assert [life.finished(job)["status"] for job in jobs] == [
         *("SUCCESSFUL", "FAILED", "FAILED", "SUCCESSFUL")
