@@ -66,9 +66,7 @@ class StatusOperations:
     async def status(self) -> Status:
         """The daemon and its jobs now."""
         now = self._now()
-        counters = await self._store.jobs.counters()
-        states = await self._store.jobs.counts_by_state()
-        projects = await self._store.projects.all()
+        held = await self._store.overview()
         load = await self._in_thread(self._load)
         return Status(
             now=now,
@@ -76,18 +74,18 @@ class StatusOperations:
             hostname=self._hostname,
             memory_mib=load.memory_bytes / 2**20,
             cpu_percent=load.cpu_percent,
-            jobs_run=counters.run,
-            jobs_successful=counters.successful,
-            jobs_failed=counters.failed + counters.lost,
-            jobs_canceled=counters.canceled,
-            pending=states.get(StateName.PENDING, 0),
+            jobs_run=held.ended.run,
+            jobs_successful=held.ended.successful,
+            jobs_failed=held.ended.failed + held.ended.lost,
+            jobs_canceled=held.ended.canceled,
+            pending=held.jobs.get(StateName.PENDING, 0),
             running=sum(
-                states.get(name, 0)
+                held.jobs.get(name, 0)
                 for name in (StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
             ),
-            scheduled=await self._store.schedules.count_standing(),
-            projects=sum(1 for project in projects if project.current is not None),
-            spiders=sum(len(project.current.spiders) for project in projects if project.current),
+            scheduled=held.standing,
+            projects=held.projects,
+            spiders=held.spiders,
             slots=self._slots,
             scheduler_lag_s=self._scheduler_lag_s(),
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Job, JobKey, NewJob, Progress, is_active
@@ -19,7 +19,6 @@ from scrapy_do.store.changes import (
     jobs_by_id,
     update_jobs,
 )
-from scrapy_do.store.counters import JobCounters, read_counters
 from scrapy_do.store.database import Database
 from scrapy_do.store.job_keys import keys_after
 from scrapy_do.store.job_rows import JOB_ROWS, job_of, progress_values
@@ -32,6 +31,7 @@ from scrapy_do.store.jobs_query import (
     prunable_jobs,
     take_next,
 )
+from scrapy_do.store.overview import jobs_by_state
 
 Change = Callable[[Job], Job]
 
@@ -117,20 +117,7 @@ class Jobs:
 
     async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
         """How many jobs are in each state that has any."""
-        table = tables.job_counts
-        query = select(table.c.state, func.sum(table.c.jobs)).group_by(table.c.state)
-        if project_id is not None:
-            query = query.where(table.c.project_id == project_id)
-
-        def work(connection: Connection) -> dict[StateName, int]:
-            rows = connection.execute(query)
-            return {StateName(state): int(count) for state, count in rows if count}
-
-        return await self._database.read(work)
-
-    async def counters(self) -> JobCounters:
-        """How many jobs have ended since the store was made."""
-        return await self._database.read(read_counters)
+        return await self._database.read(lambda connection: jobs_by_state(connection, project_id))
 
     async def keys_after(
         self, project: int, *, spider: int | None, after: JobKey | None, limit: int

@@ -105,12 +105,6 @@ class Schedules:
             lambda connection: [schedule_of(row) for row in connection.execute(query)]
         )
 
-    async def count_standing(self) -> int:
-        """How many schedules are active or paused."""
-        standing = [ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value]
-        query = select(func.count()).where(_schedules.c.state.in_(standing))
-        return await self._database.read(lambda connection: connection.execute(query).scalar_one())
-
     async def save(
         self, schedule: Schedule, *, expected: Schedule, events: Sequence[ScheduleEvent] = ()
     ) -> Schedule:

@@ -12,6 +12,7 @@ from scrapy_do.store.frontier import Frontiers
 from scrapy_do.store.jobs import Jobs
 from scrapy_do.store.meta import Meta
 from scrapy_do.store.migrate import migrate
+from scrapy_do.store.overview import Overview, read_overview
 from scrapy_do.store.projects import Projects
 from scrapy_do.store.schedules import Schedules
 
@@ -33,6 +34,10 @@ class Store:
         self.cloud = CloudQueries(database)
         self.collections = Collections(database)
         self.frontiers = Frontiers(database)
+
+    async def overview(self) -> Overview:
+        """What the store holds, in numbers."""
+        return await self._database.read(read_overview)
 
     async def ping(self) -> None:
         """Look whether the database answers and would take a write now.

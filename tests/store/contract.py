@@ -10,13 +10,21 @@ from scrapy_do.core.project import Version
 from scrapy_do.store.store import Store
 from tests.store.contract_filters import FilterContract
 from tests.store.contract_jobs import JobContract
+from tests.store.contract_overview import OverviewContract
 from tests.store.contract_projects import ProjectContract
 from tests.store.contract_queue import QueueContract
 from tests.store.contract_schedules import ScheduleContract
 from tests.store.values import Run, version
 
 
-class StoreContract(ProjectContract, JobContract, QueueContract, ScheduleContract, FilterContract):
+class StoreContract(
+    ProjectContract,
+    JobContract,
+    QueueContract,
+    ScheduleContract,
+    FilterContract,
+    OverviewContract,
+):
     """All of it; `pushed` is the one version of a project."""
 
     @pytest.fixture

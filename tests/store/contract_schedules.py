@@ -74,9 +74,9 @@ class ScheduleContract:
         assert [third, second, first] == run(store.schedules.all())
         assert [second, first] == run(store.schedules.all(project="quotesbot"))
         assert [second] == run(store.schedules.all(states={ScheduleState.PAUSED}))
-        assert 3 == run(store.schedules.count_standing())
+        assert 3 == run(store.overview()).standing
         run(store.schedules.save(replace(first, **_over), expected=first))
-        assert 2 == run(store.schedules.count_standing())
+        assert 2 == run(store.overview()).standing
         run(store.schedules.delete([first.id, third.id]))
         assert [second] == run(store.schedules.all())
 
