@@ -76,8 +76,12 @@ class Daemon(System, Protocol):
         """Kill the daemon itself, and nothing else, without any warning."""
         ...
 
-    def push_large(self, ballast_bytes: int, directory: Path) -> float:
-        """Push the project with much data in it; return the seconds it took."""
+    def pack(self, directory: Path, ballast_bytes: int) -> Path:
+        """Pack the project, with so much data in it, the way that the system wants it."""
+        ...
+
+    def upload(self, archive: Path) -> float:
+        """Push a packed project; return the seconds it took."""
         ...
 
     def fill(self, finished: int) -> str | None:
@@ -181,15 +185,15 @@ class ScrapyDo(_Process):
         )
         self.connect(self.first_line().rsplit(_READY, 1)[1].strip())
 
-    def push(self) -> None:
-        self.push_large(0, self.root)
+    def pack(self, directory: Path, ballast_bytes: int) -> Path:
+        return packing.pack_zip(directory / f"{packing.PROJECT}.zip", ballast_bytes=ballast_bytes)
 
-    def push_large(self, ballast_bytes: int, directory: Path) -> float:
-        archive = packing.pack_zip(
-            directory / f"{packing.PROJECT}.zip", ballast_bytes=ballast_bytes
-        )
+    def upload(self, archive: Path) -> float:
         url = f"{self.url}/push-project.json"
         return float(traffic("upload", url, "archive", archive)["seconds"])
+
+    def push(self) -> None:
+        self.upload(self.pack(self.root, 0))
 
     def run(self, spider: str, told: Mapping[str, Any]) -> str:
         form = {"project": packing.PROJECT, "spider": spider, "when": "now"}
@@ -253,14 +257,17 @@ class Scrapyd(_Process):
         except OSError:
             return False
 
-    def push(self) -> None:
-        self.push_large(0, self.root)
+    def pack(self, directory: Path, ballast_bytes: int) -> Path:
+        return packing.pack_egg(directory / f"{packing.PROJECT}.egg", ballast_bytes=ballast_bytes)
 
-    def push_large(self, ballast_bytes: int, directory: Path) -> float:
-        egg = packing.pack_egg(directory / f"{packing.PROJECT}.egg", ballast_bytes=ballast_bytes)
+    def upload(self, archive: Path) -> float:
         pairs = [f"project={packing.PROJECT}", f"version={time.time_ns()}"]
-        url = f"{self.url}/addversion.json"
-        return float(traffic("upload", url, "egg", egg, *pairs)["seconds"])
+        return float(
+            traffic("upload", f"{self.url}/addversion.json", "egg", archive, *pairs)["seconds"]
+        )
+
+    def push(self) -> None:
+        self.upload(self.pack(self.root, 0))
 
     def run(self, spider: str, told: Mapping[str, Any]) -> str:
         form = {"project": packing.PROJECT, "spider": spider, "payload": json.dumps(told)}
