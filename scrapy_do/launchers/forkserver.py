@@ -19,6 +19,7 @@ from scrapy_do.wire import MARK, MARK_PLACEHOLDER
 MODULE = "scrapy_do.crawl.warm_parent"
 
 _YOUNG_S = 60.0
+_LEAVING_S = 5.0
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -87,7 +88,8 @@ class _WarmParent:
             raise
         finally:
             theirs.close()
-        Child(services.reactor, process, self._ended)
+        self._services = services
+        self._child = Child(services.reactor, process, self._ended)
 
     def send(self, order: bytes, source: int, sink: int) -> bool:
         """Send an order; return whether there was somebody to take it.
@@ -104,10 +106,13 @@ class _WarmParent:
         return True
 
     async def leave(self) -> None:
-        """Close the socket, which makes it end, and wait for that."""
+        """Close the socket, which makes it end, and wait for that; kill it if it is stuck."""
         self.left = True
         self._socket.close()
+        late = self._services.reactor.callLater(_LEAVING_S, self._child.kill)
         await self.gone
+        if late.active():
+            late.cancel()
 
     def _ended(self, _child: Child) -> None:
         self._socket.close()

@@ -1,6 +1,8 @@
 """Starts interpreters: how, with which arguments and environment, and who reaps them."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +49,12 @@ class Child:
     def let_go(self) -> None:
         """Stop watching; `on_end` is not called any more."""
         self._watch.close()
+
+    def kill(self) -> None:
+        """Kill it; harmless after its end."""
+        if self._watch.descriptor >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._watch.descriptor, signal.SIGKILL)
 
     def _ended(self) -> None:
         containment.reap(self._watch.descriptor)

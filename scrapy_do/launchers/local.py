@@ -147,7 +147,10 @@ class LocalLauncher:
     async def stop(self, *, leave_crawls: bool) -> None:
         """Let go of everything; kill what runs unless it is to be left."""
         self._stopped = True
-        # What is being launched has an outcome that its caller must hear of.
+        # Orders that were given are carried out, or those who should are killed; either way
+        # what is being launched has an outcome soon, of which its caller must hear.
+        for starter in self._starters.values():
+            await starter.stop()
         await DeferredList(list(self._launches))
         crawls = tuple(self._crawls.values())
         for crawl in crawls:
@@ -158,8 +161,6 @@ class LocalLauncher:
         if not leave_crawls:
             await DeferredList([crawl.ended for crawl in crawls])
         self._crawls.clear()
-        for starter in self._starters.values():
-            await starter.stop()
         if self._reports is not None:
             self._reports.close()
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from tests.faults.conftest import Lives
+from tests.faults.conftest import SWEEP, Lives
 from tests.faults.life import Life, connects
 from tests.live.running import processes_of, until
 
@@ -88,6 +88,7 @@ def test_crawls_may_be_left(lives: Lives) -> None:
     assert life.faults() == []
 
 
+@pytest.mark.skipif(not SWEEP, reason="waits for 15 s; runs with make faults")
 def test_a_stop_while_the_database_is_locked(lives: Lives) -> None:
     """What cannot be recorded is not done: the crawls are left to the next daemon, in time."""
     life = lives(crawls_stop_grace="0s")
@@ -104,6 +105,28 @@ def test_a_stop_while_the_database_is_locked(lives: Lives) -> None:
     assert seconds < 22
     assert life.words_of(job) == ["start"]
     assert life.job(job)["status"] == "RUNNING"
+
+
+def test_a_stop_with_a_stuck_fork_server(lives: Lives) -> None:
+    """A fork server that stands still, an order in its queue, does not keep the daemon."""
+    life = lives(crawls_stop_grace="0s")
+    life.finished(life.accepted())
+    (warm,) = life.warm_parents()
+    os.kill(warm, signal.SIGSTOP)
+    job = life.accepted()
+    until((life.run_dir(job) / "order").exists, "the order")
+    life.signal(signal.SIGUSR2)
+    assert "listening on" in life.line()
+    restarted = life.finished(job)["status"]
+    (warm,) = life.warm_parents()
+    os.kill(warm, signal.SIGSTOP)
+
+    status, seconds = _stopped(life, signal.SIGTERM)
+
+    assert restarted == "SUCCESSFUL"
+    assert status == 0
+    assert seconds < 8
+    assert life.start().faults() == []
 
 
 def test_a_stop_during_the_start(lives: Lives) -> None:
@@ -211,7 +234,7 @@ def test_a_call_waits_for_the_next_program(lives: Lives) -> None:
 def test_a_stop_during_a_start_in_place(lives: Lives) -> None:
     """A wish to stop is not lost between two programs, whenever it comes."""
     life = lives()
-    for delay_s in (0.0, 0.05, 0.3, 0.7, 1.0):
+    for delay_s in (0.0, 0.05, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0) if SWEEP else (0.0, 0.3, 0.6):
         if not life.is_running:
             life.start()
         life.signal(signal.SIGUSR2)
@@ -257,7 +280,7 @@ def _first_to_end(processes: "list[subprocess.Popen[str]]") -> "subprocess.Popen
 
 def test_one_of_two_daemons_wins(pushed: Path) -> None:
     """Two daemons that start at once on one directory: one runs, the other says a sentence."""
-    races = 10 if os.environ.get("FAULTS") == "sweep" else 2
+    races = 10 if SWEEP else 2
     for _ in range(races):
         both = [_begun(pushed, "127.0.0.1:0") for _ in range(2)]
         loser = _first_to_end(both)
