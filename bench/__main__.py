@@ -5,7 +5,6 @@ another hour: that is why the others are measured again each time.
 """
 
 import argparse
-import importlib.util
 import os
 import platform
 import statistics
@@ -68,7 +67,7 @@ def main() -> None:
         _circumstances(size, spins, time.monotonic() - begun),
         table(sheet, FIGURES),
         *([_crash_table(crashes)] if crashes else []),
-        *(_more(name, quick=options.quick) for name in MORE if _wanted(name, options.only)),
+        *(_more(name) for name in MORE if _wanted(name, options.only) and not options.quick),
     ]
     text = "\n\n".join(part for part in parts if part)
     print(text)
@@ -133,12 +132,10 @@ def _crash_table(crashes: Mapping[str, Counter[str]]) -> str:
     return "\n".join(lines)
 
 
-def _more(name: str, *, quick: bool) -> str:
-    """What another module of the bench prints."""
-    if importlib.util.find_spec(f"bench.{name}") is None:
-        return ""
+def _more(name: str) -> str:
+    """What another module of the bench prints after its quick look."""
     print(name, file=sys.stderr)
-    words = [sys.executable, "-m", f"bench.{name}", *(["--quick"] if quick else [])]
+    words = [sys.executable, "-m", f"bench.{name}", "--quick"]
     return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 

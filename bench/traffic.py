@@ -81,6 +81,8 @@ def load(url: str, seconds: str, connections: str) -> Mapping[str, float]:
             for key, _ in selector.select(PATIENCE_S):
                 key.data.hear()
     took_s = time.perf_counter() - begun
+    for asker in askers:
+        asker.socket.close()
     latencies_s = [latency for asker in askers for latency in asker.latencies_s]
     return {"per_s": len(latencies_s) / took_s, "p99_s": percentile(latencies_s, 0.99)}
 
@@ -100,6 +102,7 @@ def download(url: str, bytes_per_s: str) -> Mapping[str, float]:
         size += count
         if rate:
             time.sleep(max(0.0, begun + size / rate - time.perf_counter()))
+    connection.close()
     return {"bytes": size, "seconds": time.perf_counter() - begun}
 
 
@@ -128,6 +131,7 @@ def upload(url: str, field: str, file: str, *pairs: str) -> Mapping[str, Any]:
     connection.send(tail)
     answer = connection.getresponse()
     body = answer.read()
+    connection.close()
     if answer.status != http.HTTPStatus.OK or b'"ok"' not in body:
         raise RuntimeError(f"{url}: {answer.status} {body[:300]!r}")
     return {"seconds": time.perf_counter() - begun}
