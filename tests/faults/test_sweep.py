@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import SWEEP
 from tests.faults.history import Asked
 from tests.faults.life import PATIENCE_S, Life, appears, kill
 from tests.faults.points import CRAWL, DAEMON, HOLDER, WARM, Point, all_points, sample
 
 SAMPLE = 72
 SEED = 20261125
-LIVES = 3
-"""Daemons that live and die at the same time, each on a data directory of its own."""
+LAUNCHERS = ("fork", "fork", "spawn")
+"""Of daemons that live and die at the same time, each on a data directory of its own."""
 
 CHECK_EVERY = 25
 ENDS = ("finish", "finish", "finish", "exit", "crash")
@@ -27,8 +28,8 @@ _FILES = ("order", "lock", "started", "result", "exit")
 class Sweep:
     """One life: point after point, and every so often a look at the whole history."""
 
-    def __init__(self, root: Path, seed: int) -> None:
-        self.life = Life(root)
+    def __init__(self, root: Path, seed: int, launcher: str) -> None:
+        self.life = Life(root, {"SCRAPY_DO_CRAWLS_LAUNCHER": launcher})
         self._rng = random.Random(seed)
         self._checked: set[str] = set()
 
@@ -165,12 +166,14 @@ class Sweep:
 
 def swept(root: Path, points: list[Point], seed: int) -> list[str]:
     """Share points out to some lives; return all faults."""
-    with ThreadPoolExecutor(LIVES) as lives:
-        found = lives.map(
-            lambda life: Sweep(root / f"life-{life}", seed + life).run(points[life::LIVES]),
-            range(LIVES),
-        )
-        return [fault for faults in found for fault in faults]
+    number = len(LAUNCHERS)
+
+    def live(place: int) -> list[str]:
+        sweep = Sweep(root / f"life-{place}", seed + place, LAUNCHERS[place])
+        return sweep.run(points[place::number])
+
+    with ThreadPoolExecutor(number) as lives:
+        return [fault for faults in lives.map(live, range(number)) for fault in faults]
 
 
 @pytest.mark.faults
@@ -179,7 +182,7 @@ def test_nothing_is_lost_or_run_twice(tmp_path: Path) -> None:
     """Whoever is killed at whatever step: each acknowledged job ends once, with the truth."""
     seed = int(os.environ.get("FAULTS_SEED", SEED))
     points = all_points()
-    if os.environ.get("FAULTS") == "sweep":
+    if SWEEP:
         random.Random(seed).shuffle(points)
     else:
         points = sample(SAMPLE, seed)
