@@ -60,15 +60,26 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class History:
-    """All that was asked, in order."""
+    """All that was asked, in order; `pushed` says of each version whether it was acknowledged."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
+    pushed: dict[str, bool] = field(default_factory=dict)
 
     def ask(self, **what: Any) -> Asked:
         """Note a call before it is made."""
         asked = Asked(token=f"call-{len(self.asked)}", **what)
         self.asked[asked.token] = asked
         return asked
+
+    def push_faults(self, versions: Sequence[str]) -> list[str]:
+        """Say which pushes cannot be: `versions` are those that the project has."""
+        found = [
+            f"the acknowledged version {version} is lost"
+            for version, is_acknowledged in self.pushed.items()
+            if is_acknowledged and version not in versions
+        ]
+        doubled = {version for version in versions if versions.count(version) > 1}
+        return [*found, *(f"the version {version} is there twice" for version in doubled)]
 
     def faults(
         self,

@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from tests.faults.history import Asked, History, read_marks
-from tests.live.running import Running, processes_of, until
+from tests.live.running import PROJECTS, Running, pack, processes_of, until
 
 PROJECT = "marking"
 PATIENCE_S = 60.0
@@ -26,7 +28,11 @@ class Life(Running):
     """A daemon with the spiders of `tests/projects/marking`, which write down what they do."""
 
     def __init__(self, root: Path, options: Mapping[str, str] | None = None, **more: Any) -> None:
-        quick = {"SCRAPY_DO_CRAWLS_STOP_GRACE": "3s", "SCRAPY_DO_SCRAPY_DO_JOB_SLOTS": "3"}
+        quick = {
+            "SCRAPY_DO_CRAWLS_STOP_GRACE": "3s",
+            "SCRAPY_DO_SCRAPY_DO_JOB_SLOTS": "3",
+            "SCRAPY_DO_RETENTION_VERSIONS_PER_PROJECT": "1000",
+        }
         root.mkdir(exist_ok=True)
         super().__init__(root, options=quick | dict(options or {}), **more)
         self.root = root
@@ -109,6 +115,23 @@ class Life(Running):
         form = {"project": PROJECT, "spider": spider, "when": "now", "arg": arguments, **what}
         return asked, {**form, "description": asked.token}
 
+    def send_push(self) -> "subprocess.Popen[str]":
+        """Push a version that is unlike all before it, and do not wait."""
+        label = f"v{len(self.history.pushed)}"
+        self.history.pushed[label] = False
+        archive = pack(PROJECTS / PROJECT, self.root).rename(self.root / f"{label}.zip")
+        with zipfile.ZipFile(archive, "a") as file:
+            file.writestr(f"marking/{label}.py", f"VERSION = {label!r}\n")
+        words = ["curl", "-s", "-F", f"version={label}", "-F", f"archive=@{archive}"]
+        url = f"{self.url}/push-project.json"
+        return subprocess.Popen([*words, url], stdout=subprocess.PIPE, text=True)
+
+    def finish_push(self, push: "subprocess.Popen[str]") -> None:
+        """Wait for the answer to the last push, which may not come."""
+        said, _ = push.communicate(timeout=PATIENCE_S)
+        label = list(self.history.pushed)[-1]
+        self.history.pushed[label] = said.startswith('{"status": "ok"')
+
     def send_cancel(self, asked: Asked) -> http.client.HTTPConnection:
         """Cancel a job and do not wait for its end."""
         asked.cancel = "unanswered"
@@ -183,8 +206,22 @@ class Life(Running):
         outputs = {job["identifier"]: self.output(job["identifier"]) for job in jobs}
         return [
             *self.history.faults(jobs, read_marks(self.marks), outputs),
+            *self._push_faults(),
             *(f"{job['identifier']} left processes" for job in jobs if self._left(job)),
             *(f"{path} was left behind" for path in self._leftovers()),
+        ]
+
+    def _push_faults(self) -> list[str]:
+        """Compare the versions with the pushes, and with the archives that lie there."""
+        _, answer = self.call(f"/list-versions.json?project={PROJECT}")
+        versions = answer["versions"]
+        stored = {path.stem for path in (self.data / "archives" / "packed").iterdir()}
+        needed = {version["digest"] for version in versions}
+        uploads = list((self.data / "archives" / "incoming").iterdir())
+        return [
+            *self.history.push_faults([version["version"] for version in versions]),
+            *(f"the archive of version {digest} is lost" for digest in needed - stored),
+            *(f"{path} was left behind" for path in uploads),
         ]
 
     def _listed(self, status: str) -> list[dict[str, Any]]:

@@ -31,11 +31,12 @@ STARTUP_MS = range(300, 1500, 25)
 STARTUP_STEP_S = 0.3
 CANCEL_MS = (0, 1, 3, 8, 20, 60, 150, 400)
 STOP_MS = (0, 1, 3, 8, 20, 60, 150, 400)
+PUSH_MS = (20, 50, 80, 120, 160, 200, 250, 300, 400, 600, 900, 1300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """Kill the victims so long after the step. `step` may also be startup, cancel or stop."""
+    """Kill the victims so long after the step. `step` may also be startup, cancel, stop or push."""
 
     victims: tuple[str, ...]
     step: str
@@ -61,6 +62,8 @@ def _points() -> Iterator[Point]:
         yield Point(victims=victims, step="cancel", delay_s=delay_ms / 1000)
     for victims, delay_ms in product(((DAEMON,), (DAEMON, HOLDER), (DAEMON, CRAWL)), STOP_MS):
         yield Point(victims=victims, step="stop", delay_s=delay_ms / 1000)
+    for victims, delay_ms in product(((DAEMON,), (WARM,), (DAEMON, WARM)), PUSH_MS):
+        yield Point(victims=victims, step="push", delay_s=delay_ms / 1000)
 
 
 def sample(number: int, seed: int) -> list[Point]:

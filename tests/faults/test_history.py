@@ -109,3 +109,15 @@ def test_lies_are_found(
     found = history(**done).faults(jobs, marks, {ID: output})
 
     assert fault in "\n".join(found)
+
+
+def test_pushes() -> None:
+    """A version that was acknowledged must be there, once; any other may be."""
+    made = History()
+    made.pushed = {"a": True, "b": False, "c": True}
+
+    assert made.push_faults(["first", "a", "c"]) == []
+    assert made.push_faults(["b", "b", "c"]) == [
+        "the acknowledged version a is lost",
+        "the version b is there twice",
+    ]

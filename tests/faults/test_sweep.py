@@ -60,6 +60,8 @@ class Sweep:
                 self._while_asking(point)
             case "cancel":
                 self._while_cancelling(point)
+            case "push":
+                self._while_pushing(point)
             case "stop":
                 self._while_stopping(point)
             case _:
@@ -111,6 +113,12 @@ class Sweep:
         if not self.life.is_running:
             self.life.start()
         self.life.cancel(asked)
+
+    def _while_pushing(self, point: Point) -> None:
+        push = self.life.send_push()
+        time.sleep(point.delay_s)
+        self._kill(point.victims, None)
+        self.life.finish_push(push)
 
     def _while_stopping(self, point: Point) -> None:
         asked = self._new()
