@@ -88,6 +88,21 @@ def test_crawls_may_be_left(lives: Lives) -> None:
     assert life.faults() == []
 
 
+def test_a_stop_during_a_push(lives: Lives) -> None:
+    """A push that is under way is answered, or nothing is left of it; the stop does not wait."""
+    life = lives()
+    push = life.send_push()
+    time.sleep(0.1)
+
+    status, seconds = _stopped(life, signal.SIGTERM)
+    life.finish_push(push)
+    life.start()
+
+    assert status == 0
+    assert seconds < 8
+    assert life.faults() == []
+
+
 @pytest.mark.skipif(not SWEEP, reason="waits for 15 s; runs with make faults")
 def test_a_stop_while_the_database_is_locked(lives: Lives) -> None:
     """What cannot be recorded is not done: the crawls are left to the next daemon, in time."""
