@@ -44,7 +44,7 @@ def read_marks(file: Path) -> list[Mark]:
 class Asked:
     """A call for a job: what it should do, and what we then did to it.
 
-    `id` is None while no answer has come. `stops` counts plain stops of the daemon while
+    `id` is None while no answer has come; `refused` is the answer that was a refusal. `stops` counts plain stops of the daemon while
     the job was unfinished, each of which may have interrupted a run of it.
     """
 
@@ -52,6 +52,7 @@ class Asked:
     end: str = "finish"
     items: int = 3
     id: str | None = None
+    refused: tuple[int, str] | None = None
     crawl_killed: bool = False
     holder_killed: bool = False
     cancel: str | None = None
@@ -109,6 +110,8 @@ def _acceptance(asked: Asked, jobs: Sequence[Mapping[str, Any]]) -> Iterator[str
     ids = [job["identifier"] for job in jobs]
     if asked.id is not None and asked.id not in ids:
         yield f"the acknowledged job {asked.id} is lost"
+    if asked.refused is not None and ids:
+        yield f"it was refused ({asked.refused}), and is there"
     if len(ids) > 1:
         yield f"one call made {len(ids)} jobs"
 

@@ -81,12 +81,14 @@ class Life(Running):
             status, answer = self.call("/schedule-job.json", **form)
             if status == http.HTTPStatus.OK:
                 asked.id = answer["identifier"]
+            else:
+                asked.refused = status, answer["msg"]
         return asked
 
     def accepted(self, spider: str = "marker", **what: Any) -> str:
         """Ask for a job that must be accepted; return its id."""
         asked = self.schedule(spider, **what)
-        assert asked.id is not None
+        assert asked.id is not None, asked
         return asked.id
 
     def send_schedule(self, **what: Any) -> tuple[Asked, http.client.HTTPConnection]:

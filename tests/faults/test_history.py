@@ -75,6 +75,7 @@ def test_disturbed_but_true(
     [
         ({}, [], [], "", f"call-0: the acknowledged job {ID} is lost"),
         ({}, [job(), job(identifier=OTHER)], RUN, OUTPUT, "call-0: one call made 2 jobs"),
+        ({"refused": (503, "busy")}, [job()], RUN, OUTPUT, "it was refused"),
         ({}, [job()], RUN[:1] + RUN, OUTPUT, "started 2 times"),
         ({}, [job(status="RUNNING")], RUN, OUTPUT, "RUNNING (finished) after"),
         ({}, [job()], RUN[:1], OUTPUT, "SUCCESSFUL (finished) after ['start']"),

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,15 +70,19 @@ class Sweep:
         if not self.life.is_running:
             self.life.start()
 
-    def _new(self) -> Asked:
+    def _new(self, **what: Any) -> Asked:
         """Ask for a short job, now and then with a neighbour before it."""
         if self._rng.random() < 0.3:
             self.life.schedule(seconds=self._rng.uniform(0, 0.3), end=self._rng.choice(ENDS))
-        return self.life.schedule(
-            seconds=self._rng.choice((0, 0, 0.1)),
-            end=self._rng.choice(ENDS),
-            items=self._rng.randrange(4),
-        )
+        short = {
+            "seconds": self._rng.choice((0, 0, 0.1)),
+            "end": self._rng.choice(ENDS),
+            "items": self._rng.randrange(4),
+        }
+        while True:
+            asked = self.life.schedule(**(short | what))
+            if asked.refused is None or asked.refused[0] != 503:
+                return asked
 
     def _at_startup(self, point: Point) -> None:
         self._new()
@@ -101,8 +106,7 @@ class Sweep:
         self._kill(point.victims, asked)
 
     def _while_cancelling(self, point: Point) -> None:
-        asked = self.life.schedule(seconds=20)
-        assert asked.id is not None
+        asked = self._new(seconds=20)
         if self._rng.random() < 0.8:
             self._await(asked, self._rng.choice(_FILES[:3]))
         with ThreadPoolExecutor(1) as other:
@@ -133,7 +137,7 @@ class Sweep:
 
     def _await(self, asked: Asked, step: str) -> None:
         """Wait for a step in the life of a job."""
-        assert asked.id is not None
+        assert asked.id is not None, asked
         run_dir = self.life.run_dir(asked.id)
         if step == "acknowledged":
             return
