@@ -44,8 +44,9 @@ def read_marks(file: Path) -> list[Mark]:
 class Asked:
     """A call for a job: what it should do, and what we then did to it.
 
-    `id` is None while no answer has come; `refused` is the answer that was a refusal. `stops` counts plain stops of the daemon while
-    the job was unfinished, each of which may have interrupted a run of it.
+    `id` is None while no answer has come; `refused` is the answer that was a refusal.
+    `stops` counts plain stops of the daemon while the job was unfinished, each of which may
+    have interrupted a run of it.
     """
 
     token: str
