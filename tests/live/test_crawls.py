@@ -75,10 +75,13 @@ def test_the_launcher_of_a_project(start: Start) -> None:
     """One project is forked and the other has a new interpreter, at the same time."""
     daemon = start("[project:apart]\nlauncher = spawn\n", "good", "apart")
     jobs = {name: daemon.run("sleeper", project=name) for name in ("good", "apart")}
-    for job in jobs.values():
-        daemon.until_status(job, "RUNNING")
+    # A job is RUNNING from its claim on: its process comes a moment later.
+    modules = {
+        name: until(lambda job=job: modules_of(job), f"a process of {name}")  # type: ignore[misc]  # bound now
+        for name, job in jobs.items()
+    }
 
-    assert {name: modules_of(job) for name, job in jobs.items()} == {
+    assert modules == {
         "good": {"scrapy_do.crawl.warm_parent"},
         "apart": {"scrapy_do.crawl.holder"},
     }
