@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TextIO, TypeVar
 
 _PR_SET_CHILD_SUBREAPER = 36
 _END_PAUSE_S = 0.02
+_END_PATIENCE_S = 30.0
 _NUMBERS = itertools.count()
 _JOIN = 'echo $$ >"$0" && exec "$@"'
 
@@ -47,6 +49,8 @@ class Group:
         self._others = frozenset(others)
         self._directory: Path | None = None
         self._is_used = False
+        self._lock = threading.Lock()
+        self._started: set[int] = set()
 
     def spawn(
         self,
@@ -58,12 +62,13 @@ class Group:
         stderr: TextIO,
     ) -> subprocess.Popen[str]:
         """Start a program in the group; otherwise as `subprocess.Popen` does."""
-        if not self._is_used:
-            self._directory = _new_directory()
-            self._is_used = True
+        with self._lock:
+            if not self._is_used:
+                self._directory = _new_directory()
+                self._is_used = True
         if self._directory is not None:
             words = ["sh", "-c", _JOIN, self._directory / "cgroup.procs", *words]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             words,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -72,6 +77,8 @@ class Group:
             stdout=stdout,
             stderr=stderr,
         )
+        self._started.add(process.pid)
+        return process
 
     def pids(self) -> list[int]:
         """The processes that live now."""
@@ -89,17 +96,30 @@ class Group:
 
     def close(self) -> None:
         """Kill whatever is left."""
+        adopted: set[int] = set()
         while left := self.pids():
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                with contextlib.suppress(ChildProcessError):  # somebody else's to wait for
-                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            adopted |= set(left) - self._started
             time.sleep(_END_PAUSE_S)
+        for pid in adopted:
+            with contextlib.suppress(ChildProcessError):  # it has another parent
+                os.waitpid(pid, 0)
         if self._directory is not None:
-            self._directory.rmdir()
+            until(self._is_removed, "the end", patience_s=_END_PATIENCE_S, pause_s=_END_PAUSE_S)
         self._directory = None
         self._is_used = False
+        self._started.clear()
+
+    def _is_removed(self) -> bool:
+        """Whether the group could be removed: the kernel takes a moment to bury the last."""
+        assert self._directory is not None
+        try:
+            self._directory.rmdir()
+        except OSError:
+            return False
+        return True
 
 
 def _new_directory() -> Path | None:
