@@ -34,7 +34,7 @@ test: lint
 	$(BIN)/coverage erase
 	$(MAKE) --jobs=3 --output-sync=target test-still test-live test-faults
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage report --fail-under=95
 else
 test: $(INSTALLED)
 	$(BIN)/pytest $(ARGS)
