@@ -198,7 +198,7 @@ class ProjectOperations:
         version = await self._store.projects.version(name, label)
         for schedule in await self._standing_orders(name):
             if schedule.request.version is None and schedule.request.spider not in version.spiders:
-                raise SpiderInUse(schedule.request.spider, [schedule.id])
+                raise SpiderInUse(schedule.request.spider)
         project = await self._store.projects.set_current(name, label)
         self._events.publish(ProjectChanged(project=name))
         return project
