@@ -175,6 +175,7 @@ class ScrapyDo(_Process):
         options = {
             "SCRAPY_DO_JOB_SLOTS": str(slots),
             "SCRAPY_DO_MAX_ARCHIVE_SIZE": "100MB",
+            "CRAWLS_LOG_SIZE": "1GiB",
             "RETENTION_FINISHED_PER_SPIDER": "0",
         }
         words = [sys.executable, "-m", "scrapy_do", "serve"]
