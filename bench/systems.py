@@ -208,7 +208,8 @@ class ScrapyDo(_Process):
     def has_finished(self, job: str) -> bool:
         state = self.state(job)
         if state in {"FAILED", "CANCELED"}:
-            raise RuntimeError(f"job {job} is {state}")
+            log = self.client.fetch("GET", self.log_path("", job)).decode()
+            raise RuntimeError(f"job {job} is {state}:\n{log[-2000:]}")
         return state == "SUCCESSFUL"
 
     def finished(self) -> int:
