@@ -118,17 +118,24 @@ def _record_start(spec: CrawlSpec, holder: ProcessIdentity, pid: int) -> None:
 
 
 def _crawl(spec: CrawlSpec, holder: int, wait_end: int) -> NoReturn:
-    """Become the crawl: wait for the word to go, put on what was ordered, run the spider."""
+    """Become the crawl: put on what was ordered, wait for the word to go, run the spider."""
     os.setsid()
     processes.die_with_parent(holder)
     processes.close_all_but({STDIN, STDOUT, STDERR, wait_end})
+    status, problem = 1, None
+    try:
+        streams = _prepare(spec)
+    except OSError as error:
+        problem = error
+    # Before the word nothing is written and nothing of the project is touched.
     if os.read(wait_end, 1) != _GO:
         os._exit(_NEVER_RAN)
     os.close(wait_end)
     gc.enable()
-    status = 1
     try:
-        streams = _prepare(spec)
+        if problem is not None:
+            raise problem
+        processes.point(STDOUT, spec.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 
@@ -142,7 +149,6 @@ def _crawl(spec: CrawlSpec, holder: int, wait_end: int) -> NoReturn:
 def _prepare(spec: CrawlSpec) -> Streams:
     processes.set_name(f"crawl {spec.spider}")
     processes.be_the_first_to_go()
-    processes.point(STDOUT, spec.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     streams = set_streams(spec.limits.log_bytes)
     processes.set_environment(
         {

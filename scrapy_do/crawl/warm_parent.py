@@ -20,33 +20,16 @@ need no care; str hashes have the same seed in all crawls of one warm parent.
 
 import contextlib
 import gc
-import importlib
 import os
-import platform
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from functools import cache
-
-from scrapy.settings import default_settings
-from scrapy.utils import versions
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.holder import hold
 from scrapy_do.crawl.list_spiders import answer_request
+from scrapy_do.crawl.warm_up import warm_up
 from scrapy_do.wire import CRAWL_ORDER, FAILED_ANNOUNCEMENT, LISTING_ORDER
-
-WARM = (
-    "scrapy_do.crawl.runner",
-    "scrapy.http",
-    "scrapy.linkextractors",
-    "scrapy.loader",
-    "scrapy.spiders",
-    "twisted.internet.asyncioreactor",
-    "twisted.internet.ssl",
-)
-"""What crawls import besides the components that Scrapy's default settings name."""
 
 _MAX_ORDER_BYTES = 16
 
@@ -68,41 +51,6 @@ def main() -> None:
         _fork(order, received, marker)
         for descriptor in received:
             os.close(descriptor)
-
-
-def warm_up() -> None:
-    """Import what a crawl with Scrapy's default settings imports until its spider opens."""
-    for name in WARM:
-        importlib.import_module(name)
-    for name in sorted(set(_component_modules(vars(default_settings)))):
-        # A component may need a library that is not there; a crawl says so if it matters.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    _remember_versions()
-    if "twisted.internet.reactor" in sys.modules:
-        raise RuntimeError("a component of Scrapy imports the reactor")
-
-
-def _remember_versions() -> None:
-    """Find out once what every crawl logs: it takes a process, and a file to parse per package.
-
-    What is installed does not change under a running interpreter.
-    """
-    platform.platform()
-    versions.version = cache(versions.version)  # type: ignore[attr-defined] # from importlib
-    versions.get_versions(list(default_settings.LOG_VERSIONS))
-
-
-def _component_modules(value: object) -> Iterator[str]:
-    """Yield the modules of all components that a value of the settings names."""
-    match value:
-        case str():
-            if value.startswith("scrapy.") and value.isascii() and " " not in value:
-                yield value.rpartition(".")[0]
-        case dict():
-            for name, component in value.items():
-                yield from _component_modules(name)
-                yield from _component_modules(component)
 
 
 def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
