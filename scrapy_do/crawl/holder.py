@@ -3,11 +3,12 @@
 It outlives the daemon and the warm parent; what it knows is in the run directory. The
 order of its steps is the protocol:
 
-1. take the start-once lock, or go away; also when the order was withdrawn;
-2. fork the crawl, which waits on a pipe;
-3. write `started`, synced: whoever comes later knows whom to look for;
-4. announce, then let the crawl go;
-5. wait for its end, kill whatever it left behind, write `exit`, synced.
+1. fork the process of the crawl, which waits on a pipe and knows nothing yet;
+2. take the start-once lock, or go away; also when the order was withdrawn;
+3. tell the order; the crawl prepares itself, touching nothing of the project;
+4. write `started`, synced: whoever comes later knows whom to look for;
+5. announce, then let the crawl go;
+6. wait for its end, kill whatever it left behind, write `exit`, synced.
 
 Run by `python -m scrapy_do.crawl.holder` or forked by the warm parent; either way the
 order comes as JSON from one descriptor and the announcement leaves by another. Only the
@@ -26,7 +27,7 @@ from typing import NoReturn
 from scrapy_do import run_record
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
-from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
+from scrapy_do.run_record import ExitRecord, Started
 from scrapy_do.wire import (
     FAILED_ANNOUNCEMENT,
     MARK,
@@ -38,28 +39,70 @@ from scrapy_do.wire import (
 )
 
 _MAX_REASON_BYTES = 4000
+_END_OF_ORDER = b"\n"
 _GO = b"g"
 _NEVER_RAN = 70
 
 
-def hold(order: int, announce: int, marker: processes.Marker) -> NoReturn:
+class WaitingCrawl:
+    """The process of a crawl, forked from this one, that waits for its order and for the word.
+
+    It ends by itself when this process does, or when it hears nothing more.
+
+    Raises:
+        OSError: the system refuses a process.
+    """
+
+    def __init__(self, marker: processes.Marker) -> None:
+        gc.disable()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        holder = os.getpid()
+        hears, self.tells = os.pipe()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(hears)
+            os.close(self.tells)
+            raise
+        if self.pid == 0:
+            os.close(self.tells)
+            _crawl(hears, holder, marker)
+        os.close(hears)
+
+    def is_alive(self) -> bool:
+        """Whether it still waits."""
+        return run_record.identity_of(self.pid) is not None
+
+    def tell(self, words: bytes) -> None:
+        """Say something to it; it may be dead already, which shows soon enough."""
+        with contextlib.suppress(BrokenPipeError):
+            while words:
+                words = words[os.write(self.tells, words) :]
+
+
+def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCrawl) -> NoReturn:
     """Hold one crawl to its end, in a process of its own, which ends here."""
-    gc.disable()
     _detach()
     announce = fcntl.fcntl(announce, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
     try:
-        spec = decode_spec(_read_all(order))
+        text = _read_all(order)
+        spec = decode_spec(text)
         marker.write(spec.mark)
-        crawl = _start(spec, order, announce)
+        is_ours = _start(spec, crawl, order, text, announce)
     except (OSError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}".encode()[:_MAX_REASON_BYTES]
-        with contextlib.suppress(OSError):
-            os.write(announce, FAILED_ANNOUNCEMENT + reason)
-        os._exit(1)
-    if crawl is not None:
+        refuse(announce, error)
+    if is_ours:
         os.close(announce)
-        _record_end(spec, crawl)
+        _record_end(spec, crawl.pid)
     os._exit(0)
+
+
+def refuse(announce: int, error: Exception) -> NoReturn:
+    """Announce that there will be no crawl, and why; end this process."""
+    reason = f"{type(error).__name__}: {error}".encode()[:_MAX_REASON_BYTES]
+    with contextlib.suppress(OSError):
+        os.write(announce, FAILED_ANNOUNCEMENT + reason)
+    os._exit(1)
 
 
 def _detach() -> None:
@@ -67,49 +110,41 @@ def _detach() -> None:
     with contextlib.suppress(PermissionError):  # leader of a session of its own already
         os.setsid()
     processes.set_name("scrapy-do-hold")
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _start(spec: CrawlSpec, order: int, announce: int) -> int | None:
-    """Start the crawl and return its pid, or None when this start was decided before."""
+def _start(spec: CrawlSpec, crawl: WaitingCrawl, order: int, text: bytes, announce: int) -> bool:
+    """Start the crawl; return False when this start was decided before."""
     lock = run_record.take_lock(spec.run_dir)
     if lock is None:
         os.write(announce, TAKEN_ANNOUNCEMENT)
-        return None
+        return False
     if not run_record.holds_order(spec.run_dir, order):
         raise OSError("the order was withdrawn")
+    crawl.tell(text + _END_OF_ORDER)
     processes.point(STDIN, os.devnull, os.O_RDONLY)
     processes.point(STDOUT, os.devnull, os.O_WRONLY)
     processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    processes.close_all_but({STDIN, STDOUT, STDERR, announce, lock})
+    processes.close_all_but({STDIN, STDOUT, STDERR, announce, lock, crawl.tells})
     processes.become_subreaper()
     run_record.reserve(spec.run_dir, run_record.EXIT)
-    holder = run_record.own_identity()
-    wait_end, go_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(go_end)
-        _crawl(spec, holder.pid, wait_end)
-    # Only now, or the crawl would inherit it and miss a polite stop.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    os.close(wait_end)
     try:
-        _record_start(spec, holder, pid)
+        _record_start(spec, crawl.pid)
     except OSError:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(crawl.pid, signal.SIGKILL)
         raise
     # If nobody listens any more, the next daemon will find the records.
     with contextlib.suppress(BrokenPipeError):
         os.write(announce, STARTED_ANNOUNCEMENT)
-    with contextlib.suppress(BrokenPipeError):  # the crawl was killed while it waited
-        os.write(go_end, _GO)
-    os.close(go_end)
-    return pid
+    crawl.tell(_GO)
+    os.close(crawl.tells)
+    return True
 
 
-def _record_start(spec: CrawlSpec, holder: ProcessIdentity, pid: int) -> None:
+def _record_start(spec: CrawlSpec, pid: int) -> None:
+    holder = run_record.own_identity()
     crawl = run_record.identity_of(pid)
     if crawl is None:
         raise OSError(f"process {pid} ended before it started")
@@ -117,20 +152,27 @@ def _record_start(spec: CrawlSpec, holder: ProcessIdentity, pid: int) -> None:
     run_record.write(spec.run_dir, run_record.STARTED, started.encode(), synced=True)
 
 
-def _crawl(spec: CrawlSpec, holder: int, wait_end: int) -> NoReturn:
-    """Become the crawl: put on what was ordered, wait for the word to go, run the spider."""
+def _crawl(hears: int, holder: int, marker: processes.Marker) -> NoReturn:
+    """Wait for an order, put on what it says, wait for the word to go, run the spider."""
     os.setsid()
     processes.die_with_parent(holder)
-    processes.close_all_but({STDIN, STDOUT, STDERR, wait_end})
+    processes.point(STDIN, os.devnull, os.O_RDONLY)
+    processes.point(STDOUT, os.devnull, os.O_WRONLY)
+    processes.close_all_but({STDIN, STDOUT, STDERR, hears})
+    words = os.fdopen(hears, "rb")
+    text = words.readline(MAX_SPEC_BYTES + len(_END_OF_ORDER))
+    if not text.endswith(_END_OF_ORDER):
+        os._exit(_NEVER_RAN)
+    spec = decode_spec(text)
     status, problem = 1, None
     try:
-        streams = _prepare(spec)
+        streams = _prepare(spec, marker)
     except OSError as error:
         problem = error
     # Before the word nothing is written and nothing of the project is touched.
-    if os.read(wait_end, 1) != _GO:
+    if words.read(1) != _GO:
         os._exit(_NEVER_RAN)
-    os.close(wait_end)
+    words.close()
     gc.enable()
     try:
         if problem is not None:
@@ -146,9 +188,11 @@ def _crawl(spec: CrawlSpec, holder: int, wait_end: int) -> NoReturn:
         processes.leave(status)
 
 
-def _prepare(spec: CrawlSpec) -> Streams:
+def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
+    marker.write(spec.mark)
     processes.set_name(f"crawl {spec.spider}")
     processes.be_the_first_to_go()
+    processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     streams = set_streams(spec.limits.log_bytes)
     processes.set_environment(
         {
@@ -197,5 +241,15 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def main() -> None:
+    """Hold the crawl whose order is the standard input; announce on the standard output."""
+    marker = processes.Marker()
+    try:
+        crawl = WaitingCrawl(marker)
+    except OSError as error:
+        refuse(STDOUT, error)
+    hold(STDIN, STDOUT, marker, crawl)
+
+
 if __name__ == "__main__":
-    hold(STDIN, STDOUT, processes.Marker())
+    main()

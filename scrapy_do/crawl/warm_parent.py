@@ -1,8 +1,10 @@
 """An interpreter that has imported Scrapy once and forks crawls on order.
 
-It has no state: it reads orders from the Unix socket that is its standard input, each
-with two descriptors, forks for each, and ends when the socket closes. What it forks
-does not depend on it. Children are reaped by the kernel, since SIGCHLD is ignored.
+It has no state. Orders come by the Unix socket that is its standard input, each with two
+descriptors; it ends when the socket closes. A process that waits for the next order is
+always forked already, with the process of a crawl below it: it takes the order from the
+same socket, says so, and the next one is forked. What is forked does not depend on the
+warm parent. Children are reaped by the kernel, since SIGCHLD is ignored.
 
 Note [What must not be imported before a fork]
 
@@ -23,57 +25,110 @@ import gc
 import os
 import signal
 import socket
-import sys
+from typing import NoReturn
 
 from scrapy_do.crawl import processes
-from scrapy_do.crawl.holder import hold
+from scrapy_do.crawl.holder import WaitingCrawl, hold, refuse
 from scrapy_do.crawl.list_spiders import answer_request
+from scrapy_do.crawl.streams import STDIN
 from scrapy_do.crawl.warm_up import warm_up
-from scrapy_do.wire import CRAWL_ORDER, FAILED_ANNOUNCEMENT, LISTING_ORDER
+from scrapy_do.wire import FAILED_ANNOUNCEMENT, LISTING_ORDER
 
 _MAX_ORDER_BYTES = 16
+_TAKEN = b"t"
 
 
 def main() -> None:
-    """Fork on order until the socket closes."""
+    """Have orders carried out until the socket closes."""
     marker = processes.Marker()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    orders = socket.socket(fileno=os.dup(STDIN))
+    # Whatever is forked must not keep the socket open without knowing it.
+    processes.point(STDIN, os.devnull, os.O_RDONLY)
     warm_up()
     gc.collect()
     # Nothing that exists now is ever collected: a collector would touch, and thereby copy,
     # every page that the children share.
     gc.freeze()
-    orders = socket.socket(fileno=os.dup(sys.stdin.fileno()))
-    while True:
-        order, received = _receive(orders)
-        if not order:
-            return
-        _fork(order, received, marker)
-        for descriptor in received:
-            os.close(descriptor)
+    while _has_one_served(orders, marker) or _serve_one(orders, marker):
+        pass
+
+
+def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
+    """Fork a process that waits for an order; return whether it took one."""
+    hears, tells = os.pipe()
+    parent = os.getpid()
+    try:
+        child = os.fork()
+    except OSError:
+        child = -1
+    if child == 0:
+        os.close(hears)
+        processes.die_with_parent(parent)
+        _wait_and_serve(orders, tells, marker)
+    os.close(tells)
+    took_one = bool(os.read(hears, 1))
+    os.close(hears)
+    return took_one
+
+
+def _serve_one(orders: socket.socket, marker: processes.Marker) -> bool:
+    """Wait for an order ourselves, then fork; return whether one came.
+
+    It is called when nobody could be forked, or whoever was has died, and when the socket
+    has closed.
+    """
+    order, received = _receive(orders)
+    if not order:
+        return False
+    try:
+        child = os.fork()
+    except OSError as error:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(received[1], FAILED_ANNOUNCEMENT + str(error).encode())
+        child = -1
+    if child == 0:
+        orders.close()
+        _serve(order, received, marker, None)
+    for descriptor in received:
+        os.close(descriptor)
+    return True
+
+
+def _wait_and_serve(orders: socket.socket, tells: int, marker: processes.Marker) -> NoReturn:
+    crawl = None
+    with contextlib.suppress(OSError):  # tried again when there is an order
+        crawl = WaitingCrawl(marker)
+    order, received = _receive(orders)
+    orders.close()
+    if not order:
+        os._exit(0)
+    processes.outlive_parent()
+    os.write(tells, _TAKEN)
+    os.close(tells)
+    _serve(order, received, marker, crawl)
+
+
+def _serve(
+    order: bytes, received: list[int], marker: processes.Marker, crawl: WaitingCrawl | None
+) -> NoReturn:
+    """Do what is ordered, in a process forked for that."""
+    source, sink = received
+    if order == LISTING_ORDER:
+        if crawl is not None:
+            os.close(crawl.tells)
+        answer_request(source, sink)
+    try:
+        if crawl is None or not crawl.is_alive():
+            crawl = WaitingCrawl(marker)
+    except OSError as error:
+        refuse(sink, error)
+    hold(source, sink, marker, crawl)
 
 
 def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
     order, received, _flags, _address = socket.recv_fds(orders, _MAX_ORDER_BYTES, 2)
     return order, received
-
-
-def _fork(order: bytes, received: list[int], marker: processes.Marker) -> None:
-    """Fork a process that does what is ordered; it never comes back."""
-    source, sink = received
-    try:
-        child = os.fork()
-    except OSError as error:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(sink, FAILED_ANNOUNCEMENT + str(error).encode())
-        return
-    if child != 0:
-        return
-    if order == CRAWL_ORDER:
-        hold(source, sink, marker)
-    if order == LISTING_ORDER:
-        answer_request(source, sink)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -180,6 +180,12 @@ class Life(Running):
             if b"scrapy_do.crawl.warm_parent" in _command_line(pid)
         ]
 
+    def fork_server(self) -> list[int]:
+        """Return the pid of the warm parent, of what waits for an order, of its crawl's process."""
+        (warm,) = self.warm_parents()
+        waiting = _children(warm)
+        return [warm, *waiting, *(pid for one in waiting for pid in _children(one))]
+
     # --- the end
 
     def end(self) -> None:

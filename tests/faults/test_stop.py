@@ -12,6 +12,7 @@ from typing import Self
 
 import pytest
 
+from scrapy_do.run_record import identity_of
 from tests.faults.conftest import SWEEP, Lives
 from tests.faults.life import Life, connects
 from tests.live.running import processes_of, until
@@ -122,22 +123,30 @@ def test_a_stop_while_the_database_is_locked(lives: Lives) -> None:
     assert life.job(job)["status"] == "RUNNING"
 
 
+def _stand_still(life: Life) -> list[int]:
+    """Stop the fork server and what it has forked in reserve; return who that was."""
+    until(lambda: len(life.fork_server()) == 3, "what is forked in reserve")
+    processes = life.fork_server()
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    return processes
+
+
 def test_a_stop_with_a_stuck_fork_server(lives: Lives) -> None:
     """A fork server that stands still, an order in its queue, does not keep the daemon."""
     life = lives(crawls_stop_grace="0s")
     life.finished(life.accepted())
-    (warm,) = life.warm_parents()
-    os.kill(warm, signal.SIGSTOP)
+    _stand_still(life)
     job = life.accepted()
     until((life.run_dir(job) / "order").exists, "the order")
     life.signal(signal.SIGUSR2)
     assert "listening on" in life.line()
     restarted = life.finished(job)["status"]
-    (warm,) = life.warm_parents()
-    os.kill(warm, signal.SIGSTOP)
+    stuck = _stand_still(life)
 
     status, seconds = _stopped(life, signal.SIGTERM)
 
+    until(lambda: not any(map(identity_of, stuck)), "the end of the stuck fork server")
     assert restarted == "SUCCESSFUL"
     assert status == 0
     assert seconds < 8

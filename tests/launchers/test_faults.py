@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import pytest
 import pytest_twisted
 
 from scrapy_do.errors import LaunchFailed
-from scrapy_do.run_record import is_locked
+from scrapy_do.run_record import identity_of, is_locked
 from scrapy_do.wire import StartMethod
 from tests.launchers.harness import RealHarness, on_reactor
-from tests.launchers.test_forkserver import warm_parents
+from tests.launchers.test_forkserver import in_reserve
 
 pytestmark = [
     pytest.mark.live,
@@ -35,12 +35,12 @@ async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
 
 
 @contextmanager
-def injected(pid: int, calls: str, fault: str) -> Iterator[None]:
-    """Make system calls of a process, and of what it forks, fail."""
+def injected(pids: Collection[int], calls: str, fault: str) -> Iterator[None]:
+    """Make system calls of processes, and of what they fork, fail."""
     command = ["strace", "-f", "-qq", "-o/dev/null", f"-etrace={calls}"]
-    command += [f"-einject={calls}:{fault}", f"-p{pid}"]
+    command += [f"-einject={calls}:{fault}", *(f"-p{pid}" for pid in pids)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
-        while "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
+        while any("TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text() for pid in pids):
             assert tracer.poll() is None, "this process may not be traced here"
         try:
             yield
@@ -53,14 +53,32 @@ FORKS = "clone,clone3,fork,vfork"
 
 @on_reactor
 async def test_no_process_can_be_made(fork: RealHarness) -> None:
-    """While the system refuses processes, launches are refused with the reason; nothing leaks."""
-    (parent,) = warm_parents()
+    """While the system refuses processes, launches are refused with the reason; nothing leaks.
+
+    The one that was forked in reserve still takes an order.
+    """
+    parent, *_ = await in_reserve(fork)
     before = descriptors(parent), descriptors(os.getpid())
-    with injected(parent, FORKS, "error=EAGAIN"):
+    with injected([parent], FORKS, "error=EAGAIN"):
+        assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
         for _ in range(5):
             with pytest.raises(LaunchFailed, match="temporarily unavailable"):
                 await fork.launch("noop")
+    assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+    await in_reserve(fork)
+
     assert (descriptors(parent), descriptors(os.getpid())) == before
+
+
+@on_reactor
+async def test_no_crawl_can_be_made(fork: RealHarness) -> None:
+    """When what waits for an order has lost its crawl and gets no other, the order is refused."""
+    _, waiting, crawl = await in_reserve(fork)
+    with injected([waiting], FORKS, "error=EAGAIN"):
+        os.kill(crawl, signal.SIGKILL)
+        await fork.until(lambda: identity_of(crawl) is None)
+        with pytest.raises(LaunchFailed, match="temporarily unavailable"):
+            await fork.launch("noop")
 
     assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
 
@@ -72,9 +90,9 @@ async def test_no_process_can_be_made(fork: RealHarness) -> None:
 @on_reactor
 async def test_the_disk_refuses_the_start(fork: RealHarness, calls: str, error: str) -> None:
     """When the lock or the record of a start cannot be written, there is no crawl."""
-    (parent,) = warm_parents()
+    processes = await in_reserve(fork)
     spec = fork.spec("noop")
-    with injected(parent, calls, f"error={error}"), pytest.raises(LaunchFailed):
+    with injected(processes, calls, f"error={error}"), pytest.raises(LaunchFailed):
         await fork.launcher.launch(spec)
 
     assert is_locked(spec.run_dir) is False

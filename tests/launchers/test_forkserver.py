@@ -29,14 +29,25 @@ async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
 
 def warm_parents() -> list[int]:
     """Return the pids of our warm parents that live."""
-    own = os.getpid()
-    children = map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())
     return [
         pid
-        for pid in children
+        for pid in children(os.getpid())
         if run_record.identity_of(pid)
         and b"scrapy_do.crawl.warm_parent" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+
+
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+async def in_reserve(fork: RealHarness) -> tuple[int, int, int]:
+    """Return the warm parent, the process that waits for the next order, and its crawl's."""
+    (parent,) = warm_parents()
+    await fork.until(lambda: any(children(pid) for pid in children(parent)))
+    (waiting,) = children(parent)
+    (crawl,) = children(waiting)
+    return parent, waiting, crawl
 
 
 async def kill_warm_parent(fork: RealHarness) -> int:
@@ -75,15 +86,43 @@ async def test_one_that_keeps_dying_is_not_started_at_once(fork: RealHarness) ->
 async def test_one_that_dies_with_an_order_in_hand(fork: RealHarness) -> None:
     """An order that its warm parent took to the grave is refused, and fenced for good."""
     await fork.run(fork.spec("noop"))
-    (parent,) = warm_parents()
-    os.kill(parent, signal.SIGSTOP)
+    doomed = (await in_reserve(fork))[:2]
+    for pid in doomed:
+        os.kill(pid, signal.SIGSTOP)
     spec = fork.spec("noop")
-    fork.services.reactor.callLater(0.1, os.kill, parent, signal.SIGKILL)
+    for pid in doomed:
+        fork.services.reactor.callLater(0.1, os.kill, pid, signal.SIGKILL)
     with pytest.raises(LaunchFailed, match="ended before the crawl started"):
         await fork.launcher.launch(spec)
 
     assert run_record.is_locked(spec.run_dir) is False
     assert not spec.err.exists()
+
+
+@pytest.mark.parametrize("who", ["the process that waits", "its crawl"])
+@on_reactor
+async def test_what_waits_may_die(fork: RealHarness, who: str) -> None:
+    """Whatever is killed while it waits for an order, no order is lost to that."""
+    await fork.run(fork.spec("noop"))
+    parent, waiting, crawl = await in_reserve(fork)
+    doomed = waiting if who == "the process that waits" else crawl
+    os.kill(doomed, signal.SIGKILL)
+    await fork.until(lambda: run_record.identity_of(doomed) is None)
+    for _ in range(2):
+        assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+
+    assert warm_parents() == [parent]
+    assert waiting not in children(parent)
+
+
+@on_reactor
+async def test_what_waits_leaves_with_the_warm_parent(fork: RealHarness) -> None:
+    """When the warm parent is killed, nothing that it had forked in reserve stays."""
+    await fork.run(fork.spec("noop"))
+    _, *reserve = await in_reserve(fork)
+    await kill_warm_parent(fork)
+
+    await fork.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in reserve))
 
 
 @on_reactor
