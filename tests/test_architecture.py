@@ -12,7 +12,7 @@ FLOOR = {"errors", "wire", "run_record", "record_file"}
 
 ROOMS: dict[str, set[str]] = {
     "core": {"errors"},
-    "config": {"errors"},
+    "config": {"core", "errors"},
     "clock": {"errors"},
     "listening": {"config", "errors"},
     "notify": {"errors"},

@@ -171,19 +171,15 @@ def test_paths_are_absolute(write: WriteFile) -> None:
             "[scrapy-do]\njob-slots = 0\n",
             "[scrapy-do] job-slots: '0' must be a whole number from 1, such as 3",
         ),
-        (
-            "[scrapy-do]\ntimezone = Europe/Nowhere\n",
+        *(
             (
-                "[scrapy-do] timezone: 'Europe/Nowhere' must be the name of a time zone, such as "
-                "Europe/Warsaw"
-            ),
-        ),
-        (
-            "[scrapy-do]\ntimezone = ../../etc/passwd\n",
-            (
-                "[scrapy-do] timezone: '../../etc/passwd' must be the name of a time zone, such as "
-                "Europe/Warsaw"
-            ),
+                f"[scrapy-do]\ntimezone = {name}\n",
+                (
+                    f"[scrapy-do] timezone: '{name}' must be the IANA name of a time zone, such as "
+                    "Europe/Warsaw, no abbreviation"
+                ),
+            )
+            for name in ("Europe/Nowhere", "../../etc/passwd", "EST")
         ),
         ("[web]\nhttps = maybe\n", "[web] https: 'maybe' must be on or off"),
         (

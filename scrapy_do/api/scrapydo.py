@@ -28,7 +28,7 @@ from typing import Any
 from uuid import UUID
 
 from scrapy_do.api.scrapydo_requests import MOST_ROWS, Listed, job_filter, job_request, listed
-from scrapy_do.api.scrapydo_schedules import ScheduleRoutes, accepted_json, order_of
+from scrapy_do.api.scrapydo_schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
 from scrapy_do.api.scrapydo_shapes import (
     job_details_json,
     job_json,
@@ -179,6 +179,7 @@ class ScrapyDoAPI:
     async def schedule_job(self, call: Call) -> JSON:
         """Accept a job to be run now, or a standing order."""
         call.params.require("project", "spider", "when")
+        call.params.refuse_misspelled(*ORDER_FIELDS)
         request = job_request(call.params)
         accepted = await self._operations.schedules.submit(
             request, order_of(call.params), by=call.principal.name

@@ -130,6 +130,13 @@ _REQUEST_FIELDS = {
 }
 
 
+ORDER_FIELDS = (
+    *("project", *_REQUEST_FIELDS, "when", "timezone", "catchup", "catchup-window", "overlap"),
+    *("jitter", "until", "max-runs", "note"),
+)
+"""All that an order for a job, now or later, can say."""
+
+
 def _edited_request(params: Params, standing: JobRequest) -> JobRequest:
     """Read what a standing order should run from now on; what is not said stays."""
     if params.optional_text("project") not in {None, standing.project}:
@@ -323,18 +330,19 @@ class ScheduleRoutes:
 
     async def update(self, call: Call) -> JSON:
         """Change what is said, keep the rest."""
-        schedule = await self._schedules.get(_identifier(call.params))
-        standing = Order(
-            when=schedule.spec,
-            zone=schedule.zone,
-            policies=schedule.policies,
-            note=schedule.note,
-        )
-        changed = await self._schedules.update(
-            schedule.id,
-            _edited_request(call.params, schedule.request),
-            order_of(call.params, standing),
-        )
+        call.params.refuse_misspelled("id", *ORDER_FIELDS)
+
+        def edit(schedule: Schedule) -> tuple[JobRequest, Order]:
+            standing = Order(
+                when=schedule.spec,
+                zone=schedule.zone,
+                policies=schedule.policies,
+                note=schedule.note,
+            )
+            request = _edited_request(call.params, schedule.request)
+            return request, order_of(call.params, standing)
+
+        changed = await self._schedules.update(_identifier(call.params), edit)
         return await self._shown(changed)
 
     async def pause(self, call: Call) -> JSON:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from zoneinfo import ZoneInfo
+
+from scrapy_do.core.grammar import parse_zone
+from scrapy_do.errors import BadArgument
 
 T = TypeVar("T")
 
@@ -144,9 +146,11 @@ def _endpoint(text: str) -> Endpoint:
 def _zone(text: str) -> str:
     if text:
         try:
-            ZoneInfo(text)
-        except (LookupError, ValueError, OSError):
-            raise ValueError("must be the name of a time zone, such as Europe/Warsaw") from None
+            parse_zone(text)
+        except BadArgument:
+            raise ValueError(
+                "must be the IANA name of a time zone, such as Europe/Warsaw, no abbreviation"
+            ) from None
     return text
 
 

@@ -46,9 +46,12 @@ from scrapy_do.errors import (
 )
 from scrapy_do.store.store import Store
 
-__all__ = ["History", "Order", "Outlook", "Preview", "ScheduleOperations"]
+__all__ = ["Edit", "History", "Order", "Outlook", "Preview", "ScheduleOperations"]
 
 TRIES = 5
+
+Edit = Callable[[Schedule], tuple[JobRequest, Order]]
+"""Says what a standing order should run and when, seeing what it is now."""
 
 _STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
 
@@ -238,8 +241,10 @@ class ScheduleOperations:
 
         return await self._change(schedule_id, _STANDING, change)
 
-    async def update(self, schedule_id: UUID, request: JobRequest, order: Order) -> Schedule:
-        """Replace what a standing order runs, and when.
+    async def update(self, schedule_id: UUID, edit: Edit) -> Schedule:
+        """Replace what a standing order runs, and when, by what `edit` makes of the present one.
+
+        It may be called more than once, when somebody else changes the order at the same time.
 
         A new specification or zone starts a new grid at this moment; nothing else does. A
         paused one stays paused; one in error or finished is planned again from now.
@@ -250,11 +255,12 @@ class ScheduleOperations:
             BadWhen, BadArgument: what it should become cannot be kept.
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
         """
+        request, _ = edit(await self.get(schedule_id))
         self._rules.check(request)
         await self._check_target(request)
 
         def change(schedule: Schedule, now: datetime) -> Settled:
-            return self._updated(schedule, request, order, now)
+            return self._updated(schedule, *edit(schedule), now)
 
         return await self._change(schedule_id, _STANDING | {ScheduleState.FINISHED}, change)
 

@@ -5,6 +5,7 @@ argument the first wins (Source: Scrapy Do 0.5). An argument with an empty value
 present; what a value may hold is for the rules of the core to say.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ _UUID = re.compile(
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE = frozenset({"", "0", "false", "no", "off", "n", "f"})
 _SHOWN_CHARACTERS = 60
+_LOOKS_LIKE = 0.85
+"""How alike two names are when one may be a slip for the other, from 0 to 1 (`difflib`)."""
 
 
 class Params:
@@ -61,6 +64,16 @@ class Params:
         missing = [name for name in names if name not in self]
         if missing:
             raise BadArgument(", ".join(missing))
+
+    def refuse_misspelled(self, *known: str) -> None:
+        """Raise `BadArgument` for a name that is none of these but looks like one.
+
+        A name that looks like none is let pass: it may be meant for another version.
+        """
+        for name in self.fields.keys() - known:
+            spelled = name.lower().replace("_", "-")
+            for meant in difflib.get_close_matches(spelled, known, n=1, cutoff=_LOOKS_LIKE):
+                raise BadArgument(name[:_SHOWN_CHARACTERS], f"is not known; did you mean {meant}?")
 
     def text(self, name: str) -> str:
         """An argument that must be there."""

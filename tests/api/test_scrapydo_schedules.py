@@ -421,3 +421,22 @@ def _schedule(world: SchedulingWorld) -> Schedule:
 def test_refused(client: HttpClient, path: str, form: dict[str, str], message: str) -> None:
     """What is missing or not there is named."""
     assert message == refusal(client.post(path, form=form))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("max_runs", "max-runs"), ("Catchup", "catchup"), ("tags", "tag"), ("time-zone", "timezone")],
+)
+def test_a_slip_in_a_name(client: HttpClient, name: str, meant: str) -> None:
+    """A name that looks like one of ours is refused with it: a rule left out is a wrong order."""
+    told = {"project": "quotesbot", "spider": "toscrape-css", "when": "every hour", name: "1"}
+    message = f"{name}: is not known; did you mean {meant}?"
+    assert message == refusal(client.post("/schedule-job.json", form=told))
+    assert [] == listed(client)
+    edit = {"id": give(client), name: "1"}
+    assert message == refusal(client.post("/update-schedule.json", form=edit))
+
+
+def test_a_name_of_something_else(client: HttpClient) -> None:
+    """What looks like none of ours is let pass, as it always was."""
+    assert give(client, colour="red")

@@ -246,7 +246,7 @@ class Scheduling(RuleBasedStateMachine):
             return
         stored = self.world.schedule(schedule)
         order = Order(when=spec, zone=stored.zone, policies=stored.policies)
-        self.world.do(self.world.schedules.update(schedule.id, stored.request, order))
+        self.world.do(self.world.schedules.update(schedule.id, lambda _: (stored.request, order)))
         if spec != expected.spec:
             now = self.world.now()
             expected.settle(now, paused=expected.state is ScheduleState.PAUSED)

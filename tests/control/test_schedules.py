@@ -14,7 +14,7 @@ from scrapy_do.control.orders import Order
 from scrapy_do.control.schedules import Preview
 from scrapy_do.core.events import JobChanged, ScheduleChanged
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import Actor, Job, Pending
+from scrapy_do.core.job import Actor, Job, JobRequest, Pending
 from scrapy_do.core.schedule import (
     CatchUp,
     Counts,
@@ -61,7 +61,7 @@ def update(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> Schedul
         policies=replace(schedule.policies, **fields.pop("policies", {})),
     )
     asked = replace(schedule.request, **fields)
-    return world.do(world.schedules.update(schedule.id, asked, order))
+    return world.do(world.schedules.update(schedule.id, lambda _: (asked, order)))
 
 
 # --- giving --------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_canceled_is_over(world: SchedulingWorld, act: str) -> None:
         "pause": lambda: world.schedules.pause(schedule.id),
         "resume": lambda: world.schedules.resume(schedule.id),
         "update": lambda: world.schedules.update(
-            schedule.id, schedule.request, Order(when="every minute")
+            schedule.id, lambda one: (one.request, Order(when="every minute"))
         ),
     }
     message = f"Schedule {schedule.id} does not allow this: its state is canceled"
@@ -331,7 +331,7 @@ def test_edit_all(world: SchedulingWorld) -> None:
     asked = request(spider="toscrape-xpath", arguments={"a": "1"}, tags=("x",), priority=4)
     policies = Policies(overlap=Overlap.REPLACE, catchup=CatchUp.NONE, max_runs=2)
     order = Order(when="every minute", zone="Europe/Berlin", policies=policies, note="new")
-    changed = world.do(world.schedules.update(schedule.id, asked, order))
+    changed = world.do(world.schedules.update(schedule.id, lambda _: (asked, order)))
     expected = replace(
         schedule,
         request=asked,
@@ -345,6 +345,23 @@ def test_edit_all(world: SchedulingWorld) -> None:
     world.wait(minutes=1)
     (job,) = world.jobs_of(schedule)
     assert replace(asked, version=job.request.version) == job.request
+
+
+def test_edits_at_the_same_time(world: SchedulingWorld) -> None:
+    """Of two edits at once each keeps what the other has changed."""
+    schedule = world.order("every 10 minutes")
+    calls = 0
+
+    def describe(now: Schedule) -> tuple[JobRequest, Order]:
+        nonlocal calls
+        calls += 1
+        if calls <= 2:  # somebody else is quicker
+            update(world, schedule, note=f"new {calls}")
+        order = Order(when=now.spec, zone=now.zone, policies=now.policies, note=now.note)
+        return replace(now.request, description="shop"), order
+
+    changed = world.do(world.schedules.update(schedule.id, describe))
+    assert ("shop", "new 2") == (changed.request.description, changed.note)
 
 
 def test_edit_while_paused(world: SchedulingWorld) -> None:

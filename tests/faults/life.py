@@ -172,6 +172,13 @@ class Life(Running):
         """Wait until jobs have written their first mark."""
         until(lambda: all("start" in self.words_of(job) for job in jobs), f"the start of {jobs}")
 
+    def begun(self, job: str) -> None:
+        """Wait closely until a job has a run directory, or had one: a short crawl is over soon."""
+        run_dir, deadline = self.run_dir(job), time.monotonic() + PATIENCE_S
+        while not run_dir.exists() and not self.words_of(job):
+            assert time.monotonic() < deadline, f"{job} was not begun"
+            time.sleep(_LOOK_S)
+
     def warm_parents(self) -> list[int]:
         """Return the pids of this daemon's warm parents."""
         return [
@@ -295,16 +302,6 @@ def gone(pid: int) -> bool:
         return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return True
-
-
-def appears(path: Path, patience_s: float = PATIENCE_S) -> bool:
-    """Wait closely until a file is there; return False when the patience is over."""
-    deadline = time.monotonic() + patience_s
-    while not path.exists():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK_S)
-    return True
 
 
 def connects(url: str) -> None:
