@@ -22,7 +22,9 @@ _JOIN = 'echo $$ >"$0" && exec "$@"'
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found], what: str, *, patience_s: float, pause_s: float) -> Found:
+def until(
+    look: Callable[[], Found | None], what: str, *, patience_s: float, pause_s: float
+) -> Found:
     """Look again and again until there is something."""
     deadline = time.monotonic() + patience_s
     while not (found := look()):

@@ -48,7 +48,7 @@ class Run:
     """A scheduler on a reactor of its own, until `enough` says so."""
 
     def __init__(self, database: Path, enough: Callable[[Measured], bool]) -> None:
-        self._reactor: Any = EPollReactor()
+        self._reactor: Any = EPollReactor()  # type: ignore[no-untyped-call]
         use_monotonic_seconds(self._reactor)
         self._enough = enough
         self._store = open_store(database, reactor=self._reactor)

@@ -120,3 +120,17 @@ class Talkative(TimedSpider):
             self.logger.info(line)
         for request in _NONE:
             yield request
+
+
+class Pages(Local10):
+    """Fetches so many pages of the site, ten items on each; told by plain arguments."""
+
+    name = "pages"
+
+    def __init__(self, site: str, pages: str) -> None:
+        super().__init__()
+        self.told = {"site": site, "pages": int(pages)}
+
+    async def start(self) -> AsyncIterator[Request]:
+        for number in range(self.told["pages"]):
+            yield self.request(number % PAGES)
