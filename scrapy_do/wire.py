@@ -172,7 +172,7 @@ class Result:
 
     Written when the spider opens, with each report, and for good at the end: a crawl that
     is killed leaves the last one. `close_reason` is None when Scrapy has not closed the
-    spider. `hints` are sentences for people about what looks wrong.
+    spider.
     """
 
     opened: bool
@@ -180,7 +180,6 @@ class Result:
     time_ms: int
     counts: Counts = field(default_factory=Counts)
     stats: Mapping[str, JSON] = field(default_factory=dict)
-    hints: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +290,6 @@ def decode_result(frame: bytes) -> Result:
         time_ms=reader.whole("time_ms"),
         counts=_counts(reader),
         stats=reader.mapping("stats"),
-        hints=reader.texts_in_order("hints"),
     )
 
 

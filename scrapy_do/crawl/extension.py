@@ -5,6 +5,7 @@ project can neither switch it off nor notice it.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,18 +30,12 @@ from scrapy_do.wire import CrawlSpec, Report, ReportKind, Result, encode
 
 _TICK_S = 1.0
 _OUT_OF_MEMORY = "memusage_exceeded"
-_START_REQUESTS_HINT = (
+_START_REQUESTS = (
     "The spider defines start_requests() but not start(): "
     "this version of Scrapy never calls start_requests()."
 )
 
-_DROPPED_HINTS = {
-    "out_bytes": "The output was cut: {} bytes more were dropped.",
-    "err_bytes": "The log was cut: {} bytes more were dropped.",
-    "log_lines": "The captured log was cut: {} lines were dropped.",
-    "items": "{} items are lost: their file could not be written.",
-    "requests": "{} records of requests are lost: their file could not be written.",
-}
+logger = logging.getLogger(__name__)
 
 
 class _Loop(Protocol):
@@ -108,7 +103,8 @@ class Recorder:
         self._loop = loop
         self._report(ReportKind.OPENED)
 
-    def _spider_closed(self, reason: str) -> None:
+    def _spider_closed(self, spider: Spider, reason: str) -> None:
+        self._explain_an_empty_crawl(spider)
         self._close_reason = reason
         if self._loop is not None:
             self._loop.stop()
@@ -183,7 +179,6 @@ class Recorder:
             time_ms=time.time_ns() // 1_000_000,
             counts=self._tally.counts(),
             stats=self._stats(),
-            hints=self._hints(),
         )
         run_record.write(self._spec.run_dir, run_record.RESULT, encode(result), synced=synced)
 
@@ -207,16 +202,11 @@ class Recorder:
             if dropped:
                 yield name, dropped
 
-    def _hints(self) -> tuple[str, ...]:
-        losses = (_DROPPED_HINTS[name].format(dropped) for name, dropped in self._dropped())
-        return (*losses, *self._start_hints())
-
-    def _start_hints(self) -> tuple[str, ...]:
-        if self._tally.requests or self._crawler is None:
-            return ()
-        spider = self._crawler.spidercls
-        old_style = hasattr(spider, "start_requests") and not hasattr(Spider, "start_requests")
-        return (_START_REQUESTS_HINT,) if old_style and spider.start is Spider.start else ()
+    def _explain_an_empty_crawl(self, spider: Spider) -> None:
+        """Say so in the log when a spider was written for a Scrapy that is too old for it."""
+        of_old = hasattr(spider, "start_requests") and not hasattr(Spider, "start_requests")
+        if of_old and not self._tally.requests and type(spider).start is Spider.start:
+            logger.warning(_START_REQUESTS)
 
     def _out_of_memory(self) -> None:
         """Close the spider: it has met its memory limit, and what it does now is chance."""

@@ -35,7 +35,6 @@ def read_exit(run_dir: Path, last_report: Report | None = None) -> Exit | None:
         close_reason=result.close_reason,
         counts=result.counts,
         stats=result.stats,
-        hints=tuple(result.hints),
         usage=Usage(
             user_s=ended.user_s, system_s=ended.system_s, max_rss_bytes=ended.max_rss_bytes
         ),
@@ -56,7 +55,6 @@ def lost_exit(run_dir: Path, reason: str, *, found_at: datetime, same_boot: bool
         close_reason=result.close_reason,
         counts=result.counts,
         stats=result.stats,
-        hints=tuple(result.hints),
     )
 
 

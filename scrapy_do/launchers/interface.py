@@ -66,7 +66,6 @@ class Exit:
     close_reason: str | None = None
     counts: Counts = field(default_factory=Counts)
     stats: Mapping[str, Any] = field(default_factory=dict)
-    hints: tuple[str, ...] = ()
     usage: Usage | None = None
 
     def __post_init__(self) -> None:

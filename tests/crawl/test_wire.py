@@ -64,9 +64,7 @@ REPORT = Report(
     stats={"finish": 1.5},
     close_reason=None,
 )
-RESULT = Result(
-    opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1), hints=("odd",)
-)
+RESULT = Result(opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1))
 REQUEST = SpidersRequest(
     project_dir=Path("/p"),
     settings_module="s",

@@ -44,7 +44,7 @@ REPORT = Report(
     counts=Counts(items=2),
     close_reason="finished",
 )
-RESULT = Result(opened=True, close_reason=None, time_ms=1, counts=Counts(items=1), hints=("odd",))
+RESULT = Result(opened=True, close_reason=None, time_ms=1, counts=Counts(items=1))
 EXIT = ExitRecord(status=0, signal=None, time_ms=0, user_s=1.0, system_s=2.0, max_rss_bytes=3)
 
 
@@ -179,7 +179,6 @@ def test_an_ending_joins_exit_and_result(tmp_path: Path) -> None:
         status=0,
         opened=True,
         counts=Counts(items=1),
-        hints=("odd",),
         usage=Usage(user_s=1.0, system_s=2.0, max_rss_bytes=3),
     )
 
