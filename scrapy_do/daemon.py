@@ -109,12 +109,21 @@ class Daemon:
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
         self._spider_data = SpiderDataStore(self._directory.spider_data)
-        # After all that may fail: it has threads, which would keep the process alive.
+        # It has threads, which keep the process alive until it is closed.
         self._store = open_store(
             config.scrapy_do.database or self._directory.database,
             reactor=reactor,
             on_broken=self.broken.callback,
         )
+        try:
+            self._assemble(environ)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _assemble(self, environ: Mapping[str, str]) -> None:
+        """Make the parts that do the work, each with what it needs of the others."""
+        config, reactor = self._config, self._reactor
         launcher = make_launcher(
             reports_socket=self._directory.reports_socket,
             environment=environ,

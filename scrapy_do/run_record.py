@@ -139,7 +139,8 @@ class ExitRecord:
     """How the crawl's main process ended: exactly one of `status` and `signal` is set.
 
     `user_s` and `system_s` are processor seconds and `max_rss_bytes` the largest
-    resident memory of the process and the children it waited for.
+    resident memory of the process and the children it waited for. `memory_kills` is how
+    many processes of the machine the kernel has killed meanwhile for lack of memory.
     """
 
     status: int | None
@@ -148,6 +149,7 @@ class ExitRecord:
     user_s: float
     system_s: float
     max_rss_bytes: int
+    memory_kills: int = 0
 
     def encode(self) -> bytes:
         """Return the record's bytes."""
@@ -172,6 +174,7 @@ class ExitRecord:
                 user_s=float(content["user_s"]),
                 system_s=float(content["system_s"]),
                 max_rss_bytes=int(content["max_rss_bytes"]),
+                memory_kills=int(content.get("memory_kills", 0)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadRecord(f"exit: {error!r}") from error

@@ -18,6 +18,7 @@ def event_of_exit(ending: Exit) -> Exited | Lost:
             ended_at=ending.ended_at,
             status=ending.status,
             signal=ending.signal,
+            out_of_memory=ending.out_of_memory,
             opened=ending.opened,
             close_reason=ending.close_reason,
             progress=progress,

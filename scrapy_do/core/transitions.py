@@ -33,12 +33,14 @@ class Ending:
     """How a crawl's process ended, and what the crawl itself said about it.
 
     Exactly one of `status` and `signal` is set. `close_reason` is None when the spider
-    was never closed by Scrapy.
+    was never closed by Scrapy. `out_of_memory` says that the kernel ended processes of this
+    machine for lack of memory while the crawl ran.
     """
 
     ended_at: datetime
     status: int | None = None
     signal: int | None = None
+    out_of_memory: bool = False
     opened: bool = False
     close_reason: str | None = None
     progress: Progress = field(default_factory=Progress)
@@ -60,7 +62,8 @@ def outcome_of(ending: Ending) -> tuple[Outcome, str]:  # noqa: PLR0911 - a list
     a single item do.
     """
     if ending.signal is not None:
-        return Outcome.FAILED, f"killed by signal {ending.signal}"
+        why = " (memory ran out)" if ending.out_of_memory else ""
+        return Outcome.FAILED, f"killed by signal {ending.signal}{why}"
     if not ending.opened:
         return Outcome.FAILED, f"exit status {ending.status} before the spider opened"
     if ending.status != 0:

@@ -88,12 +88,13 @@ def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCraw
         text = _read_all(order)
         spec = decode_spec(text)
         marker.write(spec.mark)
+        kills_before = processes.memory_kills()
         is_ours = _start(spec, crawl, order, text, announce)
     except (OSError, ValueError) as error:
         refuse(announce, error)
     if is_ours:
         os.close(announce)
-        _record_end(spec, crawl.pid)
+        _record_end(spec, crawl.pid, kills_before)
     os._exit(0)
 
 
@@ -207,7 +208,7 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
     return streams
 
 
-def _record_end(spec: CrawlSpec, crawl: int) -> None:
+def _record_end(spec: CrawlSpec, crawl: int, kills_before: int) -> None:
     """Wait for the crawl, then end what it left behind; its own end is what is recorded."""
     while True:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -228,6 +229,7 @@ def _record_end(spec: CrawlSpec, crawl: int) -> None:
         user_s=usage.ru_utime,
         system_s=usage.ru_stime,
         max_rss_bytes=usage.ru_maxrss * 1024,
+        memory_kills=processes.memory_kills() - kills_before,
     )
     run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode())
 

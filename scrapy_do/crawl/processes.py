@@ -57,6 +57,18 @@ def be_the_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
 
 
+def memory_kills() -> int:
+    """Return how many processes the kernel has killed for lack of memory since it was started.
+
+    Source: proc_vmstat, `oom_kill`; it counts those killed for the limit of a control group, too.
+    """
+    with contextlib.suppress(OSError):  # not every container shows it
+        for line in Path("/proc/vmstat").read_bytes().splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
 def set_limits(limits: CrawlLimits) -> None:
     """Set the resource limits of this process and all its children; no core files ever.
 

@@ -1,5 +1,6 @@
 """Reads how a crawl ended from its run directory. Blocking: to be called in a thread."""
 
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ def read_exit(run_dir: Path, last_report: Report | None = None) -> Exit | None:
         ended_at=datetime.fromtimestamp(ended.time_ms / 1000, UTC),
         status=ended.status,
         signal=ended.signal,
+        out_of_memory=ended.signal == signal.SIGKILL and ended.memory_kills > 0,
         opened=result.opened,
         close_reason=result.close_reason,
         counts=result.counts,

@@ -56,11 +56,14 @@ class Exit:
     is known. `close_reason` is None when Scrapy never closed the spider. `opened` says
     whether the spider was opened; for a lost crawl it is True when that is unknown.
     `ended_at` of a lost crawl is when its loss was found. `usage` is None when lost.
+    `out_of_memory` is True for a crawl that was killed while the kernel killed for lack of
+    memory: it does not tell whom.
     """
 
     ended_at: datetime
     status: int | None = None
     signal: int | None = None
+    out_of_memory: bool = False
     lost: str | None = None
     opened: bool = False
     close_reason: str | None = None

@@ -241,6 +241,10 @@ def test_declared_refused(driver: Driver) -> None:
         ({"close_reason": "enough"}, (Outcome.SUCCESSFUL, "enough")),
         ({"status": 3}, (Outcome.FAILED, "exit status 3")),
         ({"signal": 9}, (Outcome.FAILED, "killed by signal 9")),
+        (
+            {"signal": 9, "out_of_memory": True},
+            (Outcome.FAILED, "killed by signal 9 (memory ran out)"),
+        ),
         ({"opened": False}, (Outcome.FAILED, "exit status 0 before the spider opened")),
         ({"close_reason": None}, (Outcome.FAILED, "the spider was not closed")),
         ({"close_reason": "shutdown"}, (Outcome.FAILED, "stopped by a signal from outside")),

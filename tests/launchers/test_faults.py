@@ -100,5 +100,45 @@ async def test_the_disk_refuses_the_start(fork: RealHarness, calls: str, error: 
     assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
 
 
+@pytest.fixture
+def little_memory() -> Iterator[Path]:
+    """A control group whose processes may have 256 MB together."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for _, place, kind, options, *_ in mounts:
+        root = Path(place)
+        if kind == "cgroup" and "memory" in options.split(","):
+            limit = "memory.limit_in_bytes"
+        elif kind == "cgroup2" and "memory" in (root / "cgroup.controllers").read_text().split():
+            limit = "memory.max"
+        else:
+            continue
+        group = root / f"scrapy-do-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        (group / limit).write_text(str(256 * 1024 * 1024))
+        yield group
+        for pid in (group / "cgroup.procs").read_text().split():
+            (root / "cgroup.procs").write_text(pid)
+        group.rmdir()
+        return
+    pytest.skip("no control group can be made here that limits memory")
+
+
+@on_reactor
+async def test_the_kernel_runs_out_of_memory(fork: RealHarness, little_memory: Path) -> None:
+    """A crawl that the kernel ends for lack of memory says so; another one is not touched."""
+    neighbour = await fork.launch("sleeper")
+    for pid in await in_reserve(fork):
+        (little_memory / "cgroup.procs").write_text(str(pid))
+    ending = await fork.run(fork.spec("greedy"))
+
+    assert (ending.signal, ending.out_of_memory) == (9, True)
+    assert not neighbour.ended.called
+    neighbour.ask_to_stop()
+    assert (await neighbour.ended).close_reason == "shutdown"
+
+
 def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

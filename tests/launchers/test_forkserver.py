@@ -44,10 +44,15 @@ def children(pid: int) -> list[int]:
 async def in_reserve(fork: RealHarness) -> tuple[int, int, int]:
     """Return the warm parent, the process that waits for the next order, and its crawl's."""
     (parent,) = warm_parents()
-    await fork.until(lambda: any(children(pid) for pid in children(parent)))
-    (waiting,) = children(parent)
-    (crawl,) = children(waiting)
-    return parent, waiting, crawl
+
+    def waiting() -> list[int]:
+        names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in children(parent)}
+        return [pid for pid, name in names.items() if name != "scrapy-do-hold\n"]
+
+    await fork.until(lambda: any(map(children, waiting())))
+    (holder,) = waiting()
+    (crawl,) = children(holder)
+    return parent, holder, crawl
 
 
 async def kill_warm_parent(fork: RealHarness) -> int:
