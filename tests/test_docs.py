@@ -99,10 +99,9 @@ def test_the_unit_starts_what_there_is() -> None:
 def test_the_unit_leaves_crawls_alone() -> None:
     """The service manager signals the daemon only, and waits longer than a crawl may take."""
     service = _unit()["Service"]
-    assert (service["Type"], service["KillMode"], service["Delegate"], service["OOMPolicy"]) == (
+    assert (service["Type"], service["KillMode"], service["OOMPolicy"]) == (
         "notify",
         "process",
-        "yes",
         "continue",
     )
     assert int(service["TimeoutStopSec"]) > 30
