@@ -1,5 +1,7 @@
 """The local site: ten pages of ten products, served by a process of its own.
 
+A page has as many addresses as there are queries.
+
 `python -m bench.site` prints its base URL and serves until it is killed.
 """
 
@@ -31,7 +33,7 @@ async def _serve() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                path = head.split(b" ", 2)[1].decode()
+                path = head.split(b" ", 2)[1].decode().partition("?")[0]
                 writer.write(answers.get(path, _answer("?")))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

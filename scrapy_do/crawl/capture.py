@@ -103,15 +103,15 @@ class _Encoder(ScrapyJSONEncoder):
             return repr(o)
 
 
+_ENCODER = _Encoder(allow_nan=False, separators=(",", ":"))
+
+
 def _line(record: Mapping[str, Any]) -> bytes:
     try:
-        return _encoded(record)
+        return _ENCODER.encode(record).encode()
     except ValueError:  # a number that is not finite
-        return _encoded(json.loads(json.dumps(record, cls=_Encoder), parse_constant=lambda _: None))
-
-
-def _encoded(record: Any) -> bytes:  # noqa: ANN401 - a JSON value
-    return json.dumps(record, cls=_Encoder, allow_nan=False, separators=(",", ":")).encode()
+        text = json.dumps(record, cls=_Encoder)
+        return _ENCODER.encode(json.loads(text, parse_constant=lambda _: None)).encode()
 
 
 def _now_ms() -> int:

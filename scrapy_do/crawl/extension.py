@@ -74,6 +74,7 @@ class Recorder:
         """Connect to a crawler that was not started yet."""
         self._crawler = crawler
         self._logging.follow(crawler.settings)
+        self._logging.go_last()
         connect = crawler.signals.connect
         connect(self._spider_opened, signals.spider_opened)
         connect(self._spider_closed, signals.spider_closed)
@@ -232,6 +233,9 @@ def _reporter(path: Path) -> Reporter | None:
 
 
 def _fields(item: object) -> Mapping[str, Any]:
+    """The fields of an item; items within are for the encoder."""
+    if type(item) is dict:
+        return item
     if ItemAdapter.is_item(item):
-        return ItemAdapter(item).asdict()
+        return ItemAdapter(item)
     return {"value": item}

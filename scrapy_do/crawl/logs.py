@@ -68,6 +68,11 @@ class LogCapture(logging.Handler):
         """Begin to listen."""
         logging.root.addHandler(self)
 
+    def go_last(self) -> None:
+        """Listen after Scrapy's own handler, which then has done the formatting."""
+        logging.root.removeHandler(self)
+        logging.root.addHandler(self)
+
     def follow(self, settings: BaseSettings) -> None:
         """Listen from the level at which Scrapy itself logs."""
         self.setLevel(settings.get("LOG_LEVEL"))
@@ -91,8 +96,9 @@ class LogCapture(logging.Handler):
 
 
 def _message(record: logging.LogRecord) -> str:
+    formatted = vars(record).get("message")  # by a handler before
     try:
-        text = record.getMessage()
+        text = record.getMessage() if formatted is None else formatted
     except (TypeError, ValueError, KeyError):  # a format that does not fit its arguments
         text = f"{record.msg!r} {record.args!r}"
     text = f"[{record.name}] {text}"

@@ -133,4 +133,4 @@ class Pages(Local10):
 
     async def start(self) -> AsyncIterator[Request]:
         for number in range(self.told["pages"]):
-            yield self.request(number % PAGES)
+            yield Request(f"{self.told['site']}/{number % PAGES}?{number}")
