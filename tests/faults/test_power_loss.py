@@ -22,12 +22,6 @@ STATES = 2000
 _CALLS = 60
 _DATABASE = "scrapy-do.db"
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.faults,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
-]
-
 Promise = Callable[[sqlite3.Connection, Path], bool]
 """Whether a database, and the directory it is in, holds what an answer has promised."""
 
@@ -76,8 +70,11 @@ def _has_version(label: str) -> Promise:
         found = database.execute("SELECT digest FROM versions WHERE label = ?", [label]).fetchone()
         if found is None:
             return False
-        archives = [path for path in (data / "archives").rglob("*") if found[0] in path.name]
-        return any(hashlib.sha256(path.read_bytes()).hexdigest() == found[0] for path in archives)
+        return any(
+            hashlib.sha256(path.read_bytes()).hexdigest() == found[0]
+            for path in (data / "archives").rglob(f"*{found[0]}*")
+            if path.is_file()
+        )
 
     return holds
 
@@ -104,6 +101,52 @@ def _rebuild(files: dict[Path, bytes], data: Path, place: Path) -> None:
         target.write_bytes(content)
 
 
+def _escaped(text: str) -> str:
+    return "".join(f"\\x{one:02x}" for one in text.encode())
+
+
+def _left(tmp_path: Path, *calls: str) -> set[tuple[tuple[str, bytes], ...]]:
+    """What a power loss may leave after calls of thread 7, in which @ is the name of a file."""
+    trace = tmp_path / "trace"
+    name = _escaped(str(tmp_path / "disk" / "a"))
+    trace.write_text("".join(f"7 {call}\n".replace("@", f'"{name}"') for call in calls))
+    disk = Disk(tmp_path / "disk", 7)
+    for _ in disk.replay(trace):
+        pass
+    rng, wanted = random.Random(1), [tmp_path / "disk"]
+    states = (disk.after_loss(rng, wanted) for _ in range(200))
+    return {tuple((path.name, content) for path, content in state.items()) for state in states}
+
+
+_OPEN = "openat(AT_FDCWD, @, O_WRONLY|O_CREAT, 0600) = 3"
+_WRITE = f'write(3, "{_escaped("new")}", 3) = 3'
+
+
+def test_what_was_not_synced_may_be_gone(tmp_path: Path) -> None:
+    """The content of a file needs a sync of the file, its name one of the directory."""
+    name = _escaped(str(tmp_path / "disk"))
+    sync_names = (f'openat(AT_FDCWD, "{name}", O_RDONLY|O_DIRECTORY) = 5', "fsync(5) = 0")
+    gone: tuple[tuple[str, bytes], ...] = ()
+    empty, whole = (("a", b""),), (("a", b"new"),)
+
+    assert _left(tmp_path, _OPEN, _WRITE) == {gone, empty, whole}
+    assert _left(tmp_path, _OPEN, _WRITE, "fsync(3) = 0") == {gone, whole}
+    assert _left(tmp_path, _OPEN, _WRITE, *sync_names) == {empty, whole}
+    assert _left(tmp_path, _OPEN, _WRITE, "fsync(3) = 0", *sync_names) == {whole}
+
+
+def test_a_call_that_failed_did_nothing(tmp_path: Path) -> None:
+    """A write that the system refused is not on the disk, one in two lines of the trace is."""
+    begun, resumed = f'write(3, "{_escaped("new")}", 3 <unfinished ...>', "<... write resumed>) = 3"
+    refused = "write(3, " + _WRITE.partition(", ")[2].replace("= 3", "= -1 ENOSPC (No space)")
+
+    assert (("a", b"new"),) not in _left(tmp_path, _OPEN, refused)
+    assert (("a", b"new"),) in _left(tmp_path, _OPEN, begun, resumed)
+
+
+@pytest.mark.live
+@pytest.mark.faults
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_with_the_power(
     lives: Lives, pushed: Path, tmp_path: Path
