@@ -4,6 +4,7 @@ They run on a reactor and a database file of their own.
 """
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -68,6 +69,8 @@ class Run:
 
     def measure(self) -> Measured:
         """Run, and return what was seen."""
+        gc.collect()
+        gc.freeze()  # as the daemon does; and what has filled the database is not ours to collect
         self._reactor.callWhenRunning(self._start)
         self._reactor.run(installSignalHandlers=False)
         self._store.close()
