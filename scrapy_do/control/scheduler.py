@@ -16,12 +16,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
+from uuid import UUID
 
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from scrapy_do.control.passes import Passes
-from scrapy_do.control.standing import SCHEDULER, latest_known, planned, settled, whole_ms
+from scrapy_do.control.standing import SCHEDULER, planned, settled, whole_ms
 from scrapy_do.core import catchup
 from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
@@ -272,10 +273,9 @@ class Scheduler:
         back = timedelta(0) if watch is None else watch.set_back(now)
         if watch is not None and back <= LARGEST_STEP_BACK:
             return
-        schedules = await self._store.schedules.all(states={ScheduleState.ACTIVE})
         if watch is None:
-            latest = max((latest_known(schedule) for schedule in schedules), default=now)
-            watch = ClockWatch(self._reactor.seconds, latest)
+            latest = await self._store.schedules.latest_moment()
+            watch = ClockWatch(self._reactor.seconds, latest or now)
             back = watch.set_back(now)
         if back > LARGEST_STEP_BACK:
             self._log.warn(
@@ -283,20 +283,21 @@ class Scheduler:
                 hours=round(back / timedelta(hours=1), 1),
             )
             watch = ClockWatch(self._reactor.seconds, now)
-        await self._plan_anew(schedules, now, back)
+        after: UUID | None = None
+        while page := await self._store.schedules.active(after=after, limit=BATCH):
+            await self._plan_anew(page, now, back)
+            after = page[-1].id
         self._watch = watch
 
     async def _plan_anew(
         self, schedules: Iterable[Schedule], now: datetime, back: timedelta
     ) -> None:
+        self._turn_began_s = self._reactor.seconds()
         moved: list[Firing] = []
         for schedule in schedules:
             firing = self._planned_anew(schedule, now, back)
             if firing is not None:
                 moved.append(firing)
-            if len(moved) >= BATCH:
-                await self._commit(moved, now)
-                moved = []
             await self._breathe()
         await self._commit(moved, now)
 

@@ -132,11 +132,6 @@ def next_runs(schedule: Schedule, *, most: int = RUNS_SHOWN) -> tuple[datetime, 
     )
 
 
-def latest_known(schedule: Schedule) -> datetime:
-    """Return the latest moment that the stored schedule tells of."""
-    return max(schedule.changed_at, schedule.anchor, schedule.last_planned or schedule.anchor)
-
-
 def _events(schedule_id: UUID, decision: Decision) -> Iterator[ScheduleEvent]:
     if decision.missed is not None:
         yield _event(schedule_id, ScheduleEventKind.MISSED, decision.missed, "not fired in time")

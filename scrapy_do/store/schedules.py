@@ -173,6 +173,26 @@ class Schedules:
             lambda connection: [schedule_of(row) for row in connection.execute(query.limit(limit))]
         )
 
+    async def active(self, *, after: UUID | None, limit: int) -> list[Schedule]:
+        """The schedules that are active, by their ids, from behind one on."""
+        query = SCHEDULE_ROWS.where(_schedules.c.state == ScheduleState.ACTIVE.value)
+        if after is not None:
+            query = query.where(_schedules.c.id > after)
+        query = query.order_by(_schedules.c.id).limit(limit)
+        return await self._database.read(
+            lambda connection: [schedule_of(row) for row in connection.execute(query)]
+        )
+
+    async def latest_moment(self) -> datetime | None:
+        """The latest moment that an active schedule tells of: a change, an anchor, an instant."""
+        query = select(
+            func.max(_schedules.c.changed_ms),
+            func.max(_schedules.c.anchor_ms),
+            func.max(_schedules.c.last_planned_ms),
+        ).where(_schedules.c.state == ScheduleState.ACTIVE.value)
+        found = await self._database.read(lambda connection: connection.execute(query).one())
+        return max((instant_of(ms) for ms in found if ms is not None), default=None)
+
     async def next_due(self) -> datetime | None:
         """The next instant at which a schedule is due."""
         query = select(func.min(_schedules.c.next_due_ms)).where(

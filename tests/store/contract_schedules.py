@@ -127,6 +127,27 @@ class ScheduleContract:
         assert [first] == run(store.schedules.due(at(20), limit=1))
 
     @pytest.mark.usefixtures("pushed")
+    def test_active(self, store: Store, run: Run) -> None:
+        """The active ones come page by page, each once, by their ids."""
+        paused = order(9, next_due=None, state=ScheduleState.PAUSED)
+        added = [run(store.schedules.add(one)) for one in (*map(order, (3, 1, 2)), paused)]
+        by_id = sorted(added[:3], key=lambda schedule: schedule.id)
+        first = run(store.schedules.active(after=None, limit=2))
+        assert by_id[:2] == first
+        assert by_id[2:] == run(store.schedules.active(after=first[-1].id, limit=2))
+        assert [] == run(store.schedules.active(after=by_id[-1].id, limit=2))
+
+    @pytest.mark.usefixtures("pushed")
+    @pytest.mark.parametrize("name", ["changed_at", "anchor", "last_planned"])
+    def test_latest_moment(self, store: Store, run: Run, name: str) -> None:
+        """The latest moment is that of a change, an anchor or an instant of an active one."""
+        assert run(store.schedules.latest_moment()) is None
+        paused = order(1, next_due=None, state=ScheduleState.PAUSED, changed_at=at(99_999))
+        for one in (order(2), order(3, **{name: at(50_000)}), paused):
+            run(store.schedules.add(one))
+        assert at(50_000) == run(store.schedules.latest_moment())
+
+    @pytest.mark.usefixtures("pushed")
     def test_fire(self, store: Store, run: Run) -> None:
         """Firing moves the schedule, adds its jobs and notes the rest, all together."""
         before = run(store.schedules.add(order()))
