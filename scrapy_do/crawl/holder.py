@@ -41,7 +41,6 @@ from scrapy_do.wire import (
 _MAX_REASON_BYTES = 4000
 _END_OF_ORDER = b"\n"
 _GO = b"g"
-_NEVER_RAN = 70
 
 
 class WaitingCrawl:
@@ -57,7 +56,7 @@ class WaitingCrawl:
         gc.disable()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         holder = os.getpid()
-        hears, self.tells = os.pipe()
+        hears, self.tells = processes.pipe()
         try:
             self.pid = os.fork()
         except OSError:
@@ -66,7 +65,7 @@ class WaitingCrawl:
             raise
         if self.pid == 0:
             os.close(self.tells)
-            _crawl(hears, holder, marker)
+            processes.never_return(lambda: _crawl(hears, holder, marker))
         os.close(hears)
 
     def is_alive(self) -> bool:
@@ -163,8 +162,9 @@ def _crawl(hears: int, holder: int, marker: processes.Marker) -> NoReturn:
     words = os.fdopen(hears, "rb")
     text = words.readline(MAX_SPEC_BYTES + len(_END_OF_ORDER))
     if not text.endswith(_END_OF_ORDER):
-        os._exit(_NEVER_RAN)
+        os._exit(processes.NEVER_RAN)
     spec = decode_spec(text)
+    processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     status, problem = 1, None
     try:
         streams = _prepare(spec, marker)
@@ -172,7 +172,7 @@ def _crawl(hears: int, holder: int, marker: processes.Marker) -> NoReturn:
         problem = error
     # Before the word nothing is written and nothing of the project is touched.
     if words.read(1) != _GO:
-        os._exit(_NEVER_RAN)
+        os._exit(processes.NEVER_RAN)
     words.close()
     gc.enable()
     try:
@@ -193,7 +193,6 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
     marker.write(spec.mark)
     processes.set_name(f"crawl {spec.spider}")
     processes.be_the_first_to_go()
-    processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     streams = set_streams(spec.limits.log_bytes)
     processes.set_environment(
         {

@@ -6,17 +6,24 @@ Standard library only: this is all that a holder keeps in memory for hours.
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping
+import traceback
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
+
+NEVER_RAN = 70
+"""Exit status of a forked process that has done nothing of what it was forked for."""
+
+STDERR = 2
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -97,6 +104,36 @@ def close_all_but(keep: Collection[int]) -> None:
         if descriptor not in keep:
             with contextlib.suppress(OSError):  # the one that listed the directory
                 os.close(descriptor)
+
+
+def pipe() -> tuple[int, int]:
+    """Make a pipe whose ends are none of the standard streams, even where one of those is closed.
+
+    Raises:
+        OSError: there are too many descriptors.
+    """
+    ends: list[int] = []
+    given = os.pipe()
+    try:
+        ends.extend(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, STDERR + 1) for one in given)
+    except OSError:
+        for one in ends:
+            os.close(one)
+        raise
+    finally:
+        for one in given:
+            os.close(one)
+    return ends[0], ends[1]
+
+
+def never_return(work: Callable[[], NoReturn]) -> NoReturn:
+    """Do the work of a forked process, which must not come back into the code of its parent."""
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - whatever it is, nobody else is to handle it
+        traceback.print_exc()
+    finally:
+        os._exit(NEVER_RAN)
 
 
 def point(descriptor: int, path: str | Path, flags: int) -> None:

@@ -56,7 +56,10 @@ def main() -> None:
 
 def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
     """Fork a process that waits for an order; return whether it took one."""
-    hears, tells = os.pipe()
+    try:
+        hears, tells = processes.pipe()
+    except OSError:
+        return False
     parent = os.getpid()
     try:
         child = os.fork()
@@ -64,8 +67,7 @@ def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
         child = -1
     if child == 0:
         os.close(hears)
-        processes.die_with_parent(parent)
-        _wait_and_serve(orders, tells, marker)
+        processes.never_return(lambda: _wait_and_serve(orders, tells, marker, parent))
     os.close(tells)
     took_one = bool(os.read(hears, 1))
     os.close(hears)
@@ -89,13 +91,16 @@ def _serve_one(orders: socket.socket, marker: processes.Marker) -> bool:
         child = -1
     if child == 0:
         orders.close()
-        _serve(order, received, marker, None)
+        processes.never_return(lambda: _serve(order, received, marker, None))
     for descriptor in received:
         os.close(descriptor)
     return True
 
 
-def _wait_and_serve(orders: socket.socket, tells: int, marker: processes.Marker) -> NoReturn:
+def _wait_and_serve(
+    orders: socket.socket, tells: int, marker: processes.Marker, parent: int
+) -> NoReturn:
+    processes.die_with_parent(parent)
     crawl = None
     with contextlib.suppress(OSError):  # tried again when there is an order
         crawl = WaitingCrawl(marker)
@@ -104,7 +109,8 @@ def _wait_and_serve(orders: socket.socket, tells: int, marker: processes.Marker)
     if not order:
         os._exit(0)
     processes.outlive_parent()
-    os.write(tells, _TAKEN)
+    with contextlib.suppress(BrokenPipeError):  # it was killed just now; the order is ours
+        os.write(tells, _TAKEN)
     os.close(tells)
     _serve(order, received, marker, crawl)
 
@@ -115,6 +121,7 @@ def _serve(
     """Do what is ordered, in a process forked for that."""
     source, sink = received
     if order == LISTING_ORDER:
+        gc.enable()
         if crawl is not None:
             os.close(crawl.tells)
         answer_request(source, sink)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from scrapy_do.errors import LaunchFailed
 from scrapy_do.run_record import identity_of, is_locked
 from scrapy_do.wire import StartMethod
 from tests.launchers.harness import RealHarness, on_reactor
-from tests.launchers.test_forkserver import in_reserve
+from tests.launchers.test_forkserver import in_reserve, warm_parents
 
 pytestmark = [
     pytest.mark.live,
@@ -81,6 +81,22 @@ async def test_no_crawl_can_be_made(fork: RealHarness) -> None:
             await fork.launch("noop")
 
     assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+
+
+@pytest.mark.parametrize(("calls", "error"), [("setsid", "EPERM"), ("pipe,pipe2", "ENFILE")])
+@on_reactor
+async def test_what_waits_cannot_be_made(fork: RealHarness, calls: str, error: str) -> None:
+    """What fails while the next pair is made costs no order, and nobody takes one twice."""
+    parent, waiting, _ = await in_reserve(fork)
+    with injected([parent], calls, f"error={error}"):
+        os.kill(waiting, signal.SIGKILL)
+        for _ in range(3):
+            with suppress(LaunchFailed):  # the crawl's own process may be refused all it needs
+                await fork.run(fork.spec("noop"))
+    for _ in range(3):
+        assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
+
+    assert [parent] == warm_parents()
 
 
 @pytest.mark.parametrize(
