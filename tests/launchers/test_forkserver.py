@@ -158,6 +158,7 @@ async def test_a_forked_crawl_carries_its_mark(fork: RealHarness) -> None:
     """Each process of a forked crawl shows its run to others, though none was executed anew."""
     spec = fork.spec("sleeper")
     crawl = await fork.launcher.launch(spec)
+    await fork.heard(crawl)
     started = fork.started(crawl)
 
     mark = f"SCRAPY_DO_RUN={spec.mark}".encode()
