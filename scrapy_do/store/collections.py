@@ -184,9 +184,12 @@ def _id_of(name: CollectionName) -> Any:  # noqa: ANN401 - a subquery for one nu
 def _conditions(
     name: CollectionName, wanted: KeyRange, now: datetime
 ) -> Sequence[ColumnElement[bool]]:
-    conditions = [_values.c.collection_id == _id_of(name), _values.c.key >= wanted.first]
-    if wanted.after is not None:
+    conditions = [_values.c.collection_id == _id_of(name)]
+    # One lower bound: of two a database may search by the other one, from the beginning.
+    if wanted.after is not None and wanted.after >= wanted.first:
         conditions.append(_values.c.key > wanted.after)
+    else:
+        conditions.append(_values.c.key >= wanted.first)
     if wanted.before is not None:
         conditions.append(_values.c.key < wanted.before)
     if wanted.keys is not None:
