@@ -1,0 +1,3 @@
+BOT_NAME = "browsing"
+SPIDER_MODULES = ["browsing.spiders"]
+LOG_LEVEL = "INFO"

@@ -1,0 +1,3 @@
+BOT_NAME = "secure"
+SPIDER_MODULES = ["secure.spiders"]
+LOG_LEVEL = "INFO"
