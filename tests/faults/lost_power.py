@@ -21,6 +21,7 @@ TRACED = (
 )
 
 _SECTOR_BYTES = 512
+_END_BYTES = 1 << 20
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)", re.DOTALL)
 _BEGUN = re.compile(r"(\d+) +(\w+\(.*) <unfinished \.\.\.>", re.DOTALL)
 _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
@@ -292,7 +293,9 @@ def _text(said: str) -> bytes:
 
 def is_over(trace: Path, pid: int) -> bool:
     """Whether the trace says that a process has ended, and so has all that it did."""
-    return f"{pid} +++ exited" in trace.read_text(encoding="ascii")
+    with trace.open("rb") as file:
+        file.seek(max(0, trace.stat().st_size - _END_BYTES))
+        return re.search(rb"\b%d +\+\+\+ exited" % pid, file.read()) is not None
 
 
 def _bytes(escaped: str) -> bytes:
