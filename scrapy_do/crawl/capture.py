@@ -40,10 +40,17 @@ class Capture:
         """Take a record; return its number, or None if it cannot be written."""
         try:
             line = _line(record)
-            self._writer.append(line)
         except (TypeError, ValueError, RecursionError) as error:
-            self.dropped += 1
-            self._complain(error)
+            self._refuse(error)
+            return None
+        return self.append_line(line)
+
+    def append_line(self, line: bytes) -> int | None:
+        """Take a record that is encoded already, see `append`."""
+        try:
+            self._writer.append(line)
+        except ValueError as error:
+            self._refuse(error)
             return None
         number = self._first_number() if self._next_number is None else self._next_number
         self._next_number = number + 1
@@ -86,6 +93,10 @@ class Capture:
         except OSError as error:
             self._complain(error)
             return 0
+
+    def _refuse(self, error: Exception) -> None:
+        self.dropped += 1
+        self._complain(error)
 
     def _complain(self, error: Exception) -> None:
         if not self._failed:

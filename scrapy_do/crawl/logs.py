@@ -3,6 +3,7 @@
 What Scrapy writes to stderr is not touched here; its end is the business of `streams`.
 """
 
+import json
 import logging
 import traceback
 from collections.abc import Callable
@@ -39,12 +40,17 @@ class LogRecords:
         if self._is_cut:
             self._dropped += 1
             return
-        self._capture.append(record)
+        self._capture.append_line(_line(**record))
         limit_bytes = self._limit_bytes
         if limit_bytes is not None and self._capture.taken_bytes >= limit_bytes:
             self._is_cut = True
-            notice = {"level": logging.WARNING, "message": cut_notice(limit_bytes)}
-            self._capture.append({"time": record["time"], **notice})
+            notice = _line(record["time"], logging.WARNING, cut_notice(limit_bytes))
+            self._capture.append_line(notice)
+
+
+def _line(time: int, level: int, message: str) -> bytes:
+    # There are ten times as many lines as pages: a third of the time that an encoder takes.
+    return b'{"time":%d,"level":%d,"message":%b}' % (time, level, json.dumps(message).encode())
 
 
 class LogCapture(logging.Handler):
