@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.control.background import Delayed, Delays, background
 from scrapy_do.control.endings import event_of_adopted, event_of_exit, process_of, progress_of
+from scrapy_do.control.launches import Launches
 from scrapy_do.control.memory_watch import MeasureMemory, MemoryWatch
-from scrapy_do.control.passes import FIRST_RETRY_S, LAST_RETRY_S, Passes
+from scrapy_do.control.passes import Passes
+from scrapy_do.control.patience import Patience
 from scrapy_do.control.progress import ProgressBook
 from scrapy_do.control.workspace import Workspace
 from scrapy_do.core.events import JobChanged, Publisher
-from scrapy_do.core.job import Job, Running, Stopping, attempt_of
+from scrapy_do.core.job import Job, attempt_of, running_for
 from scrapy_do.core.plan import (
     Action,
     Kill,
@@ -46,7 +47,7 @@ from scrapy_do.core.transitions import (
     Started,
     advance,
 )
-from scrapy_do.errors import InvalidTransition, ScrapyDoError, Unavailable
+from scrapy_do.errors import InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
 from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
 from scrapy_do.store.store import Store
@@ -99,14 +100,12 @@ class Controller:
             found=self._measured,
         )
         self._held: dict[UUID, _Held] = {}
-        self._launching: set[UUID] = set()
-        self._failed_launches: dict[UUID, int] = {}
+        self._launches = Launches(launcher=launcher, workspace=workspace, now=now)
         self._timer: Delayed | None = None
         self._draining = False
         self._is_ending = False
         self._passes = Passes(self._pass, what="a pass of the controller", reactor=reactor)
-        self._idle: Deferred[bool] | None = None
-        self._too_long: Delayed | None = None
+        self._all_ended = Patience(reactor)
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -153,9 +152,7 @@ class Controller:
     def hurry(self) -> None:
         """Give crawls that were asked to stop no more grace."""
         self._limits = replace(self._limits, stop_grace_s=0.0)
-        if self._too_long is not None and self._too_long.active():
-            self._too_long.cancel()
-            self._give_up_later()
+        self._all_ended.restart(STOP_MARGIN_S)
         self.wake()
 
     def wake(self) -> None:
@@ -170,7 +167,7 @@ class Controller:
     @property
     def crawls(self) -> int:
         """How many crawls are held now."""
-        return len(self._held) + len(self._launching)
+        return len(self._held) + len(self._launches.under_way)
 
     # --- gather, plan, act ---------------------------------------------------------------------
 
@@ -183,14 +180,14 @@ class Controller:
         if actions:
             self.wake()  # what was done may call for more, or for another wake-up
         await self._arm(view, now)
-        if not view.active and not self._launching:
-            self._stop_waiting(ended=True)
+        if not view.active and not self._launches.under_way:
+            self._all_ended.end()
 
     async def _gather(self, now: datetime) -> View:
         active = await self._store.jobs.active()
         # Both at the same moment: a launch that ends between the two would be in neither.
         live = {job_id: held.live for job_id, held in self._held.items()}
-        launching = frozenset(self._launching)
+        launching = self._launches.under_way
         working = busy(active, live)
         free = free_slots(len(working), self._limits)
         pending: Iterable[Job] = ()
@@ -254,7 +251,6 @@ class Controller:
     def _follow(self, job: Job, event: _Event) -> None:
         match event:
             case Claimed():
-                self._launching.add(job.id)
                 background(self._launch(job), f"the launch of job {job.id}")
             case Exited() | Lost() | Fenced():
                 self._log.info("job {job} is over: {state}", job=str(job.id), state=job.state)
@@ -273,28 +269,13 @@ class Controller:
 
     async def _launch(self, job: Job) -> None:
         try:
-            spec = await self._workspace.prepare(job)
-            crawl = await self._launcher.launch(spec)
-        except (Unavailable, OSError) as error:
-            self._hold(job, None, self._try_again(job, str(error)))
-        except ScrapyDoError as error:
-            self._hold(job, None, Lost(reason=f"could not be started: {error}"))
-        else:
-            self._failed_launches.pop(job.id, None)
-            self._hold(job, crawl, None)
+            begun = await self._launches.launch(job)
+            if isinstance(begun, Fenced | Lost):
+                self._hold(job, None, begun)
+            else:
+                self._hold(job, begun, None)
         finally:
-            self._launching.discard(job.id)
             self.wake()
-
-    def _try_again(self, job: Job, problem: str) -> Fenced:
-        """Nothing was started: the job waits a little longer each time."""
-        failures = self._failed_launches.get(job.id, 0)
-        self._failed_launches[job.id] = failures + 1
-        delay_s = min(FIRST_RETRY_S * 2**failures, LAST_RETRY_S)
-        self._log.warn(
-            "the launch of job {job} failed: {problem}", job=str(job.id), problem=problem
-        )
-        return Fenced(not_before=self._now() + timedelta(seconds=delay_s))
 
     def _hold(self, job: Job, crawl: Crawl | None, ended: Exited | Lost | Fenced | None) -> None:
         now = self._steady()
@@ -302,7 +283,7 @@ class Controller:
             job_id=job.id,
             attempt=attempt_of(job),
             process=None if crawl is None else process_of(crawl.process),
-            since=now - _age(job, self._now()),
+            since=now - running_for(job, self._now()),
             ended=ended,
             active_at=now,
         )
@@ -338,7 +319,7 @@ class Controller:
 
     async def _forget_strangers(self, view: View) -> None:
         """Let go of ended runs that belong to no unfinished job."""
-        known = {job.id for job in view.active} | self._launching
+        known = {job.id for job in view.active} | self._launches.under_way
         for job_id, live in view.live.items():
             if job_id not in known and live.ended is not None:
                 await self._drop(job_id)
@@ -410,33 +391,9 @@ class Controller:
         everything is left as after a crash, and the next daemon goes on with it.
         """
         self._is_ending = True
-        idle: Deferred[bool] = Deferred()
-        self._idle = idle
-        self._give_up_later()
+        waiting = self._all_ended.wait(self._limits.stop_grace_s + STOP_MARGIN_S)
         self.wake()
-        return await idle
-
-    def _give_up_later(self) -> None:
-        bound_s = self._limits.stop_grace_s + STOP_MARGIN_S
-        self._too_long = self._reactor.callLater(bound_s, self._give_up)
-
-    def _give_up(self) -> None:
-        self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
-        self._stop_waiting(ended=False)
-
-    def _stop_waiting(self, *, ended: bool) -> None:
-        if self._too_long is not None and self._too_long.active():
-            self._too_long.cancel()
-        if self._idle is not None:
-            waiting, self._idle = self._idle, None
-            waiting.callback(ended)
-
-
-def _age(job: Job, now: datetime) -> timedelta:
-    """How long a job has been running; nothing for one that starts now."""
-    state = job.state
-    if isinstance(state, Stopping):
-        since = state.started
-    else:
-        since = state.since if isinstance(state, Running) else None
-    return timedelta(0) if since is None else max(timedelta(0), now - since)
+        ended = await waiting
+        if not ended:
+            self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
+        return ended

@@ -7,7 +7,7 @@ union of frozen classes, each with exactly the facts that exist in that state.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -272,3 +272,13 @@ def has_started(state: State) -> bool:
             return has_started(finished)
         case Starting() | Running() | Stopping():
             return True
+
+
+def running_for(job: Job, now: datetime) -> timedelta:
+    """How long a job has been running; nothing for one that starts now."""
+    state = job.state
+    if isinstance(state, Stopping):
+        since = state.started
+    else:
+        since = state.since if isinstance(state, Running) else None
+    return timedelta(0) if since is None else max(timedelta(0), now - since)

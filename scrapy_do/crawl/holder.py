@@ -16,7 +16,6 @@ standard library is imported before the crawl's own process exists.
 """
 
 import contextlib
-import fcntl
 import gc
 import os
 import signal
@@ -53,7 +52,6 @@ class WaitingCrawl:
     """
 
     def __init__(self, marker: processes.Marker) -> None:
-        gc.disable()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         holder = os.getpid()
         hears, self.tells = processes.pipe()
@@ -81,8 +79,9 @@ class WaitingCrawl:
 
 def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCrawl) -> NoReturn:
     """Hold one crawl to its end, in a process of its own, which ends here."""
+    gc.disable()
     _detach()
-    announce = fcntl.fcntl(announce, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
+    announce = processes.above_streams(announce)
     try:
         text = _read_all(order)
         spec = decode_spec(text)
@@ -99,10 +98,15 @@ def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCraw
 
 def refuse(announce: int, error: Exception) -> NoReturn:
     """Announce that there will be no crawl, and why; end this process."""
-    reason = f"{type(error).__name__}: {error}".encode()[:_MAX_REASON_BYTES]
-    with contextlib.suppress(OSError):
-        os.write(announce, FAILED_ANNOUNCEMENT + reason)
+    announce_failure(announce, error)
     os._exit(1)
+
+
+def announce_failure(announce: int, error: Exception) -> None:
+    """Announce that what was ordered will not be done, and why."""
+    reason = f"{type(error).__name__}: {error}".encode()[:_MAX_REASON_BYTES]
+    with contextlib.suppress(OSError):  # nobody listens any more
+        os.write(announce, FAILED_ANNOUNCEMENT + reason)
 
 
 def _detach() -> None:
@@ -174,7 +178,6 @@ def _crawl(hears: int, holder: int, marker: processes.Marker) -> NoReturn:
     if words.read(1) != _GO:
         os._exit(processes.NEVER_RAN)
     words.close()
-    gc.enable()
     try:
         if problem is not None:
             raise problem

@@ -9,7 +9,6 @@ Run by `python -m scrapy_do.crawl.list_spiders` or forked by the warm parent; ei
 the request comes from one descriptor and the answer leaves by another.
 """
 
-import fcntl
 import json
 import os
 import select
@@ -43,7 +42,7 @@ def answer_request(request: int, answer: int) -> NoReturn:
     if os.getsid(0) != os.getpid():
         os.setsid()
     processes.set_name("scrapy-do-list")
-    answer = fcntl.fcntl(answer, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
+    answer = processes.above_streams(answer)
     with os.fdopen(os.dup(request), "rb") as file:
         order = decode_spiders_request(file.read(MAX_SPEC_BYTES))
     for descriptor in (STDIN, STDOUT):

@@ -18,12 +18,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from scrapy_do.crawl.streams import STDERR
 from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
 
 NEVER_RAN = 70
 """Exit status of a forked process that has done nothing of what it was forked for."""
-
-STDERR = 2
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -115,7 +114,7 @@ def pipe() -> tuple[int, int]:
     ends: list[int] = []
     given = os.pipe()
     try:
-        ends.extend(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, STDERR + 1) for one in given)
+        ends.extend(map(above_streams, given))
     except OSError:
         for one in ends:
             os.close(one)
@@ -124,6 +123,11 @@ def pipe() -> tuple[int, int]:
         for one in given:
             os.close(one)
     return ends[0], ends[1]
+
+
+def above_streams(descriptor: int) -> int:
+    """Return a copy of a descriptor that is none of the standard streams, closed on exec."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
 
 
 def never_return(work: Callable[[], NoReturn]) -> NoReturn:

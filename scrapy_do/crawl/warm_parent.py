@@ -28,11 +28,11 @@ import socket
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
-from scrapy_do.crawl.holder import WaitingCrawl, hold, refuse
+from scrapy_do.crawl.holder import WaitingCrawl, announce_failure, hold, refuse
 from scrapy_do.crawl.list_spiders import answer_request
 from scrapy_do.crawl.streams import STDIN
 from scrapy_do.crawl.warm_up import warm_up
-from scrapy_do.wire import FAILED_ANNOUNCEMENT, LISTING_ORDER
+from scrapy_do.wire import LISTING_ORDER
 
 _MAX_ORDER_BYTES = 16
 _TAKEN = b"t"
@@ -86,8 +86,7 @@ def _serve_one(orders: socket.socket, marker: processes.Marker) -> bool:
     try:
         child = os.fork()
     except OSError as error:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(received[1], FAILED_ANNOUNCEMENT + str(error).encode())
+        announce_failure(received[1], error)
         child = -1
     if child == 0:
         orders.close()
@@ -121,7 +120,6 @@ def _serve(
     """Do what is ordered, in a process forked for that."""
     source, sink = received
     if order == LISTING_ORDER:
-        gc.enable()
         if crawl is not None:
             os.close(crawl.tells)
         answer_request(source, sink)
