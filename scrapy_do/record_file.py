@@ -19,12 +19,9 @@ Writers take an exclusive `flock` on NAME for each commit; who replaces NAME by 
 holds the lock of the old one. Readers take no lock.
 """
 
-import errno
 import fcntl
 import os
-import stat
 import struct
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -32,20 +29,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from scrapy_do.regular_file import lock_patiently, open_regular, opened
+
 INDEX_STRIDE = 64  # records between two entries of the index
 LINE_LIMIT_BYTES = 16 * 1024 * 1024  # a longer line is read as a record never written
 INDEX_SUFFIX = ".index"
 TIMES_SUFFIX = ".times"
-
-# What opening a path says when there is no regular file.
-NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL})
 
 _CHUNK_BYTES = 256 * 1024
 _TIMES_AT_ONCE = 4096
 _OFFSET = struct.Struct("<Q")
 _TIME = struct.Struct("<2Q")
 _TIME_LIMIT_MS = 1 << 53  # beyond it a stored time is damage
-_LOCK_WAIT_S = 0.005
 _WRITE = os.O_RDWR | os.O_CREAT
 
 
@@ -200,7 +195,7 @@ class RecordWriter:
         if patience_s is None:
             fcntl.flock(self._data, fcntl.LOCK_EX)
         else:
-            _lock_patiently(self._data, patience_s)
+            lock_patiently(self._data, patience_s)
         try:
             there = self.path.lstat()
         except FileNotFoundError:
@@ -388,51 +383,6 @@ def _line_lengths(descriptor: int, offset: int) -> Iterator[int]:
             carried = 0
             start = end
         carried += len(chunk) - start
-
-
-def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Open a file that a crawl may have tampered with: never a link, a pipe or a device.
-
-    Raises:
-        OSError: it is not there (unless `flags` make it), or is no regular file.
-    """
-    # A named pipe would block without O_NONBLOCK; it means nothing for regular files.
-    safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags | safe, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file", str(path))
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[int | None]:
-    """Open a file for reading; None if there is no regular file, whatever else there is."""
-    try:
-        descriptor = open_regular(path)
-    except OSError as error:
-        if error.errno not in NO_FILE:
-            raise
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock_patiently(descriptor: int, patience_s: float) -> None:
-    """Lock a file that a foreign process may keep locked for ever: give up in the end."""
-    deadline_s = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline_s:
-                raise
-            time.sleep(_LOCK_WAIT_S)
-        else:
-            return
 
 
 def _write_all(descriptor: int, content: bytes, offset: int) -> None:

@@ -13,13 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-JSON = Any
-"""A decoded JSON value."""
-
-_Word = TypeVar("_Word", bound=StrEnum)
+from scrapy_do.frames import JSON, BadFrame, FrameReader
 
 MARK = "SCRAPY_DO_RUN"
 """The environment variable that names the run in each of its processes."""
@@ -44,10 +40,6 @@ FAILED_ANNOUNCEMENT = b"failed "
 # What the warm parent is asked to fork; two descriptors come along: in and out.
 CRAWL_ORDER = b"crawl"
 LISTING_ORDER = b"listing"
-
-
-class BadFrame(ValueError):
-    """Bytes or fields that are not one of the values here; the message says which field."""
 
 
 class StartMethod(StrEnum):
@@ -232,7 +224,7 @@ def decode_spec(frame: bytes) -> CrawlSpec:
     Raises:
         BadFrame: the bytes are not one.
     """
-    reader = _Reader.of_frame("spec", frame)
+    reader = FrameReader.of_frame("spec", frame)
     return CrawlSpec(
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
@@ -265,7 +257,7 @@ def decode_report(frame: bytes) -> Report:
     Raises:
         BadFrame: the bytes are not one.
     """
-    reader = _Reader.of_frame("report", frame)
+    reader = FrameReader.of_frame("report", frame)
     return Report(
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
@@ -283,7 +275,7 @@ def decode_result(frame: bytes) -> Result:
     Raises:
         BadFrame: the bytes are not one.
     """
-    reader = _Reader.of_frame("result", frame)
+    reader = FrameReader.of_frame("result", frame)
     return Result(
         opened=reader.flag("opened"),
         close_reason=reader.text_or_none("close_reason"),
@@ -299,7 +291,7 @@ def decode_spiders_request(frame: bytes) -> SpidersRequest:
     Raises:
         BadFrame: the bytes are not one.
     """
-    reader = _Reader.of_frame("spiders request", frame)
+    reader = FrameReader.of_frame("spiders request", frame)
     return SpidersRequest(
         project_dir=Path(reader.text("project_dir")),
         settings_module=reader.text("settings_module"),
@@ -317,7 +309,7 @@ def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
     Raises:
         BadFrame: the bytes are not one.
     """
-    reader = _Reader.of_frame("spiders answer", frame)
+    reader = FrameReader.of_frame("spiders answer", frame)
     return SpidersAnswer(
         names=reader.texts_in_order("names"),
         problem=reader.text_or_none("problem"),
@@ -325,13 +317,13 @@ def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
     )
 
 
-def _limits(reader: "_Reader") -> CrawlLimits:
-    limits = _Reader("limits", reader.mapping("limits"))
+def _limits(reader: FrameReader) -> CrawlLimits:
+    limits = FrameReader("limits", reader.mapping("limits"))
     return CrawlLimits(**{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)})
 
 
-def _counts(reader: "_Reader") -> Counts:
-    counts = _Reader("counts", reader.mapping("counts"))
+def _counts(reader: FrameReader) -> Counts:
+    counts = FrameReader("counts", reader.mapping("counts"))
     return Counts(**{one.name: counts.whole(one.name) for one in fields(Counts)})
 
 
@@ -344,78 +336,3 @@ def _plain(value: object) -> JSON:
     if isinstance(value, Mapping):
         return dict(value)
     return value
-
-
-class _Reader:
-    """One JSON object, read field by field and type by type."""
-
-    def __init__(self, what: str, content: Mapping[str, JSON]) -> None:
-        self._what = what
-        self._content = content
-
-    @classmethod
-    def of_frame(cls, what: str, frame: bytes) -> "_Reader":
-        try:
-            content = json.loads(frame)
-        except (ValueError, RecursionError) as error:
-            raise BadFrame(f"{what}: not JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise BadFrame(f"{what}: not a JSON object")
-        return cls(what, content)
-
-    def refuse(self, name: str) -> NoReturn:
-        raise BadFrame(f"{self._what}: {name} is missing or not of its type")
-
-    def text(self, name: str) -> str:
-        value = self._content.get(name)
-        return value if isinstance(value, str) else self.refuse(name)
-
-    def text_or_none(self, name: str) -> str | None:
-        return None if self._content.get(name) is None else self.text(name)
-
-    def word(self, name: str, kind: type[_Word]) -> _Word:
-        value = self.text(name)
-        return kind(value) if value in set(kind) else self.refuse(name)
-
-    def path_or_none(self, name: str) -> Path | None:
-        return None if self._content.get(name) is None else Path(self.text(name))
-
-    def whole(self, name: str) -> int:
-        value = self._content.get(name)
-        return value if type(value) is int else self.refuse(name)
-
-    def whole_or_none(self, name: str) -> int | None:
-        return None if self._content.get(name) is None else self.whole(name)
-
-    def number(self, name: str) -> float:
-        value = self._content.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.refuse(name)
-        return float(value)
-
-    def flag(self, name: str) -> bool:
-        value = self._content.get(name)
-        return value if isinstance(value, bool) else self.refuse(name)
-
-    def uuid(self, name: str) -> UUID:
-        try:
-            return UUID(self.text(name))
-        except ValueError:
-            self.refuse(name)
-
-    def mapping(self, name: str) -> Mapping[str, JSON]:
-        value = self._content.get(name)
-        return value if isinstance(value, dict) else self.refuse(name)
-
-    def mapping_or_none(self, name: str) -> Mapping[str, JSON] | None:
-        return None if self._content.get(name) is None else self.mapping(name)
-
-    def texts(self, name: str) -> Mapping[str, str]:
-        value = self.mapping(name)
-        return value if all(isinstance(text, str) for text in value.values()) else self.refuse(name)
-
-    def texts_in_order(self, name: str) -> tuple[str, ...]:
-        value = self._content.get(name)
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            self.refuse(name)
-        return tuple(value)

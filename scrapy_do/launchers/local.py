@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from scrapy_do import run_record
 from scrapy_do.errors import BadArchive, LaunchFailed
+from scrapy_do.frames import BadFrame
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.held_crawl import HeldCrawl
 from scrapy_do.launchers.inbox import Inbox
@@ -40,7 +41,6 @@ from scrapy_do.wire import (
     MAX_SPEC_BYTES,
     SPIDER_NAME,
     TAKEN_ANNOUNCEMENT,
-    BadFrame,
     CrawlSpec,
     Report,
     SpidersRequest,

@@ -1,0 +1,107 @@
+"""Reading a frame, one JSON object, field by field and type by type."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+JSON = Any
+"""A decoded JSON value."""
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+class BadFrame(ValueError):
+    """Bytes or fields that are not one of the values here; the message says which field."""
+
+
+class FrameReader:
+    """One JSON object, read field by field; every reader raises `BadFrame` with the name."""
+
+    def __init__(self, what: str, content: Mapping[str, JSON]) -> None:
+        self._what = what
+        self._content = content
+
+    @classmethod
+    def of_frame(cls, what: str, frame: bytes) -> "FrameReader":
+        """Read the object; `what` names it in errors."""
+        try:
+            content = json.loads(frame)
+        except (ValueError, RecursionError) as error:
+            raise BadFrame(f"{what}: not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise BadFrame(f"{what}: not a JSON object")
+        return cls(what, content)
+
+    def refuse(self, name: str) -> NoReturn:
+        """Say that a field is not what it must be."""
+        raise BadFrame(f"{self._what}: {name} is missing or not of its type")
+
+    def text(self, name: str) -> str:
+        """A text."""
+        value = self._content.get(name)
+        return value if isinstance(value, str) else self.refuse(name)
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text, or null."""
+        return None if self._content.get(name) is None else self.text(name)
+
+    def word(self, name: str, kind: type[_Word]) -> _Word:
+        """One of the words of an enumeration."""
+        value = self.text(name)
+        return kind(value) if value in set(kind) else self.refuse(name)
+
+    def path_or_none(self, name: str) -> Path | None:
+        """A path, or null."""
+        return None if self._content.get(name) is None else Path(self.text(name))
+
+    def whole(self, name: str) -> int:
+        """A whole number."""
+        value = self._content.get(name)
+        return value if type(value) is int else self.refuse(name)
+
+    def whole_or_none(self, name: str) -> int | None:
+        """A whole number, or null."""
+        return None if self._content.get(name) is None else self.whole(name)
+
+    def number(self, name: str) -> float:
+        """A number."""
+        value = self._content.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(name)
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._content.get(name)
+        return value if isinstance(value, bool) else self.refuse(name)
+
+    def uuid(self, name: str) -> UUID:
+        """A UUID."""
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            self.refuse(name)
+
+    def mapping(self, name: str) -> Mapping[str, JSON]:
+        """An object of anything."""
+        value = self._content.get(name)
+        return value if isinstance(value, dict) else self.refuse(name)
+
+    def mapping_or_none(self, name: str) -> Mapping[str, JSON] | None:
+        """An object of anything, or null."""
+        return None if self._content.get(name) is None else self.mapping(name)
+
+    def texts(self, name: str) -> Mapping[str, str]:
+        """An object of texts."""
+        value = self.mapping(name)
+        return value if all(isinstance(text, str) for text in value.values()) else self.refuse(name)
+
+    def texts_in_order(self, name: str) -> tuple[str, ...]:
+        """An array of texts."""
+        value = self._content.get(name)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            self.refuse(name)
+        return tuple(value)

@@ -1,0 +1,64 @@
+"""Opening and locking files that a crawl may have tampered with."""
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What opening a path says when there is no regular file.
+NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL})
+
+_LOCK_WAIT_S = 0.005
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that a crawl may have tampered with: never a link, a pipe or a device.
+
+    Raises:
+        OSError: it is not there (unless `flags` make it), or is no regular file.
+    """
+    # A named pipe would block without O_NONBLOCK; it means nothing for regular files.
+    safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags | safe, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int | None]:
+    """Open a file for reading; None if there is no regular file, whatever else there is."""
+    try:
+        descriptor = open_regular(path)
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def lock_patiently(descriptor: int, patience_s: float) -> None:
+    """Lock a file that a foreign process may keep locked for ever.
+
+    Raises:
+        BlockingIOError: it was kept locked for longer than that.
+    """
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise
+            time.sleep(_LOCK_WAIT_S)
+        else:
+            return
