@@ -16,16 +16,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import (
-    FilteringLogObserver,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
 
-from scrapy_do import __version__
 from scrapy_do.api.cloud import cloud_dialects
 from scrapy_do.api.scrapydo import ScrapyDoAPI
 from scrapy_do.clock import make_wake_up, use_monotonic_seconds
@@ -51,6 +42,7 @@ from scrapy_do.control.settings import (
     has_cloud_access,
     limits_of,
     retention_of,
+    zone_of,
 )
 from scrapy_do.control.status import StatusOperations
 from scrapy_do.control.workspace import Workspace
@@ -62,6 +54,7 @@ from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.host import OwnLoad, crawl_memory_bytes
+from scrapy_do.journal import begin_logging
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.services import Services
 from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
@@ -73,7 +66,6 @@ from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import access_of
 
-_log = Logger(namespace="scrapy_do.daemon")
 _Result = TypeVar("_Result")
 
 EMPTIED_S = 2.0
@@ -95,6 +87,7 @@ class Daemon:
     def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:  # noqa: ANN401 - of many interfaces
         self.broken: Deferred[str] = Deferred()
         self._config = config
+        self._zone = zone_of(config)
         self._reactor = reactor
         self._scheme = "https" if config.web.https else "http"
         self._access = access_of(config.web)
@@ -216,7 +209,7 @@ class Daemon:
                 wake_controller=self.controller.wake,
                 now=now,
                 rng=random.SystemRandom(),
-                zone=config.scrapy_do.timezone,
+                zone=self._zone,
                 in_thread=self._in_thread,
             ),
             outputs=OutputOperations(
@@ -394,19 +387,6 @@ def run(config: Config, environ: MutableMapping[str, str]) -> int:
         leave_crawls=config.crawls.on_stop == "leave",
     )
     # Only now is it certain that there is something to log, not one sentence to be printed.
-    _begin_logging(config)
+    begin_logging(config)
     gc.freeze()  # what there is by now stays: collections, which stop everything, can skip it
     return process.run(sockets)
-
-
-def _begin_logging(config: Config) -> None:
-    # Typed as interfaces of zope, which are no types.
-    predicate: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
-    text: Any = textFileLogObserver(sys.stderr)
-    observer: Any = FilteringLogObserver(text, [predicate])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    _log.info("Scrapy Do {version}", version=__version__)
-    for section, options in config.masked().items():
-        _log.info("[{section}] {options}", section=section, options=dict(options))
-    for warning in config.warnings:
-        _log.warn("{warning}", warning=warning)

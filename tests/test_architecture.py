@@ -7,20 +7,21 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "scrapy_do"
 
-FLOOR = {"errors", "wire", "run_record", "record_file"}
+FLOOR = {"errors", "frames", "wire", "run_record", "regular_file", "record_file"}
 """Standard library only; shared by the daemon and its crawls."""
 
 ROOMS: dict[str, set[str]] = {
     "core": {"errors"},
-    "config": {"core", "errors"},
+    "config": {"errors"},
     "clock": {"errors"},
+    "journal": {"config"},
     "listening": {"config", "errors"},
     "notify": {"errors"},
     "own_process": {"notify"},
     "host": {"errors"},
     "store": {"core", "errors"},
-    "files": {"core", "errors", "record_file"},
-    "launchers": {"wire", "run_record", "host", "errors"},
+    "files": {"core", "errors", "regular_file", "record_file"},
+    "launchers": {"frames", "wire", "run_record", "host", "errors"},
     "metrics": {"core"},
     "web": {"core", "errors", "config"},
     "control": {"core", "config", "store", "files", "launchers", "host", *FLOOR},
@@ -47,7 +48,7 @@ PLACES: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "twisted": {
         *("api", "clock", "control", "crawl", "daemon", "files", "host", "launchers"),
-        *("own_process", "store", "web"),
+        *("journal", "own_process", "store", "web"),
     },
     "tzlocal": {"config"},
     "werkzeug": {"web"},

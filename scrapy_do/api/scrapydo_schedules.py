@@ -23,7 +23,7 @@ from uuid import UUID
 from scrapy_do.api.scrapydo_requests import job_request
 from scrapy_do.api.scrapydo_shapes import iso, job_json, merged, status_of
 from scrapy_do.control.operations import Operations
-from scrapy_do.control.orders import LONGEST_JITTER_S, Order
+from scrapy_do.control.orders import LONGEST_JITTER_S, POLICY_FIELDS, Order
 from scrapy_do.control.schedules import History, Outlook, Preview
 from scrapy_do.control.standing import next_runs
 from scrapy_do.core.filter import JobFilter
@@ -130,10 +130,7 @@ _REQUEST_FIELDS = {
 }
 
 
-ORDER_FIELDS = (
-    *("project", *_REQUEST_FIELDS, "when", "timezone", "catchup", "catchup-window", "overlap"),
-    *("jitter", "until", "max-runs", "note"),
-)
+ORDER_FIELDS = (*("project", *_REQUEST_FIELDS, "when", "timezone", *POLICY_FIELDS, "note"),)
 """All that an order for a job, now or later, can say."""
 
 

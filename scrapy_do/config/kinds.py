@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-
-from scrapy_do.core.grammar import parse_zone
-from scrapy_do.errors import BadArgument
+from zoneinfo import ZoneInfo
 
 T = TypeVar("T")
 
@@ -146,11 +144,9 @@ def _endpoint(text: str) -> Endpoint:
 def _zone(text: str) -> str:
     if text:
         try:
-            parse_zone(text)
-        except BadArgument:
-            raise ValueError(
-                "must be the IANA name of a time zone, such as Europe/Warsaw, no abbreviation"
-            ) from None
+            ZoneInfo(text)
+        except (LookupError, ValueError, OSError):
+            raise ValueError("must be the name of a time zone, such as Europe/Warsaw") from None
     return text
 
 

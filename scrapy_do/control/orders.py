@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.schedule import Policies, Schedule
-from scrapy_do.core.when import When, normal
+from scrapy_do.core.when import Now, When, normal
 from scrapy_do.errors import BadArgument
 
 LONGEST_NOTE = 1000
@@ -27,7 +28,7 @@ class Order:
     note: str = ""
 
 
-_FIELDS = {
+POLICY_FIELDS = {
     "catchup": "catchup",
     "catchup-window": "catchup_window_s",
     "overlap": "overlap",
@@ -44,7 +45,7 @@ def refuse_rules_for_now(order: Order) -> None:
     Raises:
         BadArgument: it names the rule.
     """
-    for name, field in _FIELDS.items():
+    for name, field in POLICY_FIELDS.items():
         if getattr(order.policies, field) != getattr(_NO_RULES, field):
             raise BadArgument(name, "is only for standing orders, not for 'now'")
     if order.note:
@@ -87,3 +88,13 @@ def never_runs(schedule: Schedule, when: When) -> BadArgument:
     if schedule.policies.until is not None:
         return BadArgument("until", f"'{normal(when)}' has no instant up to then")
     return BadArgument("when", f"'{normal(when)}' has no instant ahead")
+
+
+def edited_spec(text: str, schedule: Schedule, zone: str, now: datetime) -> str:
+    """Return the normal form of an edited order; the stored one means what it meant."""
+    if text == schedule.spec and zone == schedule.zone:
+        return text
+    when = parse_when(text, now=now, zone=parse_zone(zone))
+    if isinstance(when, Now):
+        raise BadArgument("when", "a standing order cannot become 'now'; use run-schedule for that")
+    return normal(when)

@@ -12,6 +12,7 @@ from scrapy_do.control.orders import (
     Order,
     check_note,
     check_order,
+    edited_spec,
     never_runs,
     refuse_rules_for_now,
 )
@@ -37,7 +38,6 @@ from scrapy_do.core.schedule import (
 )
 from scrapy_do.core.when import Now, normal
 from scrapy_do.errors import (
-    BadArgument,
     Invalid,
     JobNotActive,
     ScheduleOver,
@@ -268,7 +268,7 @@ class ScheduleOperations:
         self, schedule: Schedule, request: JobRequest, order: Order, now: datetime
     ) -> Settled:
         zone = schedule.zone if order.zone is None else order.zone
-        spec = _spec(order.when, schedule, zone, now)
+        spec = edited_spec(order.when, schedule, zone, now)
         check_order(order, now)
         edited = replace(schedule, request=request, policies=order.policies, note=order.note)
         gone = Settled(schedule=schedule)
@@ -394,13 +394,3 @@ class ScheduleOperations:
         for job in jobs:
             self._events.publish(JobChanged(job=job))
         self._wake_controller()
-
-
-def _spec(text: str, schedule: Schedule, zone: str, now: datetime) -> str:
-    """Return the normal form of an edited order; the stored one means what it meant."""
-    if text == schedule.spec and zone == schedule.zone:
-        return text
-    when = parse_when(text, now=now, zone=parse_zone(zone))
-    if isinstance(when, Now):
-        raise BadArgument("when", "a standing order cannot become 'now'; use run-schedule for that")
-    return normal(when)

@@ -7,12 +7,29 @@ from pathlib import Path
 from scrapy_do.config import Config
 from scrapy_do.control.pruner import Retention
 from scrapy_do.control.workspace import CrawlDefaults
+from scrapy_do.core.grammar import parse_zone
 from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
+from scrapy_do.errors import BadArgument, ConfigError
 from scrapy_do.launchers.interface import Launcher
 from scrapy_do.wire import CrawlLimits, SpidersRequest, StartMethod
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
+
+
+def zone_of(config: Config) -> str:
+    """The IANA name of the zone for orders that give none.
+
+    Raises:
+        ConfigError: it is a zone of the system only, such as an abbreviation.
+    """
+    name = config.scrapy_do.timezone
+    try:
+        parse_zone(name)
+    except BadArgument as error:
+        problem = f"{name!r} must be an IANA name, such as Europe/Warsaw, no abbreviation"
+        raise ConfigError("scrapy-do", "timezone", problem) from error
+    return name
 
 
 def limits_of(config: Config) -> Limits:

@@ -61,6 +61,19 @@ def test_a_public_address_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
+def test_a_zone_for_no_order_is_refused(tmp_path: Path) -> None:
+    """A zone that no order could be given in is named, and nothing is made."""
+    config = tmp_path / "config"
+    config.write_text("[scrapy-do]\ntimezone = EST\n")
+    data = tmp_path / "data"
+    assert _refused("--config", str(config), "--data-dir", str(data)) == (
+        "error: [scrapy-do] timezone: 'EST' must be an IANA name, such as Europe/Warsaw, "
+        "no abbreviation"
+    )
+    assert not data.exists()
+
+
+@pytest.mark.live
 def test_a_stopped_daemon_can_be_started_again(tmp_path: Path) -> None:
     """A plain stop ends in good order, and the next start finds what there was."""
     archive = tmp_path / "quotesbot.zip"
