@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapy_do.frames import BadFrame
 from scrapy_do.wire import (
     MAX_REPORT_BYTES,
-    BadFrame,
     Counts,
     CrawlLimits,
     CrawlSpec,

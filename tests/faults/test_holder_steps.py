@@ -18,7 +18,7 @@ from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
 from scrapy_do.wire import CrawlSpec, StartMethod, encode
 from tests.faults.conftest import SWEEP
 from tests.faults.history import read_marks
-from tests.launchers.harness import RealHarness, on_reactor
+from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.faults
 
@@ -56,10 +56,8 @@ if not _can_trace():
 
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]  # the plugin has no types
 async def real(tmp_path: Path) -> AsyncIterator[RealHarness]:
-    harness = RealHarness(StartMethod.SPAWN, tmp_path)
-    await harness.begin()
-    yield harness
-    await harness.close()
+    async with begun(StartMethod.SPAWN, tmp_path) as harness:
+        yield harness
 
 
 def _hold(spec: CrawlSpec, call: str, number: int) -> bool:

@@ -12,13 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.record_file import (
-    INDEX_STRIDE,
-    LINE_LIMIT_BYTES,
-    RecordReader,
-    RecordWriter,
-    beside,
-)
+from scrapy_do.record_file import INDEX_STRIDE, LINE_LIMIT_BYTES, RecordReader, RecordWriter, beside
 
 LINES = [b"%d" % (number * number) for number in range(200)]
 

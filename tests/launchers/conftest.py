@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 
 from scrapy_do.wire import StartMethod
-from tests.launchers.harness import RealHarness
+from tests.launchers.harness import RealHarness, begun
 
 
 @pytest_twisted.async_yield_fixture(scope="module", params=list(StartMethod))  # type: ignore[untyped-decorator] # the plugin has no types
@@ -14,7 +14,5 @@ async def real(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RealHarness]:
     """Each real launcher, shared by the tests of a module."""
-    harness = RealHarness(request.param, tmp_path_factory.mktemp(request.param))
-    await harness.begin()
-    yield harness
-    await harness.close()
+    async with begun(request.param, tmp_path_factory.mktemp(request.param)) as harness:
+        yield harness

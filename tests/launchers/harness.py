@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,17 @@ class Harness(Protocol):
     async def restart(self) -> tuple[Adopted, ...]: ...
 
     async def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def begun(start_method: StartMethod, directory: Path) -> AsyncIterator["RealHarness"]:
+    """A real launcher that has been started; closed at the end."""
+    harness = RealHarness(start_method, directory)
+    await harness.begin()
+    try:
+        yield harness
+    finally:
+        await harness.close()
 
 
 class RealHarness:

@@ -14,7 +14,7 @@ import pytest_twisted
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.run_record import identity_of, is_locked
 from scrapy_do.wire import StartMethod
-from tests.launchers.harness import RealHarness, on_reactor
+from tests.launchers.harness import RealHarness, begun, on_reactor
 from tests.launchers.test_forkserver import in_reserve, warm_parents
 
 pytestmark = [
@@ -27,11 +27,9 @@ pytestmark = [
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
 async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
     """A fork server with its warm parent up."""
-    harness = RealHarness(StartMethod.FORK, tmp_path)
-    await harness.begin()
-    await harness.run(harness.spec("noop"))
-    yield harness
-    await harness.close()
+    async with begun(StartMethod.FORK, tmp_path) as harness:
+        await harness.run(harness.spec("noop"))
+        yield harness
 
 
 @contextmanager

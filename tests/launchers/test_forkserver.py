@@ -13,7 +13,7 @@ from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
 from scrapy_do.wire import StartMethod
-from tests.launchers.harness import RealHarness, on_reactor
+from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live
 
@@ -21,10 +21,8 @@ pytestmark = pytest.mark.live
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
 async def fork(tmp_path: Path) -> AsyncIterator[RealHarness]:
     """A fork server of its own for each test."""
-    harness = RealHarness(StartMethod.FORK, tmp_path)
-    await harness.begin()
-    yield harness
-    await harness.close()
+    async with begun(StartMethod.FORK, tmp_path) as harness:
+        yield harness
 
 
 def warm_parents() -> list[int]:

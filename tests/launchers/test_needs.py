@@ -57,52 +57,42 @@ async def test_https_and_names(real: RealHarness, secure_site: str) -> None:
     assert all(item["threads"] > 1 for item in found)
 
 
-@on_reactor
-async def test_a_browser(real: RealHarness) -> None:
-    """A spider talks to another program, waits for its end, and works in threads."""
-    spec = real.spec("browser", project="browsing")
-    ending = await real.run(spec)
-
-    (item,) = records(spec.items)
-    del item["_type"]
-    assert ending.close_reason == "finished"
-    assert item == {
-        "ready": True,
-        "rendered": "DATA:TEXT/PLAIN,X",
-        "thread": 45,
-        "short": 3,
-        "end": -15,
-    }
-
-
-@on_reactor
-async def test_the_process_of_old(real: RealHarness) -> None:
-    """A project that asks for `CrawlerProcess` gets it, with threads and children of Twisted."""
-    spec = real.spec("deferreds", project="deferring")
-    ending = await real.run(spec)
-
-    (item,) = records(spec.items)
-    del item["_type"]
-    assert ending.close_reason == "finished"
-    assert item == {
-        "process": ["CrawlerProcess"],
-        "reactor": "AsyncioSelectorReactor",
-        "thread": "in a thread",
-        "child": "a child\n",
-    }
-
-
-@pytest.mark.skipif(
+BROWSER = {
+    "ready": True,
+    "rendered": "DATA:TEXT/PLAIN,X",
+    "thread": 45,
+    "short": 3,
+    "end": -15,
+}
+OLD_PROCESS = {
+    "process": ["CrawlerProcess"],
+    "reactor": "AsyncioSelectorReactor",
+    "thread": "in a thread",
+    "child": "a child\n",
+}
+NO_REACTOR = {"reactor": False, "loop": "_UnixSelectorEventLoop"}
+needs_a_reactor = pytest.mark.skipif(
     not hasattr(default_settings, "TWISTED_REACTOR_ENABLED"),
     reason="this version of Scrapy needs a reactor",
 )
+
+
+@pytest.mark.parametrize(
+    ("project", "spider", "expected"),
+    [
+        pytest.param("browsing", "browser", BROWSER, id="another program, children and threads"),
+        pytest.param("deferring", "deferreds", OLD_PROCESS, id="CrawlerProcess, by the settings"),
+        pytest.param("reactorless", "loop", NO_REACTOR, marks=needs_a_reactor, id="no reactor"),
+    ],
+)
 @on_reactor
-async def test_without_a_reactor(real: RealHarness) -> None:
-    """A project that does without Twisted's reactor gets a loop only."""
-    spec = real.spec("loop", project="reactorless")
+async def test_a_need(
+    real: RealHarness, project: str, spider: str, expected: dict[str, object]
+) -> None:
+    """A spider says what it has got, and that is what its project needs."""
+    spec = real.spec(spider, project=project)
     ending = await real.run(spec)
 
     (item,) = records(spec.items)
-    del item["_type"]
     assert ending.close_reason == "finished"
-    assert item == {"reactor": False, "loop": "_UnixSelectorEventLoop"}
+    assert item == {**expected, "_type": "dict"}

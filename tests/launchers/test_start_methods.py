@@ -8,7 +8,7 @@ import pytest_twisted
 
 from scrapy_do.launchers.interface import Alive, Crawl
 from scrapy_do.wire import StartMethod
-from tests.launchers.harness import RealHarness, on_reactor
+from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live
 
@@ -16,10 +16,8 @@ pytestmark = pytest.mark.live
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator] # the plugin has no types
 async def both(tmp_path: Path) -> AsyncIterator[RealHarness]:
     """A launcher of its own for each test."""
-    harness = RealHarness(StartMethod.FORK, tmp_path)
-    await harness.begin()
-    yield harness
-    await harness.close()
+    async with begun(StartMethod.FORK, tmp_path) as harness:
+        yield harness
 
 
 def module_of(harness: RealHarness, crawl: Crawl) -> str:
