@@ -92,8 +92,10 @@ def test_crawls_may_be_left(lives: Lives) -> None:
 def test_a_stop_during_a_push(lives: Lives) -> None:
     """A push that is under way is answered, or nothing is left of it; the stop does not wait."""
     life = lives()
+    packed = life.data / "archives" / "packed"
+    before = len(list(packed.iterdir()))
     push = life.send_push()
-    time.sleep(0.1)
+    until(lambda: len(list(packed.iterdir())) > before, "the archive, whose spiders come next")
 
     status, seconds = _stopped(life, signal.SIGTERM)
     life.finish_push(push)
