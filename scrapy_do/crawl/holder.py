@@ -3,7 +3,8 @@
 It outlives the daemon and the warm parent; what it knows is in the run directory. The
 order of its steps is the protocol:
 
-1. fork the process of the crawl, which waits on a pipe and knows nothing yet;
+1. fork the process of the crawl, which says that it is set up, then waits on a pipe and
+   knows nothing yet;
 2. take the start-once lock, or go away; also when the order was withdrawn;
 3. tell the order; the crawl prepares itself, touching nothing of the project;
 4. write `started`, synced: whoever comes later knows whom to look for;
@@ -40,6 +41,7 @@ from scrapy_do.wire import (
 _MAX_REASON_BYTES = 4000
 _END_OF_ORDER = b"\n"
 _GO = b"g"
+_READY = b"r"
 
 
 class WaitingCrawl:
@@ -48,23 +50,32 @@ class WaitingCrawl:
     It ends by itself when this process does, or when it hears nothing more.
 
     Raises:
-        OSError: the system refuses a process.
+        OSError: the system refuses a process, or one that can be set up.
     """
 
     def __init__(self, marker: processes.Marker) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         holder = os.getpid()
         hears, self.tells = processes.pipe()
+        ready, waits = processes.pipe()
         try:
             self.pid = os.fork()
         except OSError:
-            os.close(hears)
-            os.close(self.tells)
+            for end in (hears, self.tells, ready, waits):
+                os.close(end)
             raise
         if self.pid == 0:
             os.close(self.tells)
-            processes.never_return(lambda: _crawl(hears, holder, marker))
+            processes.never_return(lambda: _crawl(hears, waits, holder, marker))
         os.close(hears)
+        os.close(waits)
+        # Whoever is told an order must be able to hear it, or a job that never ran would fail.
+        is_set_up = os.read(ready, 1) == _READY
+        os.close(ready)
+        if not is_set_up:
+            os.close(self.tells)
+            os.waitpid(self.pid, 0)
+            raise OSError("the process of the crawl cannot be set up")
 
     def is_alive(self) -> bool:
         """Whether it still waits."""
@@ -156,13 +167,15 @@ def _record_start(spec: CrawlSpec, pid: int) -> None:
     run_record.write(spec.run_dir, run_record.STARTED, started.encode(), synced=True)
 
 
-def _crawl(hears: int, holder: int, marker: processes.Marker) -> NoReturn:
+def _crawl(hears: int, waits: int, holder: int, marker: processes.Marker) -> NoReturn:
     """Wait for an order, put on what it says, wait for the word to go, run the spider."""
     os.setsid()
     processes.die_with_parent(holder)
     processes.point(STDIN, os.devnull, os.O_RDONLY)
     processes.point(STDOUT, os.devnull, os.O_WRONLY)
-    processes.close_all_but({STDIN, STDOUT, STDERR, hears})
+    processes.close_all_but({STDIN, STDOUT, STDERR, hears, waits})
+    os.write(waits, _READY)
+    os.close(waits)
     words = os.fdopen(hears, "rb")
     text = words.readline(MAX_SPEC_BYTES + len(_END_OF_ORDER))
     if not text.endswith(_END_OF_ORDER):
