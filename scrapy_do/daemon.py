@@ -149,6 +149,7 @@ class Daemon:
             store=self._store,
             events=self._events,
             wake_controller=self.controller.wake,
+            settle=self.controller.settled,
             now=now,
             rng=random.SystemRandom(),
             reactor=reactor,

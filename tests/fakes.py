@@ -30,7 +30,7 @@ KILLED = Exit(ended_at=DAY_ONE, signal=9, opened=True)
 class FakeCrawl:
     """A crawl of the `FakeLauncher`: it runs until told to stop, killed, or `finish` is called.
 
-    A `stubborn` one does not stop when asked.
+    A `stubborn` one does not stop when asked. One that is `ending` has no process any more.
     """
 
     def __init__(self, spec: CrawlSpec, pid: int, now: Callable[[], datetime]) -> None:
@@ -42,6 +42,7 @@ class FakeCrawl:
         )
         self.ended: Deferred[Exit] = Deferred()
         self.stubborn = False
+        self.ending = False
         self.asked = 0
         self.killed = 0
         self._now = now
@@ -54,6 +55,9 @@ class FakeCrawl:
         if self.ended.called:
             again.finish()
         return again
+
+    def is_ending(self) -> bool:
+        return self.ending and not self.ended.called
 
     def ask_to_stop(self) -> None:
         self.asked += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.control.background import Delayed, Delays, background
@@ -55,6 +56,9 @@ from scrapy_do.wire import Report
 
 STOP_MARGIN_S = 15.0
 """How much longer than the grace period a stop may take: to kill, to reap, to record."""
+
+LONGEST_READING_S = 5.0
+"""How long the end of a crawl whose processes are gone is waited for."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -158,6 +162,32 @@ class Controller:
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
         self._passes.wake()
+
+    async def settled(self) -> None:
+        """Return when the store knows of every crawl that has ended by now.
+
+        The records of a crawl that cannot be read are waited for only so long.
+
+        Raises:
+            Unavailable: the store cannot be told now.
+        """
+        for held in tuple(self._held.values()):
+            if held.crawl is not None and held.live.ended is None and held.crawl.is_ending():
+                await self._heard_of(held.crawl)
+        await self._passes.passed()
+
+    async def _heard_of(self, crawl: Crawl) -> None:
+        heard = Deferred[None]()
+
+        def hear(_result: object = None) -> None:
+            if not heard.called:
+                heard.callback(None)
+
+        crawl.ended.addCallback(hear)
+        patience = self._reactor.callLater(LONGEST_READING_S, hear)
+        await heard
+        if patience.active():
+            patience.cancel()
 
     @property
     def problem(self) -> str | None:

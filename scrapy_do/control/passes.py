@@ -4,12 +4,13 @@ Nothing polls. A pass that fails is logged and repeated with a growing delay, so
 ends the service, and `problem` says what is wrong until a pass goes well.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.control.background import Delayed, Delays, background
+from scrapy_do.errors import Unavailable
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
@@ -26,6 +27,7 @@ class Passes:
         self._dirty = False
         self._busy = False
         self._over: Deferred[None] | None = None
+        self._waiting: list[Deferred[None]] = []
         self._retry: Delayed | None = None
         self._retry_s = FIRST_RETRY_S
         self.stopped = True
@@ -43,6 +45,20 @@ class Passes:
             self._retry.cancel()
         if self._busy and self._over is not None:
             await self._over
+        self._answer(self._waiting, f"{self._what} is not made any more")
+
+    async def passed(self) -> None:
+        """Return when a pass that began after this call went well.
+
+        Raises:
+            Unavailable: it failed, or none is made any more.
+        """
+        if self.stopped:
+            raise Unavailable(f"{self._what} is not made now")
+        waiting = Deferred[None]()
+        self._waiting.append(waiting)
+        self.wake()
+        await waiting
 
     def wake(self) -> None:
         """Look again, soon. May be called any number of times, also from within a pass."""
@@ -61,6 +77,7 @@ class Passes:
         """Pass until nothing has changed meanwhile."""
         while self._dirty and not self.stopped:
             self._dirty = False
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._run()
             except Exception as error:  # noqa: BLE001 - the edge: no failure may end the service
@@ -68,6 +85,16 @@ class Passes:
                 self.problem = str(error) or type(error).__name__
                 self._dirty = True
                 self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+                self._answer(waiting, f"{self._what} failed: {self.problem}")
                 return
             self.problem = None
             self._retry_s = FIRST_RETRY_S
+            self._answer(waiting)
+
+    @staticmethod
+    def _answer(waiting: Sequence[Deferred[None]], problem: str | None = None) -> None:
+        for one in waiting:
+            if problem is None:
+                one.callback(None)
+            else:
+                one.errback(Unavailable(problem))

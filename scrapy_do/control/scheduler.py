@@ -9,11 +9,17 @@ Note [One schedule never stops the others]
     What cannot be planned, or has nothing to run any more, goes to the state `error` with
     the reason in its text, and the pass goes on. So does a schedule whose next instant
     would not lie ahead: it would be due again at once, for ever.
+
+Note [What has ended is settled first]
+    Whether an earlier job is still active is asked of the store, and the store may not know
+    yet: after a start of the daemon a crawl that ended meanwhile is first told of by its
+    records. So where a decision depends on active jobs, the controller has settled first
+    what has ended.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 from uuid import UUID
@@ -91,6 +97,7 @@ class Scheduler:
         store: Store,
         events: Publisher,
         wake_controller: Callable[[], None],
+        settle: Callable[[], Awaitable[None]],
         now: Callable[[], datetime],
         rng: Random,
         reactor: Any,  # noqa: ANN401 - IReactorTime
@@ -100,6 +107,7 @@ class Scheduler:
         self._store = store
         self._events = events
         self._wake_controller = wake_controller
+        self._settle = settle
         self._now = now
         self._rng = rng
         self._reactor = reactor
@@ -108,6 +116,7 @@ class Scheduler:
         self._passes = Passes(self._pass, what="a pass of the scheduler", reactor=reactor)
         self._turn_began_s = 0.0
         self._watch: ClockWatch | None = None
+        self._present_since = datetime.max.replace(tzinfo=UTC)
         self._armed: datetime | None = None
 
     # --- life ----------------------------------------------------------------------------------
@@ -147,6 +156,8 @@ class Scheduler:
 
     async def _pass(self) -> None:
         self._turn_began_s = self._reactor.seconds()
+        # The first pass begins our presence; a clock set back shows moments of it again.
+        self._present_since = min(self._present_since, self._moment())
         await self._follow_clock(self._moment())
         while not self._passes.stopped:
             now = self._moment()
@@ -163,10 +174,7 @@ class Scheduler:
 
     async def _fire(self, due: Sequence[Schedule], now: datetime) -> None:
         """Decide about schedules that are due; store it in pieces of bounded size."""
-        # Those whose jobs may overlap do not ask for them, however many there are.
-        active = await self._store.schedules.active_jobs_of(
-            schedule.id for schedule in due if schedule.policies.overlap is not Overlap.ALLOW
-        )
+        active = await self._active_jobs_of(due)
         firings: list[Firing] = []
         rows = 0
         for schedule in due:
@@ -179,6 +187,16 @@ class Scheduler:
             await self._breathe()
         await self._commit(firings, now)
 
+    async def _active_jobs_of(self, due: Iterable[Schedule]) -> Mapping[UUID, tuple[Job, ...]]:
+        """See Note [What has ended is settled first]."""
+        # Those whose jobs may overlap do not ask for them, however many there are.
+        ids = [one.id for one in due if one.policies.overlap is not Overlap.ALLOW]
+        active = await self._store.schedules.active_jobs_of(ids)
+        if not active:
+            return active
+        await self._settle()
+        return await self._store.schedules.active_jobs_of(active)
+
     def _firing(self, schedule: Schedule, active: Sequence[Job], now: datetime) -> Firing:
         """Say what becomes of what is due. See Note [One schedule never stops the others]."""
         waiting = [job for job in active if isinstance(job.state, Pending)]
@@ -186,6 +204,7 @@ class Scheduler:
             decision = catchup.decide(
                 catchup.order_of(schedule),
                 now=now,
+                present_since=self._present_since,
                 active=len(active) > len(waiting),
                 pending=bool(waiting),
                 rng=self._rng,

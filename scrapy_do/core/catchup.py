@@ -6,9 +6,10 @@ is planned from, and answers with values; whoever stores them does so in one tra
 Note [On time, late, missed]
     Timers fire a little late and a daemon may be busy: the newest due instant is *on time*
     within `ON_TIME_S` of its start (or within the catch-up window, where that is shorter),
-    and fires under every policy. All other due instants are late, and the policy decides:
-    `latest` takes the newest one, on time or not, so never more than one job; `all` takes
-    the `MOST_CAUGHT_UP` newest inside the window; `none` takes none. The rest is missed.
+    if the daemon was there at that start; then it fires under every policy. All other due
+    instants are late, and the policy decides: `latest` takes the newest one, on time or
+    not, so never more than one job; `all` takes the `MOST_CAUGHT_UP` newest inside the
+    window; `none` takes none. The rest is missed.
 
 Note [Overlap and catch-up]
     The overlap policy compares what is due with the jobs that were there before. The jobs
@@ -37,7 +38,9 @@ from scrapy_do.core.when import (
 )
 from scrapy_do.errors import BadArgument, BadWhen
 
-ON_TIME_S = 60.0
+ON_TIME_S = 5.0
+"""No timer of a daemon that is there is later, however busy it is."""
+
 LEAST_ON_TIME_S = 1.0
 """However short the catch-up window, no timer is so exact that less would ever fire."""
 
@@ -167,16 +170,25 @@ def replan(order: Order, *, rng: Random) -> Plan:
     )
 
 
-def decide(order: Order, *, now: datetime, active: bool, pending: bool, rng: Random) -> Decision:
+def decide(
+    order: Order,
+    *,
+    now: datetime,
+    present_since: datetime,
+    active: bool,
+    pending: bool,
+    rng: Random,
+) -> Decision:
     """Say what becomes of all planned instants up to `now`.
 
-    `active` says that a job of the schedule is starting, running or stopping, `pending`
-    that one waits to start. Nothing due is no error: the decision is then only the plan.
+    What was due before `present_since`, when the daemon was not there, is late. `active`
+    says that a job of the schedule is starting, running or stopping, `pending` that one
+    waits to start. Nothing due is no error: the decision is then only the plan.
     """
     due = _due(order, now, rng)
     if not due.found.count:
         return Decision(plan=replan(replace(order, drawn=due.drawn), rng=rng))
-    jobs = _caught_up(order, due.found, now)
+    jobs = _caught_up(order, due.found, now, present_since)
     late = _before_newest(due.found, len(jobs))
     jobs, skipped, stop_active = _overlap(
         order.policies.overlap, jobs, active=active, pending=pending
@@ -335,7 +347,9 @@ def _drawn_due(order: Order, until: datetime, now: datetime, rng: Random) -> _Du
     )
 
 
-def _caught_up(order: Order, found: Missed, now: datetime) -> tuple[datetime, ...]:
+def _caught_up(
+    order: Order, found: Missed, now: datetime, present_since: datetime
+) -> tuple[datetime, ...]:
     """Return the due instants that the catch-up policy and its window let through."""
     newest, window_s = found.newest[-1], order.policies.catchup_window_s
     most = MOST_JOBS[order.policies.catchup]
@@ -345,9 +359,9 @@ def _caught_up(order: Order, found: Missed, now: datetime) -> tuple[datetime, ..
         oldest = now - timedelta(seconds=window_s)
         wanted = tuple(planned for planned in wanted if planned >= oldest)
         on_time_s = min(ON_TIME_S, max(window_s, LEAST_ON_TIME_S))
-    if not wanted and (now - start_of(order, newest)).total_seconds() <= on_time_s:
-        return (newest,)
-    return wanted
+    start = start_of(order, newest)
+    is_on_time = start >= present_since and (now - start).total_seconds() <= on_time_s
+    return (newest,) if is_on_time and not wanted else wanted
 
 
 def _overlap(

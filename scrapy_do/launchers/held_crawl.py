@@ -76,6 +76,10 @@ class HeldCrawl:
         self._log = Logger(source=self)
         self._watch = Watch(services.reactor, holder, self._holder_ended)
 
+    def is_ending(self) -> bool:
+        """Whether its holder is gone, also when the reactor has not heard of it yet."""
+        return not self.ended.called and (self._over or self._watch.is_ready())
+
     def ask_to_stop(self) -> None:
         """Send the one SIGTERM that lets Scrapy close the spider; a second would cut it short."""
         if self._over or self._was_asked():

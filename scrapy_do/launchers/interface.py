@@ -94,6 +94,10 @@ class Crawl(Protocol):
     process: ProcessIdentity | None
     ended: Deferred[Exit]
 
+    def is_ending(self) -> bool:
+        """Whether its processes are gone but `ended` has not fired yet: it will, soon."""
+        ...
+
     def ask_to_stop(self) -> None:
         """Ask politely, once: repeating, also after a restart, is harmless, as after the end."""
         ...

@@ -243,6 +243,10 @@ class EndedCrawl:
         self.process: ProcessIdentity | None = None
         self.ended: Deferred[Exit] = succeed(ending)
 
+    def is_ending(self) -> bool:
+        """Return False: it has ended."""
+        return False
+
     def ask_to_stop(self) -> None:
         """Nothing is left to stop."""
 

@@ -1,6 +1,7 @@
 """Watches a file descriptor with the reactor: a process's end, a pipe, a socket."""
 
 import os
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,12 @@ class Watch:
         self._reactor = reactor
         self._on_ready = on_ready
         reactor.addReader(self)
+
+    def is_ready(self) -> bool:
+        """Whether it can be read now, without waiting for the reactor to say so."""
+        asked = select.poll()
+        asked.register(self.descriptor, select.POLLIN)
+        return bool(asked.poll(0))
 
     def close(self) -> None:
         """Stop watching and close the descriptor; harmless when done before."""

@@ -20,7 +20,7 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
 )
-from scrapy_do.core.transitions import Cancel, Claimed, Started, advance
+from scrapy_do.core.transitions import Cancel, Claimed, Lost, Started, advance
 from scrapy_do.store.store import Store
 from tests.factories import request
 from tests.http_client import inline
@@ -63,6 +63,7 @@ class SchedulingWorld(World):
         self.stepped = timedelta()
         super().__init__(root, store=store, clock=clock)
         self.zone = zone
+        self.over: list[Job] = []
         self.alarm: Alarm | None = None
         self.scheduler = self._make_scheduler()
         self.schedules = ScheduleOperations(
@@ -86,6 +87,7 @@ class SchedulingWorld(World):
             store=self.store,
             events=self.events,
             wake_controller=self.controller.wake,
+            settle=self.settle,
             now=self.now,
             rng=self.rng,
             reactor=self.clock,
@@ -95,6 +97,13 @@ class SchedulingWorld(World):
     def _make_alarm(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> Alarm:
         self.alarm = Alarm(on_due=on_due, on_step=on_step)
         return self.alarm
+
+    async def settle(self) -> None:
+        """Settle `over`: jobs whose crawls have ended, which the store does not know yet."""
+        for job in self.over:
+            ended = advance(job, Lost(reason="gone"), now=self.now())
+            await self.store.jobs.save(ended, expected=job)
+        self.over = []
 
     def wake_scheduler(self) -> None:
         """Wake the scheduler that there is now: a crash replaces it."""

@@ -22,7 +22,7 @@ from scrapy_do.core.job import (
     Stopping,
 )
 from scrapy_do.core.plan import JobLimits, Limits
-from scrapy_do.errors import LaunchFailed
+from scrapy_do.errors import LaunchFailed, StoreUnavailable, Unavailable
 from scrapy_do.launchers.interface import Ended, Exit
 from scrapy_do.store.jobs import Jobs
 from scrapy_do.wire import Counts, CrawlSpec, Report, ReportKind
@@ -68,6 +68,49 @@ def test_a_job_runs_to_its_end(world: World) -> None:
         Progress(items=3, requests=2, responses=2, log_lines=9, stats={"item_scraped_count": 3})
         == world.job(job_id).progress
     )
+
+
+def test_settled(world: World) -> None:
+    """Who asks for all ends waits for a crawl whose processes are gone, and for no other."""
+    ending, running = (world.launcher.crawl_of(world.enqueue()) for _ in range(2))
+    ending.ending = True
+
+    waiting = Deferred.fromCoroutine(world.controller.settled())
+    before = waiting.called
+    ending.finish(exited())
+
+    assert (False, True) == (before, waiting.called)
+    assert isinstance(world.state(ending.job_id), Finished)
+    assert isinstance(world.state(running.job_id), Running)
+
+
+def test_settled_without_records(world: World) -> None:
+    """An end that cannot be read holds nobody up for long."""
+    crawl = world.launcher.crawl_of(world.enqueue())
+    crawl.ending = True
+
+    waiting = Deferred.fromCoroutine(world.controller.settled())
+    world.pass_time(4)
+    before = waiting.called
+    world.pass_time(1)
+
+    assert (False, True) == (before, waiting.called)
+    assert isinstance(world.state(crawl.job_id), Running)
+
+
+def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks is told when the store cannot be, and after the stop."""
+
+    async def locked(_jobs: Jobs) -> list[Job]:
+        raise StoreUnavailable("the database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Jobs, "active", locked)
+        with pytest.raises(Unavailable, match="locked"):
+            world.do(world.controller.settled())
+    world.do(world.controller.stop(leave_crawls=True))
+    with pytest.raises(Unavailable):
+        world.do(world.controller.settled())
 
 
 def test_nothing_is_left_of_a_run(world: World) -> None:

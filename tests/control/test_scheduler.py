@@ -295,6 +295,33 @@ def test_ten_hours_down(
     assert at(61 * 600) == world.schedule(schedule).next_due
 
 
+@pytest.mark.parametrize("down_s", [1, 4, 59])
+@pytest.mark.parametrize(
+    ("catchup", "jobs", "missed_count"),
+    [(CatchUp.LATEST, 1, 0), (CatchUp.ALL, 1, 0), (CatchUp.NONE, 0, 1)],
+)
+def test_a_moment_down(
+    world: SchedulingWorld, catchup: CatchUp, jobs: int, missed_count: int, down_s: int
+) -> None:
+    """However short the downtime, `none` fires nothing that was due in it."""
+    schedule = world.order("every 10 minutes", catchup=catchup)
+    world.wait(minutes=9, seconds=59)
+    world.crash()
+    world.wait(seconds=1 + down_s)
+    world.go()
+    assert Counts(fired=jobs, missed=missed_count) == world.schedule(schedule).counts
+    world.wait(minutes=10)
+    assert Counts(fired=jobs + 1, missed=missed_count) == world.schedule(schedule).counts
+
+
+def test_none_after_the_clock_was_set_back(world: SchedulingWorld) -> None:
+    """A daemon that was there all the time misses nothing because its clock was set back."""
+    world.step(hours=-2)
+    schedule = world.order("every 10 minutes", catchup=CatchUp.NONE)
+    world.wait(minutes=10)
+    assert Counts(fired=1) == world.schedule(schedule).counts
+
+
 def test_a_year_down(world: SchedulingWorld) -> None:
     """A year off with 'every second' gives the 100 newest under `all`, and the count is exact."""
     schedule = world.order("every second", catchup=CatchUp.ALL)
@@ -314,6 +341,23 @@ def test_window(world: SchedulingWorld) -> None:
     world.go()
     assert [at(58 * 600), at(59 * 600), at(60 * 600)] == world.planned(schedule)
     assert Counts(fired=3, missed=57) == world.schedule(schedule).counts
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE_ONE, Overlap.REPLACE])
+@pytest.mark.parametrize("catchup", CatchUp)
+def test_what_has_ended_is_settled_first(
+    world: SchedulingWorld, overlap: Overlap, catchup: CatchUp
+) -> None:
+    """A crawl that has ended, which the store does not know yet, overlaps with nothing."""
+    schedules = [world.order("every 10 minutes", overlap=overlap, catchup=catchup) for _ in "ab"]
+    world.wait(minutes=10)
+    world.over = [world.run_job(job) for one in schedules for job in world.jobs_of(one)]
+    world.wait(minutes=10)
+    for schedule in schedules:
+        assert [at(600), at(1200)] == world.planned(schedule)
+        assert Counts(fired=2) == world.schedule(schedule).counts
+        first, second = world.jobs_of(schedule)
+        assert (Finished, Pending) == (type(first.state), type(second.state))
 
 
 def test_restart_keeps_the_grid(world: SchedulingWorld) -> None:

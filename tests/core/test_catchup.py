@@ -55,9 +55,16 @@ def rng() -> random.Random:
 
 
 def decide(
-    standing: Order, *, now: datetime = NOW, active: bool = False, pending: bool = False
+    standing: Order,
+    *,
+    now: datetime = NOW,
+    present_since: datetime = NOW - timedelta(days=366),
+    active: bool = False,
+    pending: bool = False,
 ) -> Decision:
-    return catchup.decide(standing, now=now, active=active, pending=pending, rng=rng())
+    return catchup.decide(
+        standing, now=now, present_since=present_since, active=active, pending=pending, rng=rng()
+    )
 
 
 def plan(standing: Order, *, last: datetime | None, due: datetime | None) -> Plan:
@@ -161,14 +168,49 @@ def test_nothing_due() -> None:
 
 
 @pytest.mark.parametrize("policy", CatchUp)
-@pytest.mark.parametrize("late_s", [0, 0.05, 60])
+@pytest.mark.parametrize("late_s", [0, 0.05, 5])
 def test_on_time(policy: CatchUp, late_s: float) -> None:
-    """An instant up to a minute late fires under every catch-up policy and is not missed."""
+    """An instant that a timer is seconds late for fires under every policy and is not missed."""
     anchor = ago(hours=1, seconds=late_s)
     due = order("every hour", anchor=anchor, catchup=policy)
     planned = anchor + HOUR
     expected = Decision(plan=plan(due, last=planned, due=planned + HOUR), jobs=(planned,))
     assert expected == decide(due)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "present_s", "fires"),
+    [(5.001, 60, 0), (0.2, 0.2, 1), (0.2, 0.199, 0), (59, 1, 0), (0, 0, 1)],
+)
+@pytest.mark.parametrize("window_s", [None, 3600])
+def test_none_fires_nothing_that_was_due_in_absence(
+    late_s: float, present_s: float, fires: int, window_s: float | None
+) -> None:
+    """`none` fires only what came due while the daemon was there, and that at once."""
+    anchor = ago(hours=1, seconds=late_s)
+    due = order("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
+    planned = anchor + HOUR
+    decision = decide(due, present_since=ago(seconds=present_s))
+    assert (fires, None if fires else stretch(planned, planned, 1)) == (
+        len(decision.jobs),
+        decision.missed,
+    )
+
+
+def test_jitter_that_ends_after_an_absence() -> None:
+    """What counts is when the job starts: the instant itself may have been before the daemon."""
+    due = order("every hour", anchor=ago(hours=1), catchup=CatchUp.NONE, jitter_s=600)
+    start = catchup.start_of(due, NOW)
+    for present_s, fires in ((0, 1), (1, 0)):
+        present_since = start + timedelta(seconds=present_s)
+        assert fires == len(decide(due, now=present_since, present_since=present_since).jobs)
+
+
+@pytest.mark.parametrize("policy", [CatchUp.LATEST, CatchUp.ALL])
+def test_what_is_caught_up_does_not_depend_on_presence(policy: CatchUp) -> None:
+    """Where missed instants are made up for, it does not matter when the daemon came back."""
+    due = order("every hour", anchor=ago(hours=1, seconds=1), catchup=policy)
+    assert (ago(seconds=1),) == decide(due, present_since=NOW).jobs
 
 
 TEN_HOURS: dict[str, Any] = {"spec": "every 10 minutes", "anchor": ago(hours=10, seconds=90)}
@@ -211,9 +253,9 @@ def test_latest_never_makes_two_jobs() -> None:
     ) == decide(off)
 
 
-@pytest.mark.parametrize(("window_s", "late_s", "fires"), [(10, 9, 1), (10, 11, 0), (0, 1, 1)])
+@pytest.mark.parametrize(("window_s", "late_s", "fires"), [(3, 2, 1), (3, 4, 0), (0, 1, 1)])
 def test_window_shortens_on_time(window_s: float, late_s: float, fires: int) -> None:
-    """A window below a minute also says how late is on time, but never less than a second."""
+    """A window of few seconds also says how late is on time, but never less than one."""
     anchor = ago(hours=1, seconds=late_s)
     due = order("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
     assert fires == len(decide(due).jobs)
@@ -556,6 +598,7 @@ def test_every_instant_once(
     whole = catchup.decide(
         replace(standing, last_planned=None, policies=replace(policies, catchup=CatchUp.NONE)),
         now=now,
+        present_since=now,
         active=False,
         pending=False,
         rng=rng(),

@@ -16,6 +16,7 @@ class LauncherContract:
         crawl = await harness.launch("noop")
         ending = await crawl.ended
 
+        assert not crawl.is_ending()
         assert (
             ending.status,
             ending.signal,
@@ -31,6 +32,7 @@ class LauncherContract:
         crawl = await harness.launcher.launch(spec)
 
         assert (spec.job_id, 3) == (crawl.job_id, crawl.attempt)
+        assert not crawl.is_ending()
         assert crawl.process is not None
         assert crawl.process.pid > 1
 

@@ -16,7 +16,7 @@ from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.store.store import open_store
 from tests.http_client import completed
-from tests.live.running import Running, running, until
+from tests.live.running import Running, processes_of, running, until
 
 pytestmark = pytest.mark.live
 
@@ -26,6 +26,7 @@ KILLS = 3
 MANY = 1_000
 IDLE_S = 20.0
 SETTLED_S = 1.0
+LATER = "2100-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -102,6 +103,31 @@ def test_killed_and_started_again(daemon: Running) -> None:
     assert {1} == set(found.values())
     assert {SECOND} == {later - earlier for earlier, later in pairwise(sorted(found))}
     assert datetime.fromisoformat(given["next-runs"][0]) == min(found)
+
+
+def test_what_ended_meanwhile_overlaps_with_nothing(daemon: Running) -> None:
+    """A crawl that was left running and ended before the next instant does not take its place."""
+    asked = {"spider": "sleeper", "setting": "CLOSESPIDER_TIMEOUT=1", "until": LATER}
+    ids = {
+        overlap: order(daemon, "every 4 seconds", overlap=overlap, **asked)["identifier"]
+        for overlap in ("skip", "queue-one", "replace")
+    }
+    first = {}
+    for overlap, identifier in ids.items():
+        first[overlap] = until_fired(daemon, identifier, 1)["last-job"]
+        daemon.until_status(first[overlap], "RUNNING")
+    due = max(datetime.fromisoformat(shown(daemon, one)["next-run"]) for one in ids.values())
+    daemon.kill()
+    until(lambda: datetime.now(UTC) > due, "the next instant")
+    assert [] == [pid for job in first.values() for pid in processes_of(job)]
+    daemon.start()
+    for overlap, identifier in ids.items():
+        after = until_fired(daemon, identifier, 2)
+        assert (overlap, 0, "SUCCESSFUL") == (
+            overlap,
+            after["skipped"],
+            daemon.job(first[overlap])["status"],
+        )
 
 
 def test_restarted_in_place(daemon: Running) -> None:
