@@ -76,7 +76,7 @@ class CrawlSpec:
     current directory. `out` and `err` are appended to. `items`, `requests` and `log`
     are the record files; None means that this kind is not captured. `environment` is
     the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
-    `SCRAPY_JOB` (unless given) are added; what Python itself reads at its start, such as
+    `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
     PYTHONPATH, comes too late for the crawl and counts for its children only.
     `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
     able to import this package.

@@ -29,8 +29,8 @@ from scrapy_do.control.jobs import JobOperations
 from scrapy_do.control.rules import RequestRules
 from scrapy_do.core.events import JobChanged, Publisher
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter, StateName
-from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, Pending, is_active
-from scrapy_do.core.principal import Principal
+from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, NewJob, Pending, is_active
+from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.project import Project
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import (
@@ -38,6 +38,7 @@ from scrapy_do.errors import (
     BadArgument,
     DuplicateJob,
     JobNotFound,
+    ProjectNotFound,
     SpiderNotFound,
 )
 from scrapy_do.store.store import Store
@@ -98,13 +99,35 @@ class CloudOperations:
         Raises:
             BadArgument, TooLarge, NotPermitted: one cannot be accepted; then none is.
         """
+        added = await self._store.cloud.add_each(await self._new(project, pushes, by))
+        self._told([job for job in added if isinstance(job, Job)])
+        return added
+
+    async def push_to(
+        self, number: int, pushes: Sequence[Push], *, by: Principal
+    ) -> list[Job | DuplicateJob]:
+        """As `push`, to the project of a number; a new one is made once all can be accepted.
+
+        Raises:
+            ProjectNotFound: there is none, and who asks may make none.
+            BadArgument, TooLarge, NotPermitted: as `push`; then no project is made either.
+        """
+        try:
+            project = await self.projects.get(number)
+        except ProjectNotFound:
+            if not by.may(Role.PUSH):
+                raise
+            await self._new(self.projects.draft(number), pushes, by)
+            project = await self.projects.get(number, create=True)
+        return await self.push(project, pushes, by=by)
+
+    async def _new(
+        self, project: Project, pushes: Sequence[Push], by: Principal
+    ) -> Sequence[NewJob]:
         units = await self.projects.default_units(project)
         now = self.now()
         plain = JobRequest(project=project.name, spider="", units=units)
-        new = [new_job(push, project, plain, rules=self._rules, by=by, now=now) for push in pushes]
-        added = await self._store.cloud.add_each(new)
-        self._told([job for job in added if isinstance(job, Job)])
-        return added
+        return [new_job(push, project, plain, rules=self._rules, by=by, now=now) for push in pushes]
 
     async def run(self, project: Project, push: Push, *, by: Principal) -> Job:
         """Accept a job of a known spider, unless one with the same arguments is active.
@@ -132,13 +155,13 @@ class CloudOperations:
     ) -> Job | None:
         """Give the next pending job to an outside runner; None when nothing is pending.
 
-        A project whose setting `botgroups` names groups gives jobs to these alone.
+        A runner that names its group gets jobs only of a project whose setting `botgroups` has
+        it; one that names none may take any. Source: Scrapy Cloud JobQ API, `startjob`.
 
         Raises:
             BadArgument, TooLarge: the fields cannot be merged; then nothing was started.
         """
-        groups = await self.projects.botgroups(project)
-        if (botgroup not in groups) if groups else (botgroup is not None):
+        if botgroup is not None and botgroup not in await self.projects.botgroups(project):
             return None
         now = self.now()
 

@@ -1,6 +1,7 @@
 """The use cases of projects that only Scrapy Cloud clients have: numbers, settings, activity."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,14 +10,12 @@ from scrapy_do.control.cloud_fields import UNITS, label, retagged, tags
 from scrapy_do.control.cloud_states import STORED, CloudState
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import JSON, Job
-from scrapy_do.core.project import Project
+from scrapy_do.core.project import Project, check_number, number_of
 from scrapy_do.errors import ProjectNotFound, SpiderNotFound
 from scrapy_do.store.store import Store
 
 ACTIVITIES_KEPT = 10_000
 """How many of the events that clients post are kept for each project."""
-
-_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +59,26 @@ class CloudProjects:
                 raise
         return await self._store.cloud.number_project(number, now=self._now())
 
+    def draft(self, number: int) -> Project:
+        """The project that a new number would become, not stored.
+
+        Raises:
+            BadArgument: the number cannot be one.
+        """
+        return Project(
+            id=check_number(number), name=str(number), current=None, created_at=self._now()
+        )
+
     async def named(self, text: str) -> Project:
         """The project of a number, or else of a name.
 
         Raises:
             ProjectNotFound: there is none.
         """
-        if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
-            try:
-                return await self._store.projects.get_by_id(int(text))
-            except ProjectNotFound:
-                pass
+        number = number_of(text)
+        if number is not None:
+            with suppress(ProjectNotFound):
+                return await self._store.projects.get_by_id(number)
         return await self._store.projects.get(text[:200])
 
     async def all(self) -> list[Project]:
@@ -99,8 +107,7 @@ class CloudProjects:
 
     async def put_settings(self, project: Project, values: Mapping[str, JSON]) -> None:
         """Store settings beside those that are there."""
-        for name in values:
-            label(name, "setting")
+        check_settings(values)
         await self._store.meta.put(_settings(project), values)
 
     async def remove_setting(self, project: Project, name: str) -> None:
@@ -212,6 +219,16 @@ class CloudProjects:
         happened.extend(one for job in jobs for one in events_of(job))
         happened.sort(key=lambda one: (one.time_ms, one.order), reverse=True)
         return happened[:limit]
+
+
+def check_settings(values: Mapping[str, JSON]) -> None:
+    """Refuse settings with names that cannot be stored.
+
+    Raises:
+        BadArgument: a name is no label.
+    """
+    for name in values:
+        label(name, "setting")
 
 
 def _counts(by_state: Mapping[StateName, int], *, units: int = 0) -> Counts:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from scrapy_do.control.background import InThread
 from scrapy_do.control.cloud_access import CloudAccess
-from scrapy_do.core.job import Job, attempt_of
+from scrapy_do.core.job import NO_PAYLOAD, Job, attempt_of
 from scrapy_do.core.project import Version
 from scrapy_do.errors import BadArchive, VersionNotFound
 from scrapy_do.files.archives import ArchiveStore
@@ -108,7 +108,7 @@ class Workspace:
             directory.mkdir(mode=0o700)
         request = job.request
         arguments = dict(request.arguments)
-        if request.payload != "{}":
+        if request.payload != NO_PAYLOAD:
             arguments["payload"] = request.payload
         path = self._artifacts.path
         return CrawlSpec(
@@ -133,7 +133,8 @@ class Workspace:
                 **granted,
                 "HOME": str(work_dir),
                 "TMPDIR": str(run_dir / "tmp"),
-                "SCRAPY_JOB": str(job.id),
+                # Source: Scrapy Cloud, the environment of a job.
+                "SCRAPY_JOB": str(job.key),
                 "SCRAPY_PROJECT": request.project,
                 "SCRAPY_SPIDER": request.spider,
                 "SPIDER_DATA_DIR": str(self._spider_data.prepare(request.project)),

@@ -19,6 +19,8 @@ JSON = Any
 
 PRIORITIES = range(5)
 DEFAULT_PRIORITY = 2
+NO_PAYLOAD = "{}"
+"""The payload of a job that was given none."""
 
 
 class Actor(StrEnum):
@@ -97,7 +99,7 @@ class JobRequest:
     priority: int = DEFAULT_PRIORITY
     tags: tuple[str, ...] = ()
     description: str = ""
-    payload: str = "{}"
+    payload: str = NO_PAYLOAD
     timeout_s: float | None = None
     stall_timeout_s: float | None = None
     memory_limit_bytes: int | None = None

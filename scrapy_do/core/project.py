@@ -26,6 +26,28 @@ def check_name(text: str, field: str) -> str:
     return text
 
 
+LARGEST_NUMBER = 2**31 - 1
+"""The largest number that a client may give a project: some clients keep 32 bits."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def number_of(name: str) -> int | None:
+    """The number that a project's name is, as it is written: `7`, but neither `07` nor `0`."""
+    return int(name) if _NUMBER.fullmatch(name) else None
+
+
+def check_number(number: int) -> int:
+    """Return the number if it can be a project's.
+
+    Raises:
+        BadArgument: it is 0 or too large.
+    """
+    if not 0 < number <= LARGEST_NUMBER:
+        raise BadArgument("project", f"must be a number from 1 to {LARGEST_NUMBER}")
+    return number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveRef:
     """One stored archive, named by the SHA-256 of its bytes (lower-case hex)."""
@@ -86,8 +108,8 @@ class Spider:
 class Project:
     """A project and the version that new jobs run.
 
-    `id` is the number that Scrapy Cloud clients use. `current` is None for a project
-    that was named but never pushed.
+    `id` is the number that Scrapy Cloud clients use; a name that is a number is the same
+    number. `current` is None for a project that was named but never pushed.
     """
 
     id: int

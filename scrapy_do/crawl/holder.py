@@ -212,7 +212,7 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
     streams = set_streams(spec.limits.log_bytes)
     processes.set_environment(
         {
-            "SCRAPY_JOB": str(spec.job_id),
+            "SCRAPY_DO_JOB": str(spec.job_id),
             **spec.environment,
             "SCRAPY_SETTINGS_MODULE": spec.settings_module,
             MARK: spec.mark,

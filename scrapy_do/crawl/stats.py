@@ -47,7 +47,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - decoded JSON is any value
             return value if math.isfinite(value) else None
         case datetime():
             aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return aware.timestamp() * 1000
+            return float(int(aware.timestamp() * 1000))  # whole, yet a float, as in Scrapy Cloud
         case timedelta():
             return value.total_seconds()
         case _:

@@ -8,18 +8,16 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from scrapy_do.core.filter import StateName
 from scrapy_do.core.job import JSON, Job, NewJob
-from scrapy_do.core.project import Project
+from scrapy_do.core.project import Project, check_number
 from scrapy_do.errors import BadArgument, DuplicateJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance, find_version
 from scrapy_do.store.changes import difference, jobs_by_id, read_jobs, update_jobs
 from scrapy_do.store.database import Database
+from scrapy_do.store.projects import insert_project
 from scrapy_do.store.rows import ms_of, project_of
 
 _jobs, _meta, _projects = tables.jobs, tables.meta, tables.projects
-
-LARGEST_PROJECT = 2**31 - 1
-"""The largest number that a client may give a project: some clients keep 32 bits."""
 
 _KEY = "{ms:015d}-{place:06d}"
 """How an entry of a log is named, so that names sort by time."""
@@ -124,14 +122,14 @@ class CloudQueries:
         Raises:
             BadArgument: the number is 0 or too large, or another project has it for a name.
         """
-        if not 0 < project_id <= LARGEST_PROJECT:
-            raise BadArgument("project", f"must be a number from 1 to {LARGEST_PROJECT}")
+        check_number(project_id)
 
         def work(connection: Connection) -> Project:
             query = select(_projects).where(_projects.c.id == project_id)
             row = connection.execute(query).first()
             if row is None:
-                _insert_project(connection, project_id, now)
+                _refuse_name(connection, str(project_id))
+                insert_project(connection, str(project_id), now)
             elif row.removed:
                 connection.execute(
                     update(_projects).where(_projects.c.id == project_id).values(removed=False)
@@ -200,20 +198,11 @@ def _add(acceptance: Acceptance, new: NewJob) -> Job | DuplicateJob:
     return job
 
 
-def _insert_project(connection: Connection, project_id: int, now: datetime) -> None:
-    name = str(project_id)
-    taken = connection.execute(select(_projects.c.id).where(_projects.c.name == name)).first()
+def _refuse_name(connection: Connection, name: str) -> None:
+    """Refuse the name of a project that got another number before names were numbers."""
+    taken = connection.execute(select(_projects.c.id).where(_projects.c.name == name)).scalar()
     if taken is not None:
-        raise BadArgument("project", f"the project named {name} has the number {taken.id}")
-    connection.execute(
-        insert(_projects).values(
-            id=project_id, name=name, spiders_named=0, versions_pushed=0, created_ms=ms_of(now)
-        )
-    )
-    if connection.dialect.name == "postgresql":  # SQLite counts on from the largest by itself
-        sequence = func.pg_get_serial_sequence(_projects.name, _projects.c.id.name)
-        largest = select(func.max(_projects.c.id)).scalar_subquery()
-        connection.execute(select(func.setval(sequence, largest)))
+        raise BadArgument("project", f"the project named {name} has the number {taken}")
 
 
 def _ms_of_entry(key: str) -> int:

@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from scrapy_do.core.project import NewVersion, Project, Spider, Version
-from scrapy_do.errors import ProjectNotFound, VersionNotFound
+from scrapy_do.core.project import (
+    LARGEST_NUMBER,
+    NewVersion,
+    Project,
+    Spider,
+    Version,
+    number_of,
+)
+from scrapy_do.errors import BadArgument, ProjectNotFound, VersionNotFound
 from scrapy_do.store import tables
 from scrapy_do.store.accept import find_project, find_version, spider_number
 from scrapy_do.store.database import Database
@@ -256,16 +263,44 @@ def _ensure_project(connection: Connection, name: str, now: datetime) -> AnyRow:
     """The row of a project, made or brought back if need be."""
     stored = connection.execute(select(_projects).where(_projects.c.name == name)).first()
     if stored is None:
-        connection.execute(
-            insert(_projects).values(
-                name=name, spiders_named=0, versions_pushed=0, created_ms=ms_of(now)
-            )
-        )
+        insert_project(connection, name, now)
     elif stored.removed:
         connection.execute(
             update(_projects).where(_projects.c.id == stored.id).values(removed=False)
         )
     return find_project(connection, name)
+
+
+def insert_project(connection: Connection, name: str, now: datetime) -> None:
+    """Give a project its number: the next one, or the one that is its name.
+
+    A project that is called by a number and has another one would stand for two projects to
+    clients that know numbers only.
+
+    Raises:
+        BadArgument: the number that it is called by is another project's.
+    """
+    number = number_of(name)
+    if number is not None:
+        taken = connection.execute(
+            select(_projects.c.name).where(_projects.c.id == number)
+        ).scalar()
+        if taken is not None:
+            raise BadArgument(
+                "project",
+                f"{name} is the number of the project {taken!r}; "
+                "give a name, or a number that no project has",
+            )
+    own = {} if number is None or number > LARGEST_NUMBER else {"id": number}
+    connection.execute(
+        insert(_projects).values(
+            name=name, spiders_named=0, versions_pushed=0, created_ms=ms_of(now), **own
+        )
+    )
+    if own and connection.dialect.name == "postgresql":  # SQLite counts on by itself
+        sequence = func.pg_get_serial_sequence(_projects.name, _projects.c.id.name)
+        largest = select(func.max(_projects.c.id)).scalar_subquery()
+        connection.execute(select(func.setval(sequence, largest)))
 
 
 def _insert_version(connection: Connection, project: AnyRow, new: NewVersion) -> Version:

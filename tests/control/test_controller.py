@@ -145,7 +145,7 @@ def test_the_order_is_complete(world: World) -> None:
         "PROJECT_OF": "quotesbot",
         "HOME": str(run_dir / "work"),
         "TMPDIR": str(run_dir / "tmp"),
-        "SCRAPY_JOB": str(job_id),
+        "SCRAPY_JOB": str(world.job(job_id).key),
         "SCRAPY_PROJECT": "quotesbot",
         "SCRAPY_SPIDER": "toscrape-css",
         "SPIDER_DATA_DIR": str(world.root / "spider-data" / "projects" / "quotesbot"),

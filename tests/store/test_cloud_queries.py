@@ -11,12 +11,13 @@ from sqlalchemy import create_engine, make_url
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Finished, Job, NewJob, Outcome, Pending, State
+from scrapy_do.core.project import LARGEST_NUMBER
 from scrapy_do.errors import BadArgument, DuplicateJob
-from scrapy_do.store.cloud_queries import LARGEST_PROJECT
 from scrapy_do.store.database import database_url
 from scrapy_do.store.store import Store, open_store
 from tests.factories import START, at, request
 from tests.store.inline import run_inline as run
+from tests.store.values import version
 
 SERVER = os.environ.get("SCRAPY_DO_TEST_POSTGRESQL_URL", "")
 POSTGRESQL = pytest.param(
@@ -81,7 +82,31 @@ def test_a_project_gets_its_number_once(store: Store, project: str) -> None:
     assert run(store.projects.name("last", now=START)).id == 55
 
 
-@pytest.mark.parametrize("number", [0, -1, LARGEST_PROJECT + 1])
+def test_a_project_that_is_called_by_a_number_has_it(store: Store) -> None:
+    """A name that is a free number takes it; one that is another project's is refused."""
+    for name in ("first", "9", "07", "0", str(LARGEST_NUMBER + 1), "next"):
+        run(store.projects.put_version(version(name)))
+    numbers = {project.name: project.id for project in run(store.projects.all())}
+    assert numbers == {
+        "first": 1,
+        "9": 9,
+        "07": 10,
+        "0": 11,
+        str(LARGEST_NUMBER + 1): 12,
+        "next": 13,
+    }
+    with pytest.raises(BadArgument, match="project: 1 is the number of the project 'first'"):
+        run(store.projects.put_version(version("1")))
+    run(store.projects.remove("next"))  # its jobs keep their keys
+    with pytest.raises(BadArgument, match="13 is the number of the project 'next'"):
+        run(store.projects.name("13", now=START))
+    assert run(store.projects.put_version(version("9")))[0].id == 9
+    assert sorted(numbers) == sorted(
+        [*(project.name for project in run(store.projects.all())), "next"]
+    )
+
+
+@pytest.mark.parametrize("number", [0, -1, LARGEST_NUMBER + 1])
 def test_a_bad_number_makes_nothing(store: Store, number: int) -> None:
     """It is refused."""
     with pytest.raises(BadArgument):

@@ -84,8 +84,7 @@ class CloudJobQAPI:
         """Accept jobs."""
         entries = [as_object(value) for value in await read_values(call)]
         pushes = [_push(entry) for entry in entries]
-        named = await self._cloud.projects.get(project, create=call.principal.may(Role.PUSH))
-        results = await self._cloud.push(named, pushes, by=call.principal)
+        results = await self._cloud.push_to(project, pushes, by=call.principal)
         pairs = zip(entries, results, strict=True)
         return json_lines([await self._pushed(entry, result) for entry, result in pairs])
 
@@ -106,7 +105,8 @@ class CloudJobQAPI:
         job = await self._cloud.start(named, fields, botgroup=group, by=call.principal)
         if job is None:
             return Response()
-        return one_value(started_json(job, await self._cloud.tokens.issue(job)))
+        token = await self._cloud.tokens.issue(job)
+        return one_value(started_json(job, token, base_url=call.base_url))
 
     async def update(self, call: Call, *, project: int) -> Answer:
         """Note what runners say."""
@@ -168,7 +168,9 @@ class CloudJobQAPI:
         async for page in self._cloud.pages(wanted):
             keys = [job.key for job in page]
             end = keys.index(stop) if stop in keys else len(page)
-            yield [row_json(job, now, fields, tags=tags) for job in page[:end]]
+            yield [
+                row_json(job, now, fields, base_url=call.base_url, tags=tags) for job in page[:end]
+            ]
             if end < len(page):
                 return
 
@@ -178,7 +180,7 @@ class CloudJobQAPI:
         keys = keys_of(named, call.params.texts("key"))
         fields, now = call.params.texts("jobmeta"), self._cloud.now()
         jobs = await self._cloud.find_by_keys(keys)
-        return json_lines(row_json(job, now, fields) for job in jobs)
+        return json_lines(row_json(job, now, fields, base_url=call.base_url) for job in jobs)
 
     async def summary(
         self, call: Call, *, project: int, spider: int | None = None, queue: str | None = None

@@ -25,14 +25,14 @@ from typing import Any
 
 from scrapy_do.api.cloud.codecs import Format, listed
 from scrapy_do.api.cloud.filters import LARGEST, job_filter, keys_of, state_named, whole
-from scrapy_do.api.cloud.shapes import MANUAL, Fields, dash_json
+from scrapy_do.api.cloud.shapes import MANUAL, Fields, addresses, dash_json
 from scrapy_do.control.cloud import CloudOperations, Push
 from scrapy_do.control.cloud_projects import CloudSpider
 from scrapy_do.control.cloud_states import CloudState
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.project import Project
-from scrapy_do.errors import BadArgument, SpiderNotFound
+from scrapy_do.errors import BadArgument
 from scrapy_do.web.answer import Answer
 from scrapy_do.web.params import Params
 from scrapy_do.web.router import JSON, Call, Router
@@ -161,8 +161,12 @@ class CloudJobsAPI:
         if number is None:
             return params.text("spider")
         spider = await self._cloud.projects.spider(project, number)
-        if params.optional_text("spider", spider.name) != spider.name:
-            raise SpiderNotFound(project.name, params.text("spider"))
+        given = params.optional_text("spider", spider.name)
+        if given != spider.name:
+            raise BadArgument(
+                "jobq_id",
+                f"and spider disagree: {number} is the spider {spider.name!r}, not {given[:60]!r}",
+            )
         return spider.name
 
     async def _wanted(self, params: Params) -> JobFilter:
@@ -210,9 +214,7 @@ def _push(params: Params, spider: str, *, base_url: str) -> Push:
     """Read a job: first what the parameters say, then `meta` over it."""
     fields: dict[str, Any] = {
         "spider_type": MANUAL,
-        # Clients compare it with the URL that they were given, and call it from within jobs.
-        "api_url": f"{base_url}/api/",
-        "portia_url": f"{base_url}/ui/",
+        **addresses(base_url),
     }
     optional = {
         "priority": params.integer("priority", minimum=0, maximum=4, default=None),

@@ -75,17 +75,20 @@ class CloudMetadataAPI:
             limit=whole(call.params, "count", default=USUAL_ROWS),
         )
         return await listed(
-            call, self._rows(wanted), format_of(call, Format.JSON_LINES, Format.JSON)
+            call, self._rows(call, wanted), format_of(call, Format.JSON_LINES, Format.JSON)
         )
 
-    async def _rows(self, wanted: JobFilter) -> AsyncGenerator[Sequence[Fields], None]:
+    async def _rows(self, call: Call, wanted: JobFilter) -> AsyncGenerator[Sequence[Fields], None]:
         async for jobs in self._cloud.pages(wanted):
-            yield [metadata_json(job) for job in jobs]
+            yield [metadata_json(job, base_url=call.base_url) for job in jobs]
 
     async def show(self, call: Call, *, project: int, spider: int, number: int) -> Answer:
         """Show a job, on one line; nothing of one that is not there."""
         key = _own_key(call, project, spider, number)
-        return json_lines(metadata_json(job) for job in await self._cloud.find_by_keys([key]))
+        return json_lines(
+            metadata_json(job, base_url=call.base_url)
+            for job in await self._cloud.find_by_keys([key])
+        )
 
     async def show_field(
         self, call: Call, *, project: int, spider: int, number: int, field: str
@@ -95,7 +98,7 @@ class CloudMetadataAPI:
         for job in await self._cloud.find_by_keys([key]):
             if field == TOKEN:
                 return one_value(await self._token(job))
-            return one_value(metadata_json(job).get(field))
+            return one_value(metadata_json(job, base_url=call.base_url).get(field))
         return one_value(None)
 
     async def _token(self, job: Job) -> str | None:

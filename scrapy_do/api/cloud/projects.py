@@ -22,6 +22,7 @@ Source: Scrapy Cloud storage, as its client uses it.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from scrapy_do.api.cloud.access import STORAGE, AnyAccess, KeyAccess
@@ -34,11 +35,13 @@ from scrapy_do.api.cloud.codecs import (
     read_object,
     read_values,
 )
+from scrapy_do.api.cloud.data_filters import filters_of
 from scrapy_do.api.cloud.filters import whole
 from scrapy_do.api.cloud.shapes import Fields, ms_of, row_json
 from scrapy_do.control.cloud import CloudOperations
 from scrapy_do.control.cloud_activity import Happened
-from scrapy_do.control.cloud_projects import Counts
+from scrapy_do.control.cloud_fields import label
+from scrapy_do.control.cloud_projects import Counts, check_settings
 from scrapy_do.core.principal import Role
 from scrapy_do.core.project import Project
 from scrapy_do.errors import BadArgument
@@ -103,6 +106,7 @@ class _Spiders:
         create = call.params.flag("create")
         if create:
             check_role(call.principal, Role.RUN)
+            label(name, "spider")  # before a new number becomes a project
         may_make = create and call.principal.may(Role.PUSH)
         named = await self._cloud.projects.get(project, create=may_make)
         return one_value(await self._cloud.projects.spider_number(named, name, create=create))
@@ -122,7 +126,9 @@ class _Spiders:
             and (after is None or job.key.spider > after)
         ]
         now, fields = self._cloud.now(), params.texts("jobmeta")
-        return json_lines(row_json(job, now, fields) for job in chosen[:count])
+        return json_lines(
+            row_json(job, now, fields, base_url=call.base_url) for job in chosen[:count]
+        )
 
 
 def _spider_in(text: str | None) -> int | None:
@@ -179,8 +185,10 @@ class _Projects:
 
     async def put_settings(self, call: Call, *, project: int) -> Answer:
         """Set some."""
+        values = await read_object(call)
+        check_settings(values)  # before a new number becomes a project
         named = await self._cloud.projects.get(project, create=True)
-        await self._cloud.projects.put_settings(named, await read_object(call))
+        await self._cloud.projects.put_settings(named, values)
         return EMPTY
 
     async def setting(self, _call: Call, *, project: int, name: str) -> Answer:
@@ -217,26 +225,37 @@ class _Activity:
 
     async def of_project(self, call: Call, *, project: int) -> Answer:
         """Show what has happened in a project."""
-        _refuse_filter(call)
         named = await self._cloud.projects.get(project)
         count = min(whole(call.params, "count", default=USUAL_EVENTS), MOST_EVENTS)
-        happened = await self._cloud.projects.activity(named, count)
+        happened = await self._happened(call, named, count)
         return json_lines(_event_json(one, named, call.params.texts("meta")) for one in happened)
 
     async def of_projects(self, call: Call) -> Answer:
         """Show what has happened in some projects."""
-        _refuse_filter(call)
         params = call.params
         count = min(whole(params, "count", default=USUAL_EVENTS), MOST_EVENTS)
         each = min(whole(params, "pcount", default=count), MOST_EVENTS)
         happened: list[tuple[Happened, Project]] = []
         for text in params.texts("p")[:MOST_PROJECTS]:
             project = await self._cloud.projects.named(text)
-            events = await self._cloud.projects.activity(project, each)
+            events = await self._happened(call, project, each)
             happened.extend((one, project) for one in events)
         happened.sort(key=lambda pair: (pair[0].time_ms, pair[0].order), reverse=True)
         fields = params.texts("meta")
         return json_lines(_event_json(one, project, fields) for one, project in happened[:count])
+
+    async def _happened(self, call: Call, project: Project, count: int) -> Sequence[Happened]:
+        """Give the latest events that pass the filters of a request."""
+        filters = filters_of(call.params)
+        if not filters:
+            return await self._cloud.projects.activity(project, count)
+        happened = await self._cloud.projects.activity(project, MOST_EVENTS)
+
+        def passing() -> list[Happened]:
+            found = (one for one in happened if all(test.passes(one.event) for test in filters))
+            return list(islice(found, count))
+
+        return await call.in_thread(passing)
 
     async def post(self, call: Call, *, project: int) -> Answer:
         """Note events."""
@@ -244,11 +263,6 @@ class _Activity:
         named = await self._cloud.projects.get(project, create=call.principal.may(Role.PUSH))
         await self._cloud.projects.post_activity(named, entries)
         return EMPTY
-
-
-def _refuse_filter(call: Call) -> None:
-    if "filter" in call.params:
-        raise BadArgument("filter", "is not supported for activity; filter what comes back")
 
 
 def _event_json(happened: Happened, project: Project, fields: Sequence[str]) -> Any:  # noqa: ANN401

@@ -10,7 +10,7 @@ from typing import Any
 
 from scrapy_do.control.cloud_activity import History, history_of
 from scrapy_do.control.cloud_states import CloudState, cloud_state
-from scrapy_do.core.job import Deleted, Driver, Finished, Job, Outcome
+from scrapy_do.core.job import NO_PAYLOAD, Deleted, Driver, Finished, Job, Outcome
 
 Fields = dict[str, Any]
 
@@ -60,8 +60,24 @@ def _history_json(past: History) -> Fields:
     }
 
 
-def metadata_json(job: Job) -> Fields:
-    """Show all that is known of a job, but its token."""
+def addresses(base_url: str) -> Fields:
+    """Where the daemon is, as metadata says it.
+
+    Clients compare `api_url` with the address that they were given, and call it from within
+    jobs; so it is the one under which they ask.
+    """
+    return {"api_url": f"{base_url}/api/", "portia_url": f"{base_url}/ui/"}
+
+
+def arguments_of(job: Job) -> Fields:
+    """Give the arguments that the spider gets; the payload of the Scrapy Do API is one."""
+    request = job.request
+    payload = {"payload": request.payload} if request.payload != NO_PAYLOAD else {}
+    return {**request.arguments, **payload}
+
+
+def metadata_json(job: Job, *, base_url: str) -> Fields:
+    """Show all that is known of a job, but its token, to who asks at `base_url`."""
     request = job.request
     whole: Fields = {
         "project": job.key.project,
@@ -72,10 +88,10 @@ def metadata_json(job: Job) -> Fields:
         **_history_json(history_of(job)),
     }
     if job.driver is Driver.LOCAL:
-        whole["spider_type"] = MANUAL
+        whole |= {"spider_type": MANUAL, **addresses(base_url)}
     given = {
         "tags": list(request.tags),
-        "spider_args": dict(request.arguments),
+        "spider_args": arguments_of(job),
         "job_settings": dict(request.settings),
         "environment": dict(request.environment),
         "version": request.version,
@@ -90,9 +106,9 @@ def metadata_json(job: Job) -> Fields:
     return whole
 
 
-def started_json(job: Job, token: str) -> Fields:
+def started_json(job: Job, token: str, *, base_url: str) -> Fields:
     """Show a job to the runner that has just taken it."""
-    return {**metadata_json(job), "key": str(job.key), "auth": token}
+    return {**metadata_json(job, base_url=base_url), "key": str(job.key), "auth": token}
 
 
 _COUNTS = ("logs", "items", "pages", "errors")
@@ -105,9 +121,14 @@ def _counts(job: Job) -> Fields:
 
 
 def row_json(
-    job: Job, now: datetime, wanted: Collection[str] = (), *, tags: bool = False
+    job: Job,
+    now: datetime,
+    wanted: Collection[str] = (),
+    *,
+    base_url: str,
+    tags: bool = False,
 ) -> Fields:
-    """Show a job in a list of the JobQ API.
+    """Show a job in a list of the JobQ API, to who asks at `base_url`.
 
     `wanted` are the metadata fields that the client asks for instead of the usual ones;
     `tags` adds the tags to them. `elapsed` is the time since the last change of state, in
@@ -121,7 +142,7 @@ def row_json(
         "elapsed": max(1, ms_of(now) - ts),
     }
     if wanted:
-        known = {**_counts(job), **metadata_json(job)}
+        known = {**_counts(job), **metadata_json(job, base_url=base_url)}
         names = [*wanted, "tags"] if tags and job.request.tags else wanted
         return row | {name: known[name] for name in names if name in known and name != "key"}
     row["spider"] = job.request.spider
@@ -170,5 +191,5 @@ def dash_json(job: Job, now: datetime) -> Fields:
     past = history_of(job)
     if past.running is not None:
         row["started_time"] = _iso(past.running)
-    extra = {"close_reason": close_reason(job), "spider_args": dict(job.request.arguments)}
+    extra = {"close_reason": close_reason(job), "spider_args": arguments_of(job)}
     return row | {name: value for name, value in extra.items() if value}

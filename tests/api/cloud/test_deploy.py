@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from scrapy_do.errors import BadArchive
 from tests.api.cloud.cloud_world import CloudWorld, lines
 from tests.http_client import Answer
 
@@ -93,6 +94,40 @@ def test_an_unknown_name_is_no_project(world: CloudWorld, project: str) -> None:
     """Only a usual number makes a new project."""
     answer = deploy(world, project)
     assert (answer.status, sorted(answer.json)) == (400, ["message", "status"])
+
+
+@pytest.mark.parametrize("body", [b"not a zip", b""])
+def test_a_failed_first_deploy_leaves_no_number(world: CloudWorld, body: bytes) -> None:
+    """The new number is a project only once something was deployed to it."""
+    files = {"egg": ("a.egg", body)}
+    answer = world.client().post(URL, form={"project": "123", "version": "1"}, files=files)
+    assert answer.status == 400
+    assert world.client().get("/api/scrapyd/listprojects.json").json["projects"] == [1, 2]
+
+
+def test_a_spiderless_first_deploy_leaves_no_number(world: CloudWorld) -> None:
+    """Neither does one whose spiders cannot be listed."""
+    world.spider_lists["123"] = BadArchive("The spiders cannot be listed")
+    assert deploy(world, "123").status == 400
+    assert world.client().get("/api/scrapyd/listprojects.json").json["projects"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/jobq/77/push", b'{"spider": ""}'),
+        ("POST", "/jobq/77/push", b'{"spider": "s", "tags": 7}'),
+        ("POST", "/projects/77/settings", b'{"": 1}'),
+        ("POST", "/activity/77", b"7"),
+        ("GET", f"/ids/77/spider/{'a' * 300}?create=1", b""),
+    ],
+)
+def test_what_is_refused_leaves_no_number(
+    world: CloudWorld, method: str, path: str, body: bytes
+) -> None:
+    """No other refused request to a new number makes a project of it either."""
+    assert world.client().request(method, path, body=body).status == 400
+    assert world.client().get("/api/scrapyd/listprojects.json").json["projects"] == [1, 2]
 
 
 def test_a_broken_egg_is_refused(world: CloudWorld) -> None:

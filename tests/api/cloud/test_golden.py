@@ -14,6 +14,8 @@ from tests.api.cloud.golden_pairs import GOLDEN, Pair, pairs, played
 FILES = sorted(GOLDEN.glob("*.txt"))
 FIRST_ERROR = 400
 NEVER_FAILING = {"GET /system/ts"}
+ALWAYS_REFUSED = {"GET /api/eggs/bundle.zip", "POST /api/eggs/add.json"}
+"""Their answer is the reason why there is nothing of the kind here."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
@@ -41,5 +43,5 @@ def test_every_route_is_written(world: CloudWorld) -> None:
     good = {route_of(pair) for pair in written if pair.status < FIRST_ERROR}
     bad = {route_of(pair) for pair in written if pair.status >= FIRST_ERROR}
     every = {route.name for router in routers.values() for route in router.routes()}
-    assert sorted(every - good) == []
+    assert sorted(every - good) == sorted(ALWAYS_REFUSED)
     assert sorted(every - bad) == sorted(NEVER_FAILING)

@@ -277,13 +277,15 @@ def test_a_start_that_cannot_be_noted_starts_nothing(world: CloudWorld) -> None:
         (None, None, True),
         (None, "g1", False),
         (["g1", "g2"], "g1", True),
-        (["g1"], None, False),
+        (["g1"], None, True),
+        (["g1"], "", False),
+        ([], None, True),
         (["g1"], "g2", False),
         ("g1", "g1", True),
     ],
 )
 def test_groups_of_runners(world: CloudWorld, groups: Any, asked: str | None, gets: bool) -> None:  # noqa: FBT001 - a case
-    """A project that names groups gives its jobs to these alone."""
+    """Only a group that is sent restricts: to the projects that name it in their settings."""
     client = world.client()
     if groups is not None:
         client.post("/projects/2/settings", body=jl({"botgroups": groups}))
@@ -782,6 +784,8 @@ def test_the_jobs_of_all_dialects_are_the_same(world: CloudWorld) -> None:
         "units": 1,
         "tags": ["t"],
         "spider_args": {"a": "1"},
+        "api_url": "http://localhost:7654/api/",
+        "portia_url": "http://localhost:7654/ui/",
         "version": "1",
         "deploy_id": 1,
         "scheduled_by": "tester",

@@ -172,7 +172,11 @@ BAD_RUNS: list[tuple[dict[str, Any], str, str]] = [
     ({"project": "9" * 30}, "error", f"Unknown project {'9' * 30}"),
     ({"spider": "nothing"}, "error", "Unknown spider quotesbot/nothing"),
     ({"spider": None, "jobq_id": "9"}, "error", "Unknown spider quotesbot/9"),
-    ({"jobq_id": "2"}, "error", "Unknown spider quotesbot/toscrape-css"),
+    (
+        {"jobq_id": "2"},
+        "badrequest",
+        "jobq_id: and spider disagree: 2 is the spider 'toscrape-xpath', not 'toscrape-css'",
+    ),
     ({"jobq_id": "x"}, "badrequest", "jobq_id"),
     ({"priority": "5"}, "badrequest", "priority"),
     ({"priority": "x"}, "badrequest", "priority"),

@@ -36,6 +36,28 @@ def test_a_job_that_is_not_there_is_an_empty_body(client: HttpClient, key: str) 
     assert client.get(f"/jobs/{key}/state").body == b"null"
 
 
+def test_a_job_of_another_dialect_has_all_fields(world: CloudWorld) -> None:
+    """It has the addresses of this server and, among its arguments, its payload."""
+    payload = '{"a": [1]}'
+    job_id = world.enqueue(payload=payload, arguments={"category": "books"})
+    key = str(world.job(job_id).key)
+    arguments = {"category": "books", "payload": payload}
+    assert {
+        "spider_type": "manual",
+        "tags": [],
+        "api_url": "http://localhost:7654/api/",
+        "portia_url": "http://localhost:7654/ui/",
+        "spider_args": arguments,
+    }.items() <= world.metadata(key).items()
+    client = world.client()
+    assert client.get(f"/jobs/{key}/api_url").json == "http://localhost:7654/api/"
+    [row] = client.get("/api/jobs/list.json?project=1").json["jobs"]
+    assert row["spider_args"] == arguments
+    [row] = lines(client.get(f"/jobq/1/jobsummary?key={key}&jobmeta=spider_args&jobmeta=api_url"))
+    assert (row["spider_args"], row["api_url"]) == (arguments, "http://localhost:7654/api/")
+    assert "spider_args" not in world.metadata(str(world.job(world.enqueue()).key))
+
+
 def test_a_field_is_one_value(world: CloudWorld) -> None:
     """Known, free and absent fields; an absent one is null with 200."""
     key = world.push(tags=["tag1", "tag2"], foo={"a": 1})

@@ -59,14 +59,17 @@ def test_a_project_number_is_a_usual_one(client: HttpClient, number: str) -> Non
     assert client.get("/api/scrapyd/listprojects.json").json["projects"] == [1, 2]
 
 
-def test_a_number_that_is_another_projects_name_is_refused(world: CloudWorld) -> None:
-    """Two projects cannot be called the same."""
+def test_a_project_that_is_called_by_a_number_has_it(world: CloudWorld) -> None:
+    """Whoever pushed it, its number is its name; no other project answers for it."""
     world.put_project("77")
-    answer = world.client().get("/ids/77/spider/a?create=1")
-    assert (answer.status, answer.json["message"]) == (
-        400,
-        "project: the project named 77 has the number 3",
-    )
+    client = world.client()
+    assert client.get("/api/scrapyd/listprojects.json").json["projects"] == [1, 2, 77]
+    for project in ("77", "quotesbot"):
+        [spider, *_] = client.get(f"/api/spiders/list.json?project={project}").json["spiders"]
+        assert spider["version"] == "1"
+    assert world.run(project="77") == "77/1/1"
+    refused = client.get("/api/spiders/list.json?project=077")
+    assert (refused.status, refused.json["message"]) == (400, "Unknown project 077")
 
 
 def test_a_removed_project_comes_back_with_its_number(world: CloudWorld) -> None:
@@ -272,6 +275,32 @@ def test_events_of_several_projects(world: CloudWorld) -> None:
     assert client.get("/activity/projects?p=99").status == 404
 
 
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ('filter=["c","=",[5]]', [5]),
+        ('filter=["c",">",[5]]&count=2', [12, 11]),
+        ('filter=["c",">",[5]]&filter=["c","<",[8]]', [7, 6]),
+        ('filter=["event","=",["job:scheduled"]]&filter=["c","notexists"]', [None]),
+        ('filterany=["tags","=",["b"]]', [12]),
+        ('filter=["c",">",[99]]', []),
+    ],
+)
+def test_events_are_filtered_before_they_are_counted(
+    world: CloudWorld, query: str, numbers: list[int | None]
+) -> None:
+    """The count is of those that pass; of several projects as of one."""
+    client = world.client()
+    world.push()
+    world.clock.advance(1)
+    tagged = {"c": 12, "tags": ["a", "b"]}
+    client.post("/activity/2", body=jl(*({"c": number} for number in range(12)), tagged))
+    of_one = lines(client.get(f"/activity/2?{query}"))
+    of_some = lines(client.get(f"/activity/projects?p=2&p=1&{query}"))
+    assert [row.get("c") for row in of_one] == numbers
+    assert of_some == of_one
+
+
 def test_only_the_newest_events_are_kept(world: CloudWorld) -> None:
     """The oldest go when there are too many."""
     client = world.client()
@@ -288,7 +317,7 @@ def test_bad_events_are_refused(client: HttpClient, body: bytes) -> None:
     assert client.get("/activity/2").body == b""
 
 
-@pytest.mark.parametrize("query", ["count=-1", "count=x", "filter=x"])
+@pytest.mark.parametrize("query", ["count=-1", "count=x", "filter=x", "filter=[7]"])
 def test_a_bad_question_about_events_is_refused(client: HttpClient, query: str) -> None:
     """It is 400."""
     assert client.get(f"/activity/2?{query}").status == 400
