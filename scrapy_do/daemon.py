@@ -10,7 +10,7 @@ import random
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -53,6 +53,7 @@ from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.files.trash import Trash
 from scrapy_do.host import OwnLoad, crawl_memory_bytes
 from scrapy_do.journal import begin_logging
 from scrapy_do.launchers import make_launcher
@@ -102,6 +103,8 @@ class Daemon:
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
         self._spider_data = SpiderDataStore(self._directory.spider_data)
+        age = timedelta(seconds=config.retention.trash_age_s)
+        self._trash = Trash(self._directory.trash, age=age, now=now)
         # It has threads, which keep the process alive until it is closed.
         self._store = open_store(
             config.scrapy_do.database or self._directory.database,
@@ -161,6 +164,7 @@ class Daemon:
         self._pruner = Pruner(
             store=self._store,
             artifacts=self._artifacts,
+            trash=self._trash,
             retention=retention_of(config),
             sweep=self._operations.projects.sweep,
             now=now,
@@ -194,6 +198,7 @@ class Daemon:
                 store=self._store,
                 archives=self._archives,
                 spider_data=self._spider_data,
+                trash=self._trash,
                 limits=ArchiveLimits(),
                 list_spiders=list_spiders,
                 events=self._events,

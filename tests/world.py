@@ -37,6 +37,7 @@ from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.files.trash import Trash
 from scrapy_do.host import ProcessLoad
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.web.tail import Tail
@@ -70,6 +71,7 @@ class World:
         self.artifacts = ArtifactStore(root)
         self.runs = RunStore(root / "runs")
         self.spider_data = SpiderDataStore(root / "spider-data")
+        self.trash = Trash(root / "trash", age=timedelta(days=7), now=self.now)
         self.events = Publisher()
         self.happenings: list[Happening] = []
         self.events.subscribe(self.happenings.append)
@@ -125,6 +127,7 @@ class World:
             store=self.store,
             archives=self.archives,
             spider_data=self.spider_data,
+            trash=self.trash,
             limits=ArchiveLimits(),
             list_spiders=self.list_spiders,
             events=self.events,
@@ -261,6 +264,7 @@ class World:
         return Pruner(
             store=self.store,
             artifacts=self.artifacts,
+            trash=self.trash,
             retention=Retention(**retention),
             sweep=self.projects.sweep,
             now=self.now,

@@ -242,6 +242,12 @@ class RetentionConfig:
         kinds.whole(1),
         "How many versions of a project are kept; one that a job still needs always is.",
     )
+    trash_age_s: float = option(
+        "7d",
+        kinds.DURATION,
+        "How long archives and spiders' data that nobody needs any more are kept in the "
+        "directory `trash` of the data directory before they are deleted; 0: not at all.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

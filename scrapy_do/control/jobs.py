@@ -24,6 +24,7 @@ from scrapy_do.core.job import (
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 
 CANCEL_WAIT_S = 10.0
@@ -158,6 +159,7 @@ class JobOperations:
         if not await self._store.jobs.delete([job.id]):
             raise Conflict(f"Job {job_id} is active; cancel it first")
         await self._in_thread(lambda: self._artifacts.delete(job_id))
+        await self._store.removals.done(Removable.JOB, [str(job_id)])
 
     async def _ended(self, job_id: UUID, wait_s: float) -> None:
         """Wait until the job has ended or the time is over."""

@@ -18,6 +18,8 @@ from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.files.trash import Trash
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 
 
@@ -53,6 +55,7 @@ class ProjectOperations:
         store: Store,
         archives: ArchiveStore,
         spider_data: SpiderDataStore,
+        trash: Trash,
         limits: ArchiveLimits,
         list_spiders: ListSpiders,
         events: Publisher,
@@ -62,6 +65,7 @@ class ProjectOperations:
         self._store = store
         self._archives = archives
         self._spider_data = spider_data
+        self._trash = trash
         self._limits = limits
         self._list_spiders = list_spiders
         self._events = events
@@ -101,13 +105,19 @@ class ProjectOperations:
             return await self._accept(name, label, archive, listing, by=by, force=force)
         finally:
             self._pushing[archive.digest] -= 1
-            await self.sweep_archives(archive.digest)
+            await self.sweep_archives()
 
     async def _keep(self, upload: Path) -> ArchiveRef:
-        """Move an upload into the store, marked so that no sweep takes it away."""
+        """Move an upload into the store, marked so that no sweep takes it away.
+
+        Before it lies there the database knows of it: a crash leaves nothing unknown.
+        """
         await self._arriving.acquire()
         try:
-            archive = await self._in_thread(lambda: self._archives.put(upload))
+            archive = await self._in_thread(lambda: self._archives.measure(upload))
+            if not await self._in_thread(lambda: self._archives.path(archive).exists()):
+                await self._store.removals.add(Removable.UPLOAD, archive.digest)
+            await self._in_thread(lambda: self._archives.put(upload, archive))
             self._pushing[archive.digest] += 1
         finally:
             self._arriving.release()
@@ -236,20 +246,29 @@ class ProjectOperations:
             background(self.sweep(), "sweeping")
 
     async def sweep(self) -> None:
-        """Delete the files that no project, version or unfinished job needs any more."""
+        """Move to the trash what no project, version or unfinished job needs any more."""
         await self.sweep_archives()
-        stored = await self._in_thread(self._spider_data.projects)
-        for name in stored - await self._store.projects.names_in_use():
-            await self._in_thread(lambda name=name: self._spider_data.delete(name))  # type: ignore[misc]  # bound now
+        removable = await self._store.removals.all(Removable.SPIDER_DATA)
+        unused = set(removable) - await self._store.projects.names_in_use()
+        for name in unused:
+            await self._in_thread(lambda name=name: self._spider_data.remove(name, self._trash))  # type: ignore[misc]  # bound now
+        await self._store.removals.done(Removable.SPIDER_DATA, unused)
 
-    async def sweep_archives(self, *digests: str) -> None:
-        """Delete the archives (these, or all) that no version needs any more."""
+    async def sweep_archives(self) -> None:
+        """Move to the trash the archives that no version needs any more; delete failed pushes.
+
+        See Note [Nothing unknown is removed] in `store/removals.py`.
+        """
         await self._arriving.acquire()
         try:
-            stored = set(digests) or set(await self._in_thread(self._archives.digests))
-            pushing = set(+self._pushing)
-            in_use = await self._store.projects.archives_in_use()
-            for digest in stored - pushing - in_use:
-                await self._in_thread(lambda digest=digest: self._archives.delete(digest))  # type: ignore[misc]  # bound now
+            needed = set(+self._pushing) | await self._store.projects.archives_in_use()
+            for kind in (Removable.ARCHIVE, Removable.UPLOAD):
+                unused = set(await self._store.removals.all(kind)) - needed
+                trash = self._trash if kind is Removable.ARCHIVE else None
+                for digest in unused:
+                    await self._in_thread(
+                        lambda digest=digest, trash=trash: self._archives.remove(digest, trash)  # type: ignore[misc]  # bound now
+                    )
+                await self._store.removals.done(kind, unused)
         finally:
             self._arriving.release()

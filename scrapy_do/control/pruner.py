@@ -2,17 +2,19 @@
 
 Runs once after the start and then every hour, and soon after something became
 removable. Records and files go together: first the row, then the files, and what a crash
-leaves between the two is found by the next run, which also looks for files of jobs that
-nobody knows.
+leaves between the two is found by the next run. See Note [Nothing unknown is removed] in
+`store/removals.py`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from scrapy_do.control.background import Delayed, Delays, InThread, background
 from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.trash import Trash
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 
 INTERVAL_S = 3600.0
@@ -37,6 +39,7 @@ class Pruner:
         *,
         store: Store,
         artifacts: ArtifactStore,
+        trash: Trash,
         retention: Retention,
         sweep: Callable[[], Awaitable[None]],
         now: Callable[[], datetime],
@@ -45,6 +48,7 @@ class Pruner:
     ) -> None:
         self._store = store
         self._artifacts = artifacts
+        self._trash = trash
         self._retention = retention
         self._sweep = sweep
         self._now = now
@@ -68,6 +72,7 @@ class Pruner:
     async def prune(self) -> int:
         """Remove everything that is past its time; say how many jobs that were."""
         removed = 0
+        await self._delete_files()
         while True:
             ids = await self._store.jobs.prunable(
                 older_than=self._oldest(),
@@ -78,16 +83,26 @@ class Pruner:
             if not ids:
                 break
             await self._store.jobs.delete(ids)
-            await self._in_thread(lambda ids=tuple(ids): self._delete_files(ids))  # type: ignore[misc]  # bound now
+            await self._delete_files()
             removed += len(ids)
         await self._store.projects.prune_versions(self._retention.versions_per_project)
         await self._sweep()
+        await self._in_thread(self._trash.empty)
         return removed
 
     def _oldest(self) -> datetime | None:
         age_s = self._retention.finished_age_s
         return None if age_s is None else self._now() - timedelta(seconds=age_s)
 
-    def _delete_files(self, ids: tuple[UUID, ...]) -> None:
-        for job_id in ids:
-            self._artifacts.delete(job_id)
+    async def _delete_files(self) -> None:
+        """Delete the files of jobs whose rows are gone, also those that a crash has left."""
+        names = await self._store.removals.all(Removable.JOB)
+        for first in range(0, len(names), BATCH):
+            batch = names[first : first + BATCH]
+
+            def delete(batch: Sequence[str] = batch) -> None:
+                for name in batch:
+                    self._artifacts.delete(UUID(name))
+
+            await self._in_thread(delete)
+            await self._store.removals.done(Removable.JOB, batch)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from scrapy_do.core.project import ArchiveRef
 from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
 from scrapy_do.files.inspect import ArchiveEntry, ArchiveLimits, ArchiveListing, inspect_archive
+from scrapy_do.files.trash import Trash
 from scrapy_do.files.zip_directory import inflate
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -44,20 +45,23 @@ class ArchiveStore:
         self._limits = limits or ArchiveLimits()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
-    def put(self, upload: Path) -> ArchiveRef:
-        """Move a file of `incoming` into the store; when this returns it is on disk for good.
+    def measure(self, upload: Path) -> ArchiveRef:
+        """Say what the archive will be called once it is put."""
+        with upload.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return ArchiveRef(digest=digest, size_bytes=os.fstat(file.fileno()).st_size)
+
+    def put(self, upload: Path, ref: ArchiveRef) -> None:
+        """Move a measured file of `incoming` into the store; then it is on disk for good.
 
         Raises:
             NoSpace: the disk is full; the upload is still there.
         """
         with space_needed("the archive"), upload.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size_bytes = os.fstat(file.fileno()).st_size
             os.fchmod(file.fileno(), 0o400)
             os.fsync(file.fileno())
-            upload.replace(self._path(digest))
+            upload.replace(self._path(ref.digest))
             sync_directory(self._packed)
-        return ArchiveRef(digest=digest, size_bytes=size_bytes)
 
     def path(self, ref: ArchiveRef) -> Path:
         """Return where the archive is; nobody may write there."""
@@ -97,14 +101,21 @@ class ArchiveStore:
                 self._unpack(ref, tree)
         return tree / root
 
-    def delete(self, digest: str) -> None:
-        """Remove an archive and its tree; nothing happens if they are not there.
+    def remove(self, digest: str, trash: Trash | None) -> None:
+        """Move an archive to the trash, or delete it, with its tree; twice is harmless.
 
         The caller makes sure that no crawl runs from the tree.
         """
         with self._lock(digest):
             discard(self._tree(digest), self._trash)
-            discard(self._path(digest), self._trash)
+            if trash is None:
+                discard(self._path(digest), self._trash)
+            else:
+                trash.put(self._path(digest), f"archive-{digest}")
+
+    def take_back(self, digest: str, trash: Trash) -> bool:
+        """Put an archive of the trash into the store again; return whether it was there."""
+        return trash.take_back(f"archive-{digest}", self._path(digest))
 
     def digests(self) -> frozenset[str]:
         """Return the digests of all stored archives."""

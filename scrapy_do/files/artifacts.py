@@ -48,7 +48,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self._jobs = make_private(root / "jobs")
-        self._trash = make_private(root / "trash")
+        self._trash = make_private(root / "jobs" / "trash")
 
     def prepare(self, job_id: UUID) -> Path:
         """Return the directory of a job, made if it is not there yet.

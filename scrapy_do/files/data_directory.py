@@ -27,6 +27,7 @@ class DataDirectory:
         self.artifacts = root
         self.runs = root / "runs"
         self.spider_data = root / "spider-data"
+        self.trash = root / "trash"
         self._lock: int | None = None
 
     def open(self) -> None:

@@ -7,7 +7,8 @@ project. Blocking: called off the reactor thread.
 from pathlib import Path
 
 from scrapy_do.core.project import check_name
-from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import empty, make_private, space_needed, sync_directory
+from scrapy_do.files.trash import Trash
 
 
 class SpiderDataStore:
@@ -34,9 +35,9 @@ class SpiderDataStore:
         """Return the projects that have a directory."""
         return frozenset(path.name for path in self._projects.iterdir())
 
-    def delete(self, project: str) -> None:
-        """Remove the directory of a project; doing it twice is harmless."""
-        discard(self._path(project), self._trash)
+    def remove(self, project: str, trash: Trash) -> None:
+        """Move the directory of a project to the trash; doing it twice is harmless."""
+        trash.put(self._path(project), f"spider-data-{project}")
 
     def sweep(self) -> None:
         """Delete what a killed process had renamed away; called once at start."""

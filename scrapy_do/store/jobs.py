@@ -32,6 +32,7 @@ from scrapy_do.store.jobs_query import (
     take_next,
 )
 from scrapy_do.store.overview import jobs_by_state
+from scrapy_do.store.removals import Removable, note
 
 Change = Callable[[Job], Job]
 
@@ -265,6 +266,7 @@ class Jobs:
                 if job.driver is Driver.CLIENT or not is_active(job.state)
             ]
             delete_jobs(connection, ended)
+            note(connection, Removable.JOB, [str(job.id) for job in ended])
             return [job.id for job in ended]
 
         return await self._database.transact(work)

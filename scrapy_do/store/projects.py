@@ -17,6 +17,7 @@ from scrapy_do.errors import BadArgument, ProjectNotFound, VersionNotFound
 from scrapy_do.store import tables
 from scrapy_do.store.accept import find_project, find_version, spider_number
 from scrapy_do.store.database import Database
+from scrapy_do.store.removals import Removable, forget, note
 from scrapy_do.store.rows import AnyRow, ms_of, project_of, spider_of, version_of
 
 _projects, _versions, _spiders = tables.projects, tables.versions, tables.spiders
@@ -156,6 +157,8 @@ class Projects:
         def work(connection: Connection) -> tuple[Project, Version]:
             project = _ensure_project(connection, new.project, new.pushed_at)
             version = _insert_version(connection, project, new)
+            for kind in (Removable.ARCHIVE, Removable.UPLOAD):
+                forget(connection, kind, [new.archive.digest])
             for spider in new.spiders:
                 spider_number(connection, project.id, spider, create=True)
             if make_current or project.current_version_id is None:
@@ -209,6 +212,7 @@ class Projects:
             connection.execute(
                 update(_projects).where(_projects.c.id == project.id).values(removed=True)
             )
+            note(connection, Removable.SPIDER_DATA, [name])
 
         await self._database.transact(work)
 
@@ -268,6 +272,7 @@ def _ensure_project(connection: Connection, name: str, now: datetime) -> AnyRow:
         connection.execute(
             update(_projects).where(_projects.c.id == stored.id).values(removed=False)
         )
+        forget(connection, Removable.SPIDER_DATA, [name])
     return find_project(connection, name)
 
 
@@ -356,7 +361,13 @@ def _make_current(connection: Connection, project_id: int, version: Version | No
 
 
 def _remove_versions(connection: Connection, which: ColumnElement[bool]) -> None:
-    connection.execute(update(_versions).where(which, ~_versions.c.removed).values(removed=True))
+    digests = connection.execute(
+        update(_versions)
+        .where(which, ~_versions.c.removed)
+        .values(removed=True)
+        .returning(_versions.c.digest)
+    ).scalars()
+    note(connection, Removable.ARCHIVE, digests.all())
 
 
 def _prunable_versions(connection: Connection, project: Project, kept: int) -> list[Version]:

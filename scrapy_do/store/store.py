@@ -14,6 +14,7 @@ from scrapy_do.store.meta import Meta
 from scrapy_do.store.migrate import migrate
 from scrapy_do.store.overview import Overview, read_overview
 from scrapy_do.store.projects import Projects
+from scrapy_do.store.removals import Removals
 from scrapy_do.store.schedules import Schedules
 
 
@@ -31,6 +32,7 @@ class Store:
         self.jobs = Jobs(database)
         self.schedules = Schedules(database)
         self.meta = Meta(database)
+        self.removals = Removals(database)
         self.cloud = CloudQueries(database)
         self.collections = Collections(database)
         self.frontiers = Frontiers(database)

@@ -353,6 +353,16 @@ schedule_events = Table(
 
 Index("schedule_events_newest", schedule_events.c.schedule_id, schedule_events.c.number)
 
+removals = Table(
+    "removals",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "name", name="removals_key"),
+    sqlite_with_rowid=False,
+)
+"""See Note [Nothing unknown is removed] in `store/removals.py`."""
+
 meta = Table(
     "meta",
     metadata,

@@ -24,6 +24,12 @@ def replacing(dialect: str, table: Table, column: str) -> Any:
 
 
 @cache
+def keeping(dialect: str, table: Table) -> Any:
+    """A statement that inserts a row and leaves one that is there as it is."""
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@cache
 def adding(dialect: str, table: Table, column: str) -> Any:
     """As `replacing`, but the value is added to what the row has."""
     statement = _insert(dialect, table)

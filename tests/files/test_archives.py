@@ -17,6 +17,7 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import inspect_archive
 from scrapy_do.files.zip_directory import inflate
 from tests.files.honest import PROJECT, below, packed
+from tests.files.test_trash import trash_at
 from tests.files.zips import Entry, archive, config_entry, names, text
 
 CONTENT = packed(PROJECT)
@@ -26,7 +27,9 @@ REF = ArchiveRef(digest=hashlib.sha256(CONTENT).hexdigest(), size_bytes=len(CONT
 def put(store: ArchiveStore, content: bytes = CONTENT) -> ArchiveRef:
     upload = store.incoming / "upload"
     upload.write_bytes(content)
-    return store.put(upload)
+    ref = store.measure(upload)
+    store.put(upload, ref)
+    return ref
 
 
 def below_root(root: Path) -> list[str]:
@@ -60,7 +63,7 @@ def test_put_from_elsewhere_is_a_bug(tmp_path: Path) -> None:
     store = ArchiveStore(tmp_path)
 
     with pytest.raises(FileNotFoundError):
-        store.put(store.incoming / "nothing")
+        store.put(store.incoming / "nothing", REF)
 
 
 def test_unpack_modes(tmp_path: Path) -> None:
@@ -132,7 +135,9 @@ def test_unpack_different_archives_from_many_threads(tmp_path: Path) -> None:
     def store_one(number: int) -> None:
         upload = store.incoming / f"upload{number}"
         upload.write_bytes(contents[number])
-        found[number] = (store.unpack(store.put(upload)) / "number").read_bytes()
+        ref = store.measure(upload)
+        store.put(upload, ref)
+        found[number] = (store.unpack(ref) / "number").read_bytes()
 
     threads = [threading.Thread(target=store_one, args=(number,)) for number in range(20)]
     for thread in threads:
@@ -181,8 +186,8 @@ def test_delete(tmp_path: Path) -> None:
     ref = put(store)
     store.unpack(ref)
 
-    store.delete(ref.digest)
-    store.delete(ref.digest)
+    store.remove(ref.digest, None)
+    store.remove(ref.digest, None)
 
     assert below_root(tmp_path) == []
     assert frozenset() == store.digests()
@@ -190,6 +195,28 @@ def test_delete(tmp_path: Path) -> None:
         store.open(ref)
     with pytest.raises(FileNotFoundError):
         store.unpack(ref)
+
+
+def test_remove_and_take_back(tmp_path: Path) -> None:
+    """A removed archive lies in the trash, and what is taken back is as it was; twice is once."""
+    store, trash = ArchiveStore(tmp_path / "archives"), trash_at(tmp_path / "trash")
+    ref = put(store)
+    store.unpack(ref)
+
+    store.remove(ref.digest, trash)
+    store.remove(ref.digest, trash)
+    removed = store.digests()
+    (kept,) = below_root(tmp_path)
+
+    assert removed == frozenset()
+    assert kept.endswith(f"-archive-{ref.digest}")
+    assert store.take_back(ref.digest, trash)
+    assert not store.take_back(ref.digest, trash)
+    assert sorted(PROJECT) == sorted(
+        str(path.relative_to(store.unpack(ref)))
+        for path in store.unpack(ref).rglob("*")
+        if path.is_file()
+    )
 
 
 def test_sweep(tmp_path: Path) -> None:
@@ -220,7 +247,7 @@ def test_other_digests(digest: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a SHA-256 digest"):
         store.path(ArchiveRef(digest=digest, size_bytes=0))
     with pytest.raises(ValueError, match="is not a SHA-256 digest"):
-        store.delete(digest)
+        store.remove(digest, None)
 
 
 def test_foreign_files_are_no_digests(tmp_path: Path) -> None:
@@ -286,7 +313,8 @@ os.setgid(65534); os.setuid(65534)
 store = ArchiveStore(Path(sys.argv[1]))
 upload = store.incoming / "upload"
 upload.write_bytes(sys.stdin.buffer.read())
-ref = store.put(upload)
+ref = store.measure(upload)
+store.put(upload, ref)
 tree = store.unpack(ref)
 try:
     (tree / "scrapy.cfg").write_bytes(b"changed")
@@ -294,7 +322,7 @@ except PermissionError:
     pass
 else:
     sys.exit("the tree can be changed")
-store.delete(ref.digest)
+store.remove(ref.digest, None)
 print(sorted(os.listdir(sys.argv[1])), os.listdir(Path(sys.argv[1], "trash")))
 """
 

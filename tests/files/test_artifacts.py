@@ -137,19 +137,19 @@ def test_delete(tmp_path: Path) -> None:
     store.delete(JOB)
 
     assert list(store.jobs()) == [OTHER]
-    assert names(tmp_path / "trash") == []
+    assert names(tmp_path / "jobs/trash") == []
 
 
 def test_sweep(tmp_path: Path) -> None:
     """What was renamed away before a crash is deleted at start."""
     store = ArtifactStore(tmp_path)
     store.prepare(JOB)
-    (tmp_path / "trash/abc").mkdir()
-    (tmp_path / "trash/abc/out").write_bytes(b"x")
+    (tmp_path / "jobs/trash/abc").mkdir()
+    (tmp_path / "jobs/trash/abc/out").write_bytes(b"x")
 
     store.sweep()
 
-    assert names(tmp_path / "trash") == []
+    assert names(tmp_path / "jobs/trash") == []
     assert list(store.jobs()) == [JOB]
 
 

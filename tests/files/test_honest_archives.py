@@ -17,7 +17,8 @@ def test_accepted(honest: Honest, tmp_path: Path) -> None:
     store = ArchiveStore(tmp_path)
     upload = store.incoming / "upload"
     upload.write_bytes(honest.content)
-    ref = store.put(upload)
+    ref = store.measure(upload)
+    store.put(upload, ref)
 
     listing = store.listing(ref)
     tree = store.unpack(ref)

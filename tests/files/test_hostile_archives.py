@@ -41,7 +41,8 @@ def test_refused(hostile: Hostile, tmp_path: Path) -> None:
     store = ArchiveStore(root)
     upload = store.incoming / "upload"
     upload.write_bytes(hostile.make())
-    ref = store.put(upload)
+    ref = store.measure(upload)
+    store.put(upload, ref)
     before = snapshot(tmp_path)
 
     with pytest.raises(BadArchive) as refusal:

@@ -6,6 +6,7 @@ import pytest
 
 from scrapy_do.errors import BadArgument
 from scrapy_do.files.spider_data import SpiderDataStore
+from tests.files.test_trash import trash_at
 
 
 def test_a_directory_per_project(tmp_path: Path) -> None:
@@ -21,14 +22,16 @@ def test_a_directory_per_project(tmp_path: Path) -> None:
     assert store.projects() == {"books", "news"}
 
 
-def test_delete(tmp_path: Path) -> None:
-    """A removed directory is gone with all in it; the others stay; twice is harmless."""
-    store = SpiderDataStore(tmp_path)
+def test_remove(tmp_path: Path) -> None:
+    """A removed directory is in the trash with all in it; the others stay; twice is harmless."""
+    store, trash = SpiderDataStore(tmp_path / "store"), trash_at(tmp_path / "trash")
     (store.prepare("books") / "seen").write_text("1")
     store.prepare("news")
-    store.delete("books")
-    store.delete("books")
+    store.remove("books", trash)
+    store.remove("books", trash)
 
+    (kept,) = tmp_path.glob("trash/*-spider-data-books")
+    assert (kept / "seen").read_text() == "1"
     assert store.projects() == {"news"}
     assert list(store.prepare("books").iterdir()) == []
 

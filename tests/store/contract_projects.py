@@ -1,5 +1,7 @@
 """What every store does with projects, versions and small settings."""
 
+from uuid import UUID
+
 import pytest
 
 from scrapy_do.core.project import ArchiveRef, Project, Spider, Version
@@ -8,6 +10,7 @@ from scrapy_do.errors import (
     ProjectNotFound,
     VersionNotFound,
 )
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from tests.factories import START, at, request
 from tests.store.values import FINISHED, SPIDERS, Run, new, order, version
@@ -179,3 +182,36 @@ class ProjectContract:
     def test_ping(self, store: Store, run: Run) -> None:
         """A database that answers raises nothing."""
         assert run(store.ping()) is None
+
+    def test_needless_archives_are_noted(self, store: Store, run: Run) -> None:
+        """Archives and data that may go are written down; what is needed again is not."""
+
+        def noted() -> dict[str, list[str]]:
+            found = {kind.value: run(store.removals.all(kind)) for kind in Removable}
+            return {kind: sorted(names) for kind, names in found.items() if names}
+
+        first, second = (ArchiveRef(digest=mark * 64, size_bytes=1) for mark in "ab")
+        run(store.removals.add(Removable.UPLOAD, first.digest))
+        run(store.removals.add(Removable.UPLOAD, first.digest))
+        assert {"upload": [first.digest]} == noted()
+        run(store.projects.put_version(version(archive=first)))
+        assert {} == noted()
+        run(store.projects.put_version(version(archive=second)))
+        run(store.projects.prune_versions(1))
+        assert {"archive": [first.digest]} == noted()
+        run(store.projects.put_version(version(archive=first)))
+        assert {} == noted()
+        run(store.projects.remove("quotesbot"))
+        removed = {"archive": [first.digest, second.digest], "spider-data": ["quotesbot"]}
+        assert removed == noted()
+        run(store.projects.name("quotesbot", now=START))
+        run(store.removals.done(Removable.ARCHIVE, [first.digest]))
+        assert {"archive": [second.digest]} == noted()
+
+    def test_deleted_jobs_are_noted(self, store: Store, run: Run, pushed: Version) -> None:
+        """The files of jobs that were deleted may go, those of others not."""
+        del pushed
+        run(store.jobs.add(new(1, FINISHED)))
+        run(store.jobs.add(new(2, FINISHED)))
+        (deleted,) = run(store.jobs.delete([UUID(int=1), UUID(int=3)]))
+        assert [str(deleted)] == run(store.removals.all(Removable.JOB))

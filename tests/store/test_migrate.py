@@ -6,15 +6,17 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from scrapy_do.core.filter import StateName
+from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Outcome
 from scrapy_do.errors import NewerSchema, StoreUnavailable
 from scrapy_do.store.migrate import COPIES_KEPT, REVISIONS
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import open_store
 from tests.store.inline import run_inline
 
@@ -119,6 +121,7 @@ def test_no_alembic(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
+from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import open_store
 for _ in range(2):
     open_store(Path(sys.argv[1])).close()
@@ -185,3 +188,28 @@ def test_damaged(tmp_path: Path, damage: str) -> None:
     with pytest.raises(StoreUnavailable, match=r"damaged|cannot be trusted"):
         open_store(path)
     assert damaged == path.read_bytes()
+
+
+def test_from_the_first_schema(tmp_path: Path) -> None:
+    """A database that a daemon of the first schema has left is upgraded with all that is in it."""
+    path = tmp_path / "db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "schema-0001.sql").read_text())
+        rows = connection.execute("SELECT id, state FROM jobs ORDER BY id").fetchall()
+    store = open_store(path)
+
+    assert [UUID(job_id) for job_id, _ in rows] == sorted(
+        job.id for job in run_inline(store.jobs.find(JobFilter()))
+    )
+    assert ["good"] == [project.name for project in run_inline(store.projects.all())]
+    (removed,) = set(run_inline(store.removals.all(Removable.ARCHIVE))) - run_inline(
+        store.projects.archives_in_use()
+    )
+    assert removed.startswith("e0d8dbdd")
+    assert ["marking"] == run_inline(store.removals.all(Removable.SPIDER_DATA))
+    store.close()
+    assert ["db.schema-0001.000001"] == copies(path)
+    fresh = tmp_path / "fresh"
+    open_store(fresh).close()
+    expected = {key: parts_of(sql) for key, sql in schema_of(fresh).items()}
+    assert expected == {key: parts_of(sql) for key, sql in schema_of(path).items()}
