@@ -27,7 +27,7 @@ from bench.packing import PROJECT, SOURCE
 from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.runner import run
 from scrapy_do.crawl.streams import set_streams
-from scrapy_do.wire import CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
 
 GOAL_PERCENT = 3.0
 _SPIDER = "pages"

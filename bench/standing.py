@@ -18,15 +18,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
 
 from bench.packing import PROJECT
-from scrapy_do.clock import make_wake_up, use_monotonic_seconds
-from scrapy_do.control.scheduler import Scheduler, WakeUp
-from scrapy_do.control.standing import planned
 from scrapy_do.core import catchup
 from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.core.schedule import Overlap, Policies, Schedule
+from scrapy_do.core.standing import planned
+from scrapy_do.engine.scheduler import Scheduler, WakeUp
 from scrapy_do.store.store import Store, open_store
+from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
 
 _TICK_S = 0.002
 _FREELY = Policies(overlap=Overlap.ALLOW)

@@ -17,26 +17,12 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
-from scrapy_do.api.cloud import cloud_dialects
-from scrapy_do.api.scrapydo import ScrapyDoAPI
-from scrapy_do.clock import make_wake_up, use_monotonic_seconds
+from scrapy_do.api.scrapy_cloud import cloud_dialects
+from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.config import Config
-from scrapy_do.control.cloud import CloudOperations
-from scrapy_do.control.cloud_access import CloudAccess, reachable
-from scrapy_do.control.cloud_tokens import JobTokens
-from scrapy_do.control.collections import CollectionOperations
-from scrapy_do.control.controller import Controller
-from scrapy_do.control.data import DataOperations
-from scrapy_do.control.frontier import FrontierOperations
-from scrapy_do.control.jobs import JobOperations
-from scrapy_do.control.operations import Operations
-from scrapy_do.control.outputs import OutputOperations
-from scrapy_do.control.projects import ProjectOperations
-from scrapy_do.control.pruner import Pruner
-from scrapy_do.control.rules import RequestRules
-from scrapy_do.control.scheduler import Scheduler
-from scrapy_do.control.schedules import ScheduleOperations
-from scrapy_do.control.settings import (
+from scrapy_do.core.events import Publisher
+from scrapy_do.engine.controller import Controller
+from scrapy_do.engine.policies import (
     SpiderLister,
     crawl_defaults_of,
     has_cloud_access,
@@ -44,9 +30,9 @@ from scrapy_do.control.settings import (
     retention_of,
     zone_of,
 )
-from scrapy_do.control.status import StatusOperations
-from scrapy_do.control.workspace import Workspace
-from scrapy_do.core.events import Publisher
+from scrapy_do.engine.pruner import Pruner
+from scrapy_do.engine.run_setup import RunSetup
+from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
@@ -54,14 +40,28 @@ from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
-from scrapy_do.host import OwnLoad, crawl_memory_bytes
-from scrapy_do.journal import begin_logging
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.services import Services
-from scrapy_do.listening import address_of, hand_on, inherited_sockets, sockets_for
-from scrapy_do.notify import ServiceManager
-from scrapy_do.own_process import OwnProcess
+from scrapy_do.operations.admission import Admission
+from scrapy_do.operations.cloud.access import CloudAccess, reachable
+from scrapy_do.operations.cloud.collections import CollectionOperations
+from scrapy_do.operations.cloud.frontiers import FrontierOperations
+from scrapy_do.operations.cloud.jobs import CloudOperations
+from scrapy_do.operations.cloud.tokens import JobTokens
+from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.outputs import OutputOperations
+from scrapy_do.operations.projects import ProjectOperations
+from scrapy_do.operations.records import DataOperations
+from scrapy_do.operations.schedules import ScheduleOperations
+from scrapy_do.operations.status import StatusOperations
 from scrapy_do.store.store import open_store
+from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
+from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
+from scrapy_do.system.journal import begin_logging
+from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
+from scrapy_do.system.notify import ServiceManager
+from scrapy_do.system.own_process import OwnProcess
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
@@ -128,18 +128,18 @@ class Daemon:
         self.controller = Controller(
             store=self._store,
             launcher=launcher,
-            workspace=Workspace(
+            run_setup=RunSetup(
                 store=self._store,
                 archives=self._archives,
                 artifacts=self._artifacts,
                 runs=self._runs,
                 spider_data=self._spider_data,
                 defaults=crawl_defaults_of(config, environ, sys.executable),
-                cloud_access=CloudAccess(
+                granted=CloudAccess(
                     tokens=JobTokens(store=self._store, now=now),
                     is_granted=partial(has_cloud_access, config),
                     base_url=self._first_url,
-                ),
+                ).environment,
                 in_thread=self._in_thread,
             ),
             limits=limits_of(config),
@@ -174,7 +174,7 @@ class Daemon:
 
     def _make_operations(self, list_spiders: SpiderLister) -> Operations:
         config = self._config
-        rules = RequestRules(allowed_settings=config.crawls.allowed_settings)
+        rules = Admission(allowed_settings=config.crawls.allowed_settings)
         jobs = JobOperations(
             store=self._store,
             artifacts=self._artifacts,

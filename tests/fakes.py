@@ -8,7 +8,6 @@ from uuid import UUID
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do import run_record
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
     Adopted,
@@ -18,8 +17,9 @@ from scrapy_do.launchers.interface import (
     SpiderList,
     SpidersRequest,
 )
-from scrapy_do.run_record import ProcessIdentity
-from scrapy_do.wire import CrawlSpec, Report
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.wire import CrawlSpec, Report
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
 FINISHED = Exit(ended_at=DAY_ONE, status=0, opened=True, close_reason="finished")

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scrapy_do.api.scrapydo import ScrapyDoAPI
+from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.core.grammar import parse_when
 from scrapy_do.core.job import Finished, Stopping
 from scrapy_do.core.schedule import CatchUp, Overlap, ScheduleState
 from scrapy_do.core.when import Now, normal, upcoming
 from scrapy_do.errors import BadWhen
-from tests.control.scheduling import SchedulingWorld
+from tests.engine.scheduling import SchedulingWorld
 from tests.factories import START
 from tests.http_client import HttpClient
 

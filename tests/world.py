@@ -12,36 +12,36 @@ from uuid import UUID
 
 from twisted.internet.task import Clock
 
-from scrapy_do.api.scrapydo import ScrapyDoAPI
-from scrapy_do.control.cloud_access import CloudAccess
-from scrapy_do.control.cloud_tokens import JobTokens
-from scrapy_do.control.collections import CollectionOperations
-from scrapy_do.control.controller import Controller
-from scrapy_do.control.data import DataOperations
-from scrapy_do.control.frontier import FrontierOperations
-from scrapy_do.control.jobs import JobOperations
-from scrapy_do.control.operations import Operations
-from scrapy_do.control.outputs import OutputOperations
-from scrapy_do.control.projects import ProjectOperations
-from scrapy_do.control.pruner import Pruner, Retention
-from scrapy_do.control.rules import RequestRules
-from scrapy_do.control.schedules import ScheduleOperations
-from scrapy_do.control.status import StatusOperations
-from scrapy_do.control.workspace import CrawlDefaults, Workspace
+from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.core.events import Happening, Publisher
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.plan import Limits
 from scrapy_do.core.project import ArchiveRef, NewVersion
+from scrapy_do.engine.controller import Controller
+from scrapy_do.engine.pruner import Pruner, Retention
+from scrapy_do.engine.run_setup import CrawlDefaults, RunSetup
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
-from scrapy_do.host import ProcessLoad
+from scrapy_do.operations.admission import Admission
+from scrapy_do.operations.cloud.access import CloudAccess
+from scrapy_do.operations.cloud.collections import CollectionOperations
+from scrapy_do.operations.cloud.frontiers import FrontierOperations
+from scrapy_do.operations.cloud.tokens import JobTokens
+from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.outputs import OutputOperations
+from scrapy_do.operations.projects import ProjectOperations
+from scrapy_do.operations.records import DataOperations
+from scrapy_do.operations.schedules import ScheduleOperations
+from scrapy_do.operations.status import StatusOperations
+from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
+from scrapy_do.system.host import ProcessLoad
 from scrapy_do.web.tail import Tail
-from scrapy_do.wire import CrawlLimits, StartMethod
 from tests.factories import START
 from tests.fakes import FakeLauncher
 from tests.http_client import HttpClient, completed, inline, site_of
@@ -81,7 +81,7 @@ class World:
         self.controller = Controller(
             store=self.store,
             launcher=self.launcher,
-            workspace=Workspace(
+            run_setup=RunSetup(
                 store=self.store,
                 archives=self.archives,
                 artifacts=self.artifacts,
@@ -94,11 +94,11 @@ class World:
                     limits=CrawlLimits(),
                     report_interval_s=5.0,
                 ),
-                cloud_access=CloudAccess(
+                granted=CloudAccess(
                     tokens=JobTokens(store=self.store, now=self.now),
                     is_granted=lambda project: project == "granted",
                     base_url=lambda: "http://localhost:7654",
-                ),
+                ).environment,
                 in_thread=inline,
             ),
             limits=self.limits,
@@ -107,7 +107,7 @@ class World:
             reactor=self.clock,
             measure_memory=self._measure,
         )
-        self.rules = RequestRules(allowed_settings=SETTINGS)
+        self.rules = Admission(allowed_settings=SETTINGS)
         self.jobs = JobOperations(
             store=self.store,
             artifacts=self.artifacts,

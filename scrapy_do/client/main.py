@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import click
 
 from scrapy_do import __version__
-from scrapy_do.client.demo import demo
 from scrapy_do.client.errors import Exit
 from scrapy_do.client.serve import serve
+from scrapy_do.demo.command import demo
 
 _MEANINGLESS = ("-n", "--nodaemon")
 """`serve` always stays in the foreground."""

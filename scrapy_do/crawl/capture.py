@@ -9,7 +9,7 @@ from typing import Any
 
 from scrapy.utils.serialize import ScrapyJSONEncoder
 
-from scrapy_do.record_file import RecordWriter
+from scrapy_do.protocol.record_file import RecordWriter
 
 _FLUSH_BYTES = 256 * 1024
 _FLUSH_INTERVAL_S = 1.0

@@ -19,14 +19,14 @@ from scrapy.settings import Settings
 from scrapy.utils.asyncio import call_later, create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
-from scrapy_do import run_record
 from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.logs import LogCapture, LogRecords
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.reporter import Reporter
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
-from scrapy_do.wire import CrawlSpec, Report, ReportKind, Result, encode
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.wire import CrawlSpec, Report, ReportKind, Result, encode
 
 _TICK_S = 1.0
 _OUT_OF_MEMORY = "memusage_exceeded"

@@ -24,11 +24,11 @@ import sys
 import time
 from typing import NoReturn
 
-from scrapy_do import run_record
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
-from scrapy_do.run_record import ExitRecord, Started
-from scrapy_do.wire import (
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import ExitRecord, Started
+from scrapy_do.protocol.wire import (
     FAILED_ANNOUNCEMENT,
     MARK,
     MAX_SPEC_BYTES,

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, set_streams
-from scrapy_do.wire import (
+from scrapy_do.protocol.wire import (
     MAX_SPEC_BYTES,
     SpidersAnswer,
     SpidersRequest,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scrapy_do.crawl.streams import STDERR
-from scrapy_do.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
+from scrapy_do.protocol.wire import MARK, MARK_PLACEHOLDER, CrawlLimits
 
 NEVER_RAN = 70
 """Exit status of a forked process that has done nothing of what it was forked for."""

@@ -9,7 +9,7 @@ import os
 import socket
 from pathlib import Path
 
-from scrapy_do.wire import Report, encode_report
+from scrapy_do.protocol.wire import Report, encode_report
 
 
 class Reporter:

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from scrapy_do.crawl.extension import Recorder
 from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.streams import Streams
-from scrapy_do.wire import CrawlSpec
+from scrapy_do.protocol.wire import CrawlSpec
 
 _ASYNCIO_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 _DONE, _FAILED = 0, 1

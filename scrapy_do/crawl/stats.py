@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scrapy_do.wire import Counts
+from scrapy_do.protocol.wire import Counts
 
 
 @dataclass(slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from scrapy_do.crawl.holder import WaitingCrawl, announce_failure, hold, refuse
 from scrapy_do.crawl.list_spiders import answer_request
 from scrapy_do.crawl.streams import STDIN
 from scrapy_do.crawl.warm_up import warm_up
-from scrapy_do.wire import LISTING_ORDER
+from scrapy_do.protocol.wire import LISTING_ORDER
 
 _MAX_ORDER_BYTES = 16
 _TAKEN = b"t"

@@ -19,7 +19,7 @@ from scrapy_do.errors import LogNotFound
 from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.records import RecordLog
-from scrapy_do.regular_file import NO_FILE, open_regular
+from scrapy_do.protocol.regular_file import NO_FILE, open_regular
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 

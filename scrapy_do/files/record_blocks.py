@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scrapy_do.files.record_stats import decode
-from scrapy_do.record_file import RecordReader, scan
-from scrapy_do.regular_file import opened
+from scrapy_do.protocol.record_file import RecordReader, scan
+from scrapy_do.protocol.regular_file import opened
 
 BLOCK_BYTES = 256 * 1024
 

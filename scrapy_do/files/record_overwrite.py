@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from scrapy_do.files.disk import sync_directory
-from scrapy_do.record_file import TIMES_SUFFIX, RecordReader, beside, cut_index, pack_times
-from scrapy_do.regular_file import open_regular
+from scrapy_do.protocol.record_file import TIMES_SUFFIX, RecordReader, beside, cut_index, pack_times
+from scrapy_do.protocol.regular_file import open_regular
 
 _NEW_SUFFIX = ".new"
 _CHUNK_BYTES = 1024 * 1024

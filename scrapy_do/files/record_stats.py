@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from scrapy_do.record_file import beside, scan
-from scrapy_do.regular_file import opened
+from scrapy_do.protocol.record_file import beside, scan
+from scrapy_do.protocol.regular_file import opened
 
 STATS_SUFFIX = ".stats"
 

@@ -15,8 +15,8 @@ from scrapy_do.files.disk import space_needed, sync_directory
 from scrapy_do.files.record_blocks import Block, Place, commit_times, read_block
 from scrapy_do.files.record_overwrite import overwrite
 from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget, save, tally
-from scrapy_do.record_file import RecordReader, RecordWriter
-from scrapy_do.regular_file import NO_FILE
+from scrapy_do.protocol.record_file import RecordReader, RecordWriter
+from scrapy_do.protocol.regular_file import NO_FILE
 
 VALUE_LIMIT_BYTES = 1024 * 1024  # of one record of a batch; source: Scrapy Cloud items API
 GAP_LIMIT = 1_000_000  # records that a batch may leave out before its start

@@ -8,7 +8,7 @@ from scrapy_do.launchers.interface import Launcher
 from scrapy_do.launchers.local import LocalLauncher, Starter
 from scrapy_do.launchers.services import Services
 from scrapy_do.launchers.spawn import Spawner
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol.wire import StartMethod
 
 
 def make_launcher(

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from scrapy_do import run_record
-from scrapy_do.frames import BadFrame
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import DAMAGED, RESTARTED, lost_exit, read_exit
 from scrapy_do.launchers.held_crawl import HeldCrawl, Run, settled_end
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
 from scrapy_do.launchers.services import Services
-from scrapy_do.run_record import BadRecord, Started
-from scrapy_do.wire import decode_spec
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.frames import BadFrame
+from scrapy_do.protocol.run_record import BadRecord, Started
+from scrapy_do.protocol.wire import decode_spec
 
 _ASK_AGAIN_S = 0.02
 _PATIENCE_S = 10.0

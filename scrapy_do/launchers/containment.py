@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scrapy_do.run_record import ProcessIdentity, identity_of
-from scrapy_do.wire import MARK
+from scrapy_do.protocol.run_record import ProcessIdentity, identity_of
+from scrapy_do.protocol.wire import MARK
 
 _ROUNDS = 200
 _ROUND_S = 0.01

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scrapy_do import run_record
-from scrapy_do.frames import BadFrame
 from scrapy_do.launchers.interface import Exit, Usage
-from scrapy_do.run_record import BadRecord, ExitRecord
-from scrapy_do.wire import Report, Result, decode_result
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.frames import BadFrame
+from scrapy_do.protocol.run_record import BadRecord, ExitRecord
+from scrapy_do.protocol.wire import Report, Result, decode_result
 
 RESTARTED = "the machine was restarted"
 HOLDER_DIED = "killed together with the process that held it"

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interpreters import Child, start_interpreter
 from scrapy_do.launchers.services import Services
-from scrapy_do.wire import MARK, MARK_PLACEHOLDER
+from scrapy_do.protocol.wire import MARK, MARK_PLACEHOLDER
 
 MODULE = "scrapy_do.crawl.warm_parent"
 

@@ -15,14 +15,14 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from scrapy_do import run_record
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
 from scrapy_do.launchers.interface import Exit
 from scrapy_do.launchers.services import Services, background
 from scrapy_do.launchers.watch import Watch
-from scrapy_do.run_record import BadRecord, ProcessIdentity, Started
-from scrapy_do.wire import CrawlSpec, Report
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import BadRecord, ProcessIdentity, Started
+from scrapy_do.protocol.wire import CrawlSpec, Report
 
 KILL_PATIENCE_S = 5.0
 """How long a holder may take to end a killed crawl before it is killed itself."""

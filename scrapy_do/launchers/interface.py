@@ -21,8 +21,8 @@ from uuid import UUID
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do.run_record import ProcessIdentity
-from scrapy_do.wire import Counts, CrawlSpec, Report, SpidersRequest
+from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.wire import Counts, CrawlSpec, Report, SpidersRequest
 
 __all__ = [
     "Adopted",

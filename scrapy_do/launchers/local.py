@@ -15,9 +15,7 @@ from uuid import UUID, uuid4
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 
-from scrapy_do import run_record
 from scrapy_do.errors import BadArchive, LaunchFailed
-from scrapy_do.frames import BadFrame
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.held_crawl import HeldCrawl
 from scrapy_do.launchers.inbox import Inbox
@@ -33,8 +31,10 @@ from scrapy_do.launchers.interface import (
 )
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.services import Services
-from scrapy_do.run_record import ProcessIdentity
-from scrapy_do.wire import (
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.frames import BadFrame
+from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.wire import (
     CRAWL_ORDER,
     FAILED_ANNOUNCEMENT,
     LISTING_ORDER,

@@ -9,9 +9,9 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from scrapy_do.frames import BadFrame
 from scrapy_do.launchers.watch import Watch
-from scrapy_do.wire import MAX_REPORT_BYTES, Report, decode_report
+from scrapy_do.protocol.frames import BadFrame
+from scrapy_do.protocol.wire import MAX_REPORT_BYTES, Report, decode_report
 
 _PER_TURN = 64
 _log = Logger(namespace="scrapy_do.launchers")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from scrapy_do.launchers.interpreters import Child, start_interpreter
 from scrapy_do.launchers.services import Services
-from scrapy_do.wire import CRAWL_ORDER, LISTING_ORDER, MARK
+from scrapy_do.protocol.wire import CRAWL_ORDER, LISTING_ORDER, MARK
 
 MODULES: Mapping[bytes, str] = MappingProxyType(
     {

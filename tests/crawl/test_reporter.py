@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from scrapy_do.crawl.reporter import Reporter
-from scrapy_do.wire import Report, ReportKind, decode_report
+from scrapy_do.protocol.wire import Report, ReportKind, decode_report
 
 REPORT = Report(job_id=UUID(int=1), attempt=1, kind=ReportKind.OPENED, time_ms=1)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from scrapy_do.crawl.stats import Tally, plain_stats
-from scrapy_do.wire import Counts
+from scrapy_do.protocol.wire import Counts
 
 
 def test_stats_become_json() -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do.control.controller import STOP_MARGIN_S
 from scrapy_do.core.events import JobChanged
 from scrapy_do.core.job import Finished, Outcome, Pending, Stopping
 from scrapy_do.core.plan import Limits
+from scrapy_do.engine.controller import STOP_MARGIN_S
 from scrapy_do.errors import StoreUnavailable
-from scrapy_do.wire import CrawlSpec
+from scrapy_do.protocol.wire import CrawlSpec
 from tests.fakes import FakeCrawl, FakeLauncher
 from tests.world import World
 

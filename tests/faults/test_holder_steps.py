@@ -11,11 +11,11 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from scrapy_do import run_record
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
-from scrapy_do.wire import CrawlSpec, StartMethod, encode
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.wire import CrawlSpec, StartMethod, encode
 from tests.faults.conftest import SWEEP
 from tests.faults.history import read_marks
 from tests.launchers.harness import RealHarness, begun, on_reactor

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do import run_record
-from scrapy_do.wire import FAILED_ANNOUNCEMENT, STARTED_ANNOUNCEMENT, encode
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.wire import FAILED_ANNOUNCEMENT, STARTED_ANNOUNCEMENT, encode
 from tests.launchers.harness import make_spec
 
 pytestmark = pytest.mark.live

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from scrapy_do import run_record
-from scrapy_do.run_record import ProcessIdentity
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import ProcessIdentity
 from tests.faults.conftest import Lives
 from tests.faults.history import HOLDER_DIED, KILLED
 from tests.faults.life import Life, gone, kill

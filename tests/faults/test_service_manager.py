@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.notify import ServiceManager
+from scrapy_do.system.notify import ServiceManager
 from tests.faults.conftest import Lives
 from tests.faults.life import Life, connects
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from scrapy_do.run_record import identity_of
+from scrapy_do.protocol.run_record import identity_of
 from tests.faults.conftest import SWEEP, Lives
 from tests.faults.life import Life, connects
 from tests.live.running import processes_of, until

@@ -19,7 +19,7 @@ from scrapy_do.files.record_stats import (
     packed_size,
 )
 from scrapy_do.files.records import GAP_LIMIT, VALUE_LIMIT_BYTES, Record, RecordLog
-from scrapy_do.record_file import RecordReader, RecordWriter, beside
+from scrapy_do.protocol.record_file import RecordReader, RecordWriter, beside
 
 
 @pytest.fixture

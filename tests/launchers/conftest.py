@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_twisted
 
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol.wire import StartMethod
 from tests.launchers.harness import RealHarness, begun
 
 

@@ -15,13 +15,13 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from scrapy_do import run_record
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, SpiderList
 from scrapy_do.launchers.services import Services
-from scrapy_do.run_record import Started
-from scrapy_do.wire import (
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import Started
+from scrapy_do.protocol.wire import (
     CrawlLimits,
     CrawlSpec,
     Report,

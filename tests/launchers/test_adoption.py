@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from scrapy_do import run_record
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, RESTARTED
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
-from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
-from scrapy_do.wire import CrawlSpec, encode
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
+from scrapy_do.protocol.wire import CrawlSpec, encode
 from tests.launchers.harness import RealHarness, on_reactor
 
 pytestmark = pytest.mark.live

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol.wire import StartMethod
 from tests.launchers.contract import LauncherContract
 from tests.launchers.harness import FakeHarness, Harness, RealHarness, on_reactor_fixture
 

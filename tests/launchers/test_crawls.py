@@ -8,7 +8,7 @@ from scrapy import Spider
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
-from scrapy_do.wire import Counts, CrawlLimits, ReportKind
+from scrapy_do.protocol.wire import Counts, CrawlLimits, ReportKind
 from tests.launchers.harness import RealHarness, on_reactor, records
 
 pytestmark = pytest.mark.live

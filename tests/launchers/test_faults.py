@@ -12,8 +12,8 @@ import pytest
 import pytest_twisted
 
 from scrapy_do.errors import LaunchFailed
-from scrapy_do.run_record import identity_of, is_locked
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol.run_record import identity_of, is_locked
+from scrapy_do.protocol.wire import StartMethod
 from tests.launchers.harness import RealHarness, begun, on_reactor
 from tests.launchers.test_forkserver import in_reserve, warm_parents
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from scrapy_do import run_record
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.wire import StartMethod
 from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live

@@ -7,7 +7,7 @@ import pytest
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import SpiderList
-from scrapy_do.run_record import identity_of
+from scrapy_do.protocol.run_record import identity_of
 from tests.launchers.harness import RealHarness, on_reactor
 
 pytestmark = pytest.mark.live

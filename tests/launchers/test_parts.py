@@ -19,7 +19,6 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from scrapy_do import run_record
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
@@ -30,8 +29,9 @@ from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.services import InThread, Services
 from scrapy_do.launchers.watch import Watch
-from scrapy_do.run_record import ExitRecord, ProcessIdentity, Started
-from scrapy_do.wire import MARK, Counts, Report, ReportKind, Result, encode
+from scrapy_do.protocol import run_record
+from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
+from scrapy_do.protocol.wire import MARK, Counts, Report, ReportKind, Result, encode
 from tests.launchers.harness import make_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -312,7 +312,7 @@ def settle(clock: Readers, run_dir: Path) -> Adopted:
 
 HOLD_THE_LOCK = """
 import pathlib, sys
-from scrapy_do import run_record
+from scrapy_do.protocol import run_record
 run_record.take_lock(pathlib.Path(sys.argv[1]))
 print(flush=True)
 sys.stdin.read()

@@ -7,7 +7,7 @@ import pytest
 import pytest_twisted
 
 from scrapy_do.launchers.interface import Alive, Crawl
-from scrapy_do.wire import StartMethod
+from scrapy_do.protocol.wire import StartMethod
 from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live

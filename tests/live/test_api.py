@@ -7,8 +7,8 @@ from typing import IO
 
 import pytest
 
-from scrapy_do.client.demo_run import PROJECT_DIR
-from scrapy_do.client.demo_site import DemoSite
+from scrapy_do.demo.run import PROJECT_DIR
+from scrapy_do.demo.site import DemoSite
 from tests.live.running import Running, pack, running
 
 pytestmark = pytest.mark.live

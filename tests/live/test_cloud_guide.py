@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.client.demo_run import PROJECT_DIR
+from scrapy_do.demo.run import PROJECT_DIR
 from tests.live.running import Running, pack, running
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "scrapy-cloud.md").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_do import run_record
+from scrapy_do.protocol import run_record
 from tests.live.running import PROJECTS, Running, pack, processes_of, running, until
 
 pytestmark = pytest.mark.live

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.client.demo_run import PROJECT_DIR
+from scrapy_do.demo.run import PROJECT_DIR
 
 README = Path(__file__).parent.parent.parent / "README.md"
 DOCUMENTED_URL = "http://localhost:7654"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.client.demo_daemon import daemon
-from scrapy_do.client.demo_run import PROJECT, PROJECT_DIR, pack
 from scrapy_do.client.http import DaemonClient
+from scrapy_do.demo.daemon import daemon
+from scrapy_do.demo.run import PROJECT, PROJECT_DIR, pack
 
 SERVE = [sys.executable, "-m", "scrapy_do", "serve"]
 

@@ -1,0 +1,272 @@
+"""The Scrapy Do API: what `curl`, `jq` and scrapy-do-cl speak.
+
+Source: Scrapy Do REST API. Documented fields keep their meaning, type and place; every
+other parameter and field is an optional addition.
+
+| method | path | role | what |
+|---|---|---|---|
+| GET | /status.json | READ | the daemon and its counters |
+| POST | /push-project.json | PUSH | a project archive becomes the current version |
+| GET | /list-projects.json | READ | the names of the projects |
+| GET | /list-spiders.json | READ | the spiders of a project |
+| GET | /list-versions.json | READ | the versions of a project that are kept |
+| POST | /activate-version.json | PUSH | an earlier version becomes the current one |
+| POST | /remove-version.json | PUSH | a version is forgotten |
+| POST | /remove-project.json | PUSH | a project is removed |
+| POST | /schedule-job.json | RUN | a job now, or a standing order |
+| GET | /list-jobs.json | READ | jobs by status or id |
+| POST | /cancel-job.json | RUN | a job or a standing order ends |
+| POST | /delete-job.json | RUN | a finished job goes, with its files |
+| GET | /get-log/data/<name> | READ | standard output (ID.out) or error (ID.err) |
+| GET | /get-log | READ | nothing: 405 |
+| GET | /get-items/data/<name> | READ | the items as JSON lines (ID.jsonl) |
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from scrapy_do.api.scrapy_do.requests import MOST_ROWS, Listed, job_filter, job_request, listed
+from scrapy_do.api.scrapy_do.schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
+from scrapy_do.api.scrapy_do.shapes import (
+    job_details_json,
+    job_json,
+    merged,
+    pushed_json,
+    schedule_job_json,
+    status_json,
+    version_json,
+)
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import Job
+from scrapy_do.core.principal import Role
+from scrapy_do.errors import (
+    BadArchive,
+    BadArgument,
+    Conflict,
+    Invalid,
+    JobNotFound,
+    LogNotFound,
+    NotFound,
+    ScrapyDoError,
+)
+from scrapy_do.operations.operations import Operations, Output, Stream
+from scrapy_do.web.params import parse_uuid
+from scrapy_do.web.router import JSON, Answer, Call, Router
+from scrapy_do.web.status import ErrorStyle, WrongVerb
+from scrapy_do.web.tail import Tail
+from scrapy_do.web.upload import BodyRules
+
+TEXT = "text/plain; charset=utf-8"
+JSON_LINES = "application/x-jsonlines; charset=utf-8"
+
+
+class NothingToRemove(NotFound):
+    """The original words an unknown project differently when it is to be removed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'No such project: "{name}"')
+
+
+def _error_body(error: ScrapyDoError, _status: int) -> bytes:
+    """Word an error as the original does: `status` and `msg`."""
+    answer: dict[str, Any] = {"status": "error", "msg": str(error)}
+    if isinstance(error, BadArchive) and error.traceback:
+        answer["traceback"] = error.traceback
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+# The original answers 400 for everything that a client can cause, also for what is not there.
+STYLE = ErrorStyle(
+    status={NotFound: 400, Invalid: 400, Conflict: 400, LogNotFound: 404}, body=_error_body
+)
+
+
+class ScrapyDoAPI:
+    """The dialect. See the module's docstring for its routes."""
+
+    prefix = ""
+
+    def __init__(self, operations: Operations, *, archive_bytes: int, tail: Tail) -> None:
+        self._operations = operations
+        self._tail = tail
+        self.router = Router(style=STYLE)
+        add = self.router.add
+        add("GET", "/status.json", self.status)
+        archive = BodyRules(limit_bytes=archive_bytes, upload="archive")
+        add("POST", "/push-project.json", self.push_project, role=Role.PUSH, body=archive)
+        add("GET", "/list-projects.json", self.list_projects)
+        add("GET", "/list-spiders.json", self.list_spiders)
+        add("GET", "/list-versions.json", self.list_versions)
+        add("POST", "/activate-version.json", self.activate_version, role=Role.PUSH)
+        add("POST", "/remove-version.json", self.remove_version, role=Role.PUSH)
+        add("POST", "/remove-project.json", self.remove_project, role=Role.PUSH)
+        add("POST", "/schedule-job.json", self.schedule_job)
+        add("GET", "/list-jobs.json", self.list_jobs)
+        add("POST", "/cancel-job.json", self.cancel_job)
+        add("POST", "/delete-job.json", self.delete_job)
+        add("GET", "/get-log/data/<name>", self.get_log)
+        add("GET", "/get-log", self.get_log_of_nothing)
+        add("GET", "/get-items/data/<name>", self.get_items)
+        ScheduleRoutes(operations).add_to(self.router)
+
+    async def status(self, _call: Call) -> JSON:
+        """Answer how the daemon is."""
+        problems = await self._operations.status.problems()
+        return merged(status_json(await self._operations.status.status(), problems))
+
+    # --- projects ------------------------------------------------------------------------------
+
+    async def push_project(self, call: Call) -> JSON:
+        """Take an archive."""
+        pushed = await self._operations.projects.push(
+            call.params.file("archive").path,
+            by=call.principal.name,
+            label=call.params.optional_text("version"),
+            force=call.params.flag("force"),
+        )
+        return merged(pushed_json(pushed))
+
+    async def list_projects(self, _call: Call) -> JSON:
+        """Name the projects."""
+        projects = await self._operations.projects.all()
+        return merged({"projects": [project.name for project in projects if project.current]})
+
+    async def list_spiders(self, call: Call) -> JSON:
+        """Name the spiders of a project."""
+        project = await self._operations.projects.get(call.params.text("project"))
+        spiders = sorted(project.current.spiders) if project.current else []
+        return merged({"project": project.name, "spiders": spiders})
+
+    async def list_versions(self, call: Call) -> JSON:
+        """List the versions of a project."""
+        name = call.params.text("project")
+        project = await self._operations.projects.get(name)
+        versions = await self._operations.projects.versions(name)
+        return merged(
+            {
+                "project": name,
+                "versions": [version_json(version, project.current) for version in versions],
+            }
+        )
+
+    async def activate_version(self, call: Call) -> JSON:
+        """Make an earlier version the current one."""
+        call.params.require("project", "version")
+        name, version = call.params.text("project"), call.params.text("version")
+        await self._operations.projects.activate(name, version)
+        return merged({"project": name, "version": version})
+
+    async def remove_version(self, call: Call) -> JSON:
+        """Forget a version."""
+        call.params.require("project", "version")
+        await self._operations.projects.remove_version(
+            call.params.text("project"), call.params.text("version")
+        )
+        return merged()
+
+    async def remove_project(self, call: Call) -> JSON:
+        """Remove a project."""
+        name = call.params.text("name")
+        if name not in {project.name for project in await self._operations.projects.all()}:
+            raise NothingToRemove(name)
+        await self._operations.projects.remove(name)
+        return merged()
+
+    # --- jobs ----------------------------------------------------------------------------------
+
+    async def schedule_job(self, call: Call) -> JSON:
+        """Accept a job to be run now, or a standing order."""
+        call.params.require("project", "spider", "when")
+        call.params.refuse_misspelled(*ORDER_FIELDS)
+        request = job_request(call.params)
+        accepted = await self._operations.schedules.submit(
+            request, order_of(call.params), by=call.principal.name
+        )
+        return merged(accepted_json(accepted))
+
+    async def list_jobs(self, call: Call) -> JSON:
+        """List jobs and standing orders."""
+        params = call.params
+        if "id" in params:
+            return merged({"jobs": [await self._one(params.text("id"))]})
+        if "status" not in params:
+            raise BadArgument("status or id")
+        wanted = listed(params.text("status"))
+        return await self._page(wanted, job_filter(params, wanted))
+
+    async def _one(self, text: str) -> JSON:
+        found = await self._operations.job_or_schedule(_identifier(text))
+        return job_details_json(found) if isinstance(found, Job) else schedule_job_json(found)
+
+    async def _page(self, wanted: Listed, jobs: JobFilter) -> JSON:
+        limit = (jobs.limit or MOST_ROWS) - 1
+        found = await self._operations.jobs.find(jobs) if wanted.states else []
+        orders = []
+        if wanted.schedules and jobs.after is None:
+            orders = await self._operations.schedules.find(jobs, wanted.schedules)
+        rows: list[tuple[Any, Mapping[str, Any]]] = [
+            *((job.changed_at, job_json(job)) for job in found[:limit]),
+            *((order.changed_at, schedule_job_json(order)) for order in orders[:limit]),
+        ]
+        rows.sort(key=lambda row: row[0], reverse=True)
+        answer: dict[str, Any] = {"jobs": [shape for _, shape in rows]}
+        if len(found) > limit:
+            answer["truncated"] = True
+            answer["next-after"] = found[limit - 1].sequence
+        return merged(answer)
+
+    async def cancel_job(self, call: Call) -> JSON:
+        """End a job or a standing order."""
+        identifier = _identifier(call.params.text("id"))
+        await self._operations.cancel(identifier, by=call.principal.name)
+        return merged()
+
+    async def delete_job(self, call: Call) -> JSON:
+        """Remove a finished job with its files."""
+        await self._operations.jobs.delete(call.params.uuid("id"))
+        return merged()
+
+    # --- files ---------------------------------------------------------------------------------
+
+    async def get_log(self, call: Call, *, name: str) -> Answer:
+        """Send or follow a standard stream of a job."""
+        job_id, suffix = _file_name(name, *Stream)
+        output = await self._operations.outputs.log(job_id, Stream(suffix))
+        return await self._send(call, output, TEXT)
+
+    async def get_log_of_nothing(self, call: Call) -> JSON:
+        """Refuse, as the original does."""
+        raise WrongVerb(call.method, ())
+
+    async def get_items(self, call: Call, *, name: str) -> Answer:
+        """Send or follow the items of a job."""
+        job_id, _ = _file_name(name, "jsonl")
+        return await self._send(call, await self._operations.outputs.items(job_id), JSON_LINES)
+
+    async def _send(self, call: Call, output: Output, content_type: str) -> Answer:
+        return await self._tail.serve(
+            call,
+            output.path,
+            is_live=output.is_live,
+            on_end=output.on_end,
+            content_type=content_type,
+        )
+
+
+def _identifier(text: str) -> UUID:
+    """Read an identifier; what cannot be one names nothing."""
+    identifier = parse_uuid(text)
+    if identifier is None:
+        raise JobNotFound(text[:100])
+    return identifier
+
+
+def _file_name(name: str, *suffixes: str) -> tuple[UUID, str]:
+    """Read `ID.SUFFIX`; nothing else is a file, whatever it looks like."""
+    stem, _, suffix = name.partition(".")
+    job_id = parse_uuid(stem)
+    if job_id is None or suffix not in suffixes:
+        raise LogNotFound
+    return job_id, suffix

@@ -1,0 +1,207 @@
+"""The JSON of the Scrapy Do API: fields, types and spellings as documented.
+
+Source: Scrapy Do REST API, `list-jobs.json` and `status.json`. The additions are
+optional fields beside the documented ones.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from scrapy_do import __version__
+from scrapy_do.core.job import (
+    Deleted,
+    Finished,
+    Job,
+    Outcome,
+    Pending,
+    Running,
+    Starting,
+    State,
+    Stopping,
+)
+from scrapy_do.core.project import Version
+from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.operations.operations import Pushed, Status
+
+TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
+
+
+def local(instant: datetime) -> str:
+    """An instant as the original shows it: local to the daemon, without a zone."""
+    return instant.astimezone().strftime(TIMESTAMP)
+
+
+def iso(instant: datetime | None) -> str | None:
+    """An instant in ISO 8601 with its offset."""
+    return None if instant is None else instant.astimezone().isoformat()
+
+
+def status_of(state: State) -> str:
+    """The Scrapy Do name of a job's state. A lost job shows as FAILED, with its reason."""
+    match state:
+        case Pending():
+            return "PENDING"
+        case Starting() | Running() | Stopping():
+            return "RUNNING"
+        case Finished(outcome=outcome):
+            return "FAILED" if outcome is Outcome.LOST else outcome.value
+        case Deleted(finished=finished):
+            return status_of(finished)
+
+
+def _started(state: State) -> datetime | None:
+    match state:
+        case Running(since=since):
+            return since
+        case Stopping(started=started) | Finished(started=started):
+            return started
+        case _:
+            return None
+
+
+def duration_s(state: State) -> int | None:
+    """Whole seconds from start to end, None before the end or without a start."""
+    if isinstance(state, Finished) and state.started is not None:
+        return max(0, round((state.since - state.started).total_seconds()))
+    return None
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """A job as `list-jobs.json` shows it."""
+    state, request = job.state, job.request
+    return {
+        "identifier": str(job.id),
+        "status": status_of(state),
+        "actor": job.actor.value,
+        "schedule": "now",
+        "project": request.project,
+        "spider": request.spider,
+        "description": request.description,
+        "timestamp": local(job.changed_at),
+        "duration": duration_s(state),
+        "payload": request.payload,
+        "created": iso(job.created_at),
+        "started": iso(_started(state)),
+        "finished": iso(state.since if isinstance(state, Finished) else None),
+        "outcome-reason": state.reason if isinstance(state, Finished) else None,
+        "version": request.version,
+        "items": job.progress.items,
+        "errors": job.progress.errors,
+        "tags": list(request.tags),
+        "priority": request.priority,
+        "key": str(job.key),
+        "attempt": getattr(state, "attempt", None),
+        "schedule-id": None if job.schedule_id is None else str(job.schedule_id),
+        "planned": iso(job.planned_at),
+    }
+
+
+def job_details_json(job: Job) -> dict[str, Any]:
+    """A job asked for by its id: with its statistics and everything it was given."""
+    request, progress = job.request, job.progress
+    return {
+        **job_json(job),
+        "arguments": dict(request.arguments),
+        "settings": dict(request.settings),
+        "timeout": request.timeout_s,
+        "retries": request.retries,
+        "requests": progress.requests,
+        "responses": progress.responses,
+        "log-lines": progress.log_lines,
+        "stats": dict(progress.stats),
+    }
+
+
+def schedule_job_json(schedule: Schedule) -> dict[str, Any]:
+    """A standing order as a job of `list-jobs.json`: SCHEDULED, or CANCELED when it was ended."""
+    request = schedule.request
+    canceled = schedule.state is ScheduleState.CANCELED
+    return {
+        "identifier": str(schedule.id),
+        "status": "CANCELED" if canceled else "SCHEDULED",
+        "actor": "USER",
+        "schedule": schedule.spec,
+        "project": request.project,
+        "spider": request.spider,
+        "description": request.description,
+        "timestamp": local(schedule.changed_at),
+        "duration": None,
+        "payload": request.payload,
+        "created": iso(schedule.created_at),
+        "next-run": iso(schedule.next_due),
+        "timezone": schedule.zone,
+        "missed": schedule.counts.missed,
+        "skipped": schedule.counts.skipped,
+        "tags": list(request.tags),
+        "priority": request.priority,
+        "state": schedule.state.value,
+    }
+
+
+def uptime_text(uptime: timedelta) -> str:
+    """A span like `1d 12m 24s`: days are the largest unit, zero parts are left out."""
+    minutes, seconds = divmod(int(uptime.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+    return " ".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
+
+
+def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer that went well, `status` first."""
+    answer: dict[str, Any] = {"status": "ok"}
+    for part in parts:
+        answer.update(part)
+    return answer
+
+
+def version_json(version: Version, current: Version | None) -> dict[str, Any]:
+    """A version as `list-versions.json` shows it."""
+    return {
+        "version": version.label,
+        "id": version.id,
+        "current": current is not None and current.id == version.id,
+        "spiders": sorted(version.spiders),
+        "digest": version.archive.digest,
+        "size": version.archive.size_bytes,
+        "pushed": iso(version.pushed_at),
+        "pushed-by": version.pushed_by,
+    }
+
+
+def pushed_json(pushed: Pushed) -> dict[str, Any]:
+    """What a push did."""
+    return {
+        "name": pushed.project.name,
+        "spiders": sorted(pushed.version.spiders),
+        "id": pushed.project.id,
+        "version": pushed.version.label,
+        "removed-spiders": list(pushed.removed_spiders),
+    }
+
+
+def status_json(status: Status, problems: Mapping[str, str]) -> dict[str, Any]:
+    """The daemon and its counters as `status.json` shows them."""
+    return {
+        "memory-usage": status.memory_mib,
+        "cpu-usage": status.cpu_percent,
+        "time": local(status.now),
+        "timezone": "; ".join(time.tzname),
+        "hostname": status.hostname,
+        "uptime": uptime_text(status.uptime),
+        "jobs-run": status.jobs_run,
+        "jobs-successful": status.jobs_successful,
+        "jobs-failed": status.jobs_failed,
+        "jobs-canceled": status.jobs_canceled,
+        "jobs-scheduled": status.scheduled,
+        "jobs-pending": status.pending,
+        "jobs-running": status.running,
+        "projects": status.projects,
+        "spiders": status.spiders,
+        "slots": status.slots,
+        "scheduler-lag-s": status.scheduler_lag_s,
+        "database": problems.get("store", "ok"),
+        "daemon-version": __version__,
+    }

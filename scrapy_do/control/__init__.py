@@ -1,1 +1,0 @@
-"""What the daemon decides and does: the use cases, the controller, the scheduler."""

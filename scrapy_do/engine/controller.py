@@ -1,0 +1,429 @@
+"""Makes the world as the store says: starts, stops, settles and adopts crawls.
+
+One pass at a time: gather the facts, ask the planner, act. Passes are woken by events
+and by the one timer that the planner asks for; nothing polls. A pass that fails is
+logged and repeated with a growing delay.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from scrapy_do.core.events import JobChanged, Publisher
+from scrapy_do.core.job import Job, attempt_of, running_for
+from scrapy_do.core.plan import (
+    Action,
+    Kill,
+    Launch,
+    Limits,
+    Live,
+    Settle,
+    Stop,
+    View,
+    busy,
+    free_slots,
+    next_check,
+    plan,
+    saturated,
+)
+from scrapy_do.core.transitions import (
+    Claimed,
+    Exited,
+    Fenced,
+    Limit,
+    Lost,
+    Shutdown,
+    Started,
+    advance,
+)
+from scrapy_do.engine.endings import event_of_adopted, event_of_exit, process_of, progress_of
+from scrapy_do.engine.launch_attempts import Launches
+from scrapy_do.engine.memory_watch import MeasureMemory, MemoryWatch
+from scrapy_do.engine.patience import Patience
+from scrapy_do.engine.progress import ProgressBook
+from scrapy_do.engine.reconcile_loop import ReconcileLoop
+from scrapy_do.engine.run_setup import RunSetup
+from scrapy_do.errors import InvalidTransition, Unavailable
+from scrapy_do.files.runs import RunPath
+from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
+from scrapy_do.protocol.wire import Report
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import Delayed, Delays, background
+
+STOP_MARGIN_S = 15.0
+"""How much longer than the grace period a stop may take: to kill, to reap, to record."""
+
+LONGEST_READING_S = 5.0
+"""How long the end of a crawl whose processes are gone is waited for."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Event = Claimed | Started | Exited | Lost | Fenced | Limit | Shutdown
+
+
+@dataclass(slots=True)
+class _Held:
+    """A crawl of ours: the handle, and what is known of it."""
+
+    crawl: Crawl | None
+    live: Live
+
+
+class Controller:
+    """Starts and ends crawls so that the slots are used and every job is settled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        launcher: Launcher,
+        run_setup: RunSetup,
+        limits: Limits,
+        events: Publisher,
+        now: Callable[[], datetime],
+        reactor: Delays,
+        measure_memory: MeasureMemory,
+    ) -> None:
+        self._log = Logger()
+        self._store = store
+        self._launcher = launcher
+        self._run_setup = run_setup
+        self._limits = limits
+        self._events = events
+        self._now = now
+        self._reactor = reactor
+        self._progress = ProgressBook(store=store, events=events, reactor=reactor)
+        self._memory = MemoryWatch(
+            reactor=reactor,
+            measure=measure_memory,
+            crawls=self._processes,
+            found=self._measured,
+        )
+        self._held: dict[UUID, _Held] = {}
+        self._launches = Launches(launcher=launcher, run_setup=run_setup, now=now)
+        self._timer: Delayed | None = None
+        self._draining = False
+        self._is_ending = False
+        self._passes = ReconcileLoop(self._pass, what="a pass of the controller", reactor=reactor)
+        self._all_ended = Patience(reactor)
+
+    # --- life ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Adopt what an earlier daemon left behind, then begin to plan."""
+        runs = await self._run_setup.runs()
+        found = await self._launcher.start([run.path for run in runs], self._reported)
+        active = {job.id: job for job in await self._store.jobs.active()}
+        for run, adopted in zip(runs, found, strict=True):
+            await self._adopt(run, adopted, active.get(run.job_id))
+        self._passes.start()
+
+    async def _adopt(self, run: RunPath, adopted: Adopted, job: Job | None) -> None:
+        """Take over what a run directory holds; one that no active job is in is cleared away."""
+        crawl = adopted.crawl if isinstance(adopted, Alive) else None
+        if job is not None and attempt_of(job) == run.attempt:
+            self._hold(job, crawl, event_of_adopted(adopted))
+        elif crawl is not None:
+            self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
+            crawl.ended.addCallback(
+                lambda _exit: background(
+                    self._run_setup.discard(run.job_id, run.attempt), "clearing a run away"
+                )
+            )
+            crawl.kill()
+        else:
+            await self._run_setup.discard(run.job_id, run.attempt)
+
+    async def stop(self, *, leave_crawls: bool) -> None:
+        """Stop planning; leave the crawls to the next daemon, or end them first."""
+        self._draining = True
+        if not leave_crawls:
+            leave_crawls = not await self._end_all()
+        await self._passes.stop()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._memory.close()
+        try:
+            await self._progress.write()
+        except Unavailable as error:
+            self._log.warn("the last progress is not recorded: {problem}", problem=str(error))
+        await self._launcher.stop(leave_crawls=leave_crawls)
+
+    def hurry(self) -> None:
+        """Give crawls that were asked to stop no more grace."""
+        self._limits = replace(self._limits, stop_grace_s=0.0)
+        self._all_ended.restart(STOP_MARGIN_S)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again, soon. May be called any number of times."""
+        self._passes.wake()
+
+    async def settled(self) -> None:
+        """Return when the store knows of every crawl that has ended by now.
+
+        The records of a crawl that cannot be read are waited for only so long.
+
+        Raises:
+            Unavailable: the store cannot be told now.
+        """
+        for held in tuple(self._held.values()):
+            if held.crawl is not None and held.live.ended is None and held.crawl.is_ending():
+                await self._heard_of(held.crawl)
+        await self._passes.passed()
+
+    async def _heard_of(self, crawl: Crawl) -> None:
+        heard = Deferred[None]()
+
+        def hear(_result: object = None) -> None:
+            if not heard.called:
+                heard.callback(None)
+
+        crawl.ended.addCallback(hear)
+        patience = self._reactor.callLater(LONGEST_READING_S, hear)
+        await heard
+        if patience.active():
+            patience.cancel()
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the last pass, None when it went well."""
+        return self._passes.problem
+
+    @property
+    def crawls(self) -> int:
+        """How many crawls are held now."""
+        return len(self._held) + len(self._launches.under_way)
+
+    # --- gather, plan, act ---------------------------------------------------------------------
+
+    async def _pass(self) -> None:
+        now = self._now()
+        view = await self._gather(now)
+        actions = plan(view, self._limits, self._steady())
+        await self._act(actions, now)
+        await self._forget_strangers(view)
+        if actions:
+            self.wake()  # what was done may call for more, or for another wake-up
+        await self._arm(view, now)
+        if not view.active and not self._launches.under_way:
+            self._all_ended.end()
+
+    async def _gather(self, now: datetime) -> View:
+        active = await self._store.jobs.active()
+        # Both at the same moment: a launch that ends between the two would be in neither.
+        live = {job_id: held.live for job_id, held in self._held.items()}
+        launching = self._launches.under_way
+        working = busy(active, live)
+        free = free_slots(len(working), self._limits)
+        pending: Iterable[Job] = ()
+        if free and not self._draining:
+            projects, spiders = saturated(working, self._limits)
+            pending = await self._store.jobs.pending(
+                now, per_project=free, full_projects=projects, full_spiders=spiders
+            )
+        return View(
+            active=tuple(active),
+            pending=tuple(pending),
+            live=live,
+            launching=launching,
+            is_stopping=self._is_ending,
+        )
+
+    async def _act(self, actions: tuple[Action, ...], now: datetime) -> None:
+        moves: list[tuple[Job, _Event]] = []
+        for action in actions:
+            match action:
+                case Settle(job=job, event=event):
+                    moves.append((job, event))
+                case Launch(job=job):
+                    moves.append((job, Claimed()))
+                case Stop(job_id=job_id):
+                    self._ask(job_id)
+                case Kill(job_id=job_id):
+                    self._kill(job_id)
+        await self._move(moves, now)
+
+    async def _move(self, moves: list[tuple[Job, _Event]], now: datetime) -> None:
+        """Store the moved jobs in one transaction, then do what follows from each.
+
+        A job that has changed meanwhile is left to the next pass.
+        """
+        if not moves:
+            return
+        pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
+        saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
+        if len(saved) < len(moves):
+            self.wake()
+        over = []
+        for job, event in moves:
+            new = saved.get(job.id)
+            if new is not None:
+                self._follow(new, event)
+                if isinstance(event, Exited | Lost | Fenced):
+                    over.append(job.id)
+        # Last, as the disk may refuse it: everybody has heard of everything by then.
+        for job_id in over:
+            await self._drop(job_id)
+
+    def _advanced(self, job: Job, event: _Event, now: datetime) -> tuple[Job, Job] | None:
+        try:
+            return advance(job, event, now=now), job
+        except InvalidTransition:
+            # A bug, but of one job: the others go on, and this one is shown in the log.
+            self._log.failure("an event of job {job} was refused", job=str(job.id))
+            return None
+
+    def _follow(self, job: Job, event: _Event) -> None:
+        match event:
+            case Claimed():
+                background(self._launch(job), f"the launch of job {job.id}")
+            case Exited() | Lost() | Fenced():
+                self._log.info("job {job} is over: {state}", job=str(job.id), state=job.state)
+            case Limit() | Shutdown():
+                pass  # the next pass tells the crawl
+            case Started():
+                self._log.info(
+                    "job {job} of {project}/{spider} runs",
+                    job=str(job.id),
+                    project=job.request.project,
+                    spider=job.request.spider,
+                )
+        self._events.publish(JobChanged(job=job))
+
+    # --- crawls --------------------------------------------------------------------------------
+
+    async def _launch(self, job: Job) -> None:
+        try:
+            begun = await self._launches.launch(job)
+            if isinstance(begun, Fenced | Lost):
+                self._hold(job, None, begun)
+            else:
+                self._hold(job, begun, None)
+        finally:
+            self.wake()
+
+    def _hold(self, job: Job, crawl: Crawl | None, ended: Exited | Lost | Fenced | None) -> None:
+        now = self._steady()
+        live = Live(
+            job_id=job.id,
+            attempt=attempt_of(job),
+            process=None if crawl is None else process_of(crawl.process),
+            since=now - running_for(job, self._now()),
+            ended=ended,
+            active_at=now,
+        )
+        self._held[job.id] = _Held(crawl=crawl, live=live)
+        if crawl is not None:
+            crawl.ended.addCallback(self._crawl_ended, job.id)
+
+    def _crawl_ended(self, ending: Exit, job_id: UUID) -> None:
+        held = self._held.get(job_id)
+        if held is not None:
+            held.live = replace(held.live, ended=event_of_exit(ending))
+            self.wake()
+
+    def _ask(self, job_id: UUID) -> None:
+        held = self._held[job_id]
+        held.live = replace(held.live, asked_at=self._steady())
+        if held.crawl is not None:
+            held.crawl.ask_to_stop()
+
+    def _kill(self, job_id: UUID) -> None:
+        held = self._held[job_id]
+        held.live = replace(held.live, killed=True)
+        if held.crawl is not None:
+            held.crawl.kill()
+
+    async def _drop(self, job_id: UUID) -> None:
+        """Let go of a run that is over, with its directory; if that fails, it is done again."""
+        held = self._held.get(job_id)
+        self._progress.forget(job_id)
+        if held is not None:
+            await self._run_setup.discard(job_id, held.live.attempt)
+            self._held.pop(job_id, None)
+
+    async def _forget_strangers(self, view: View) -> None:
+        """Let go of ended runs that belong to no unfinished job."""
+        known = {job.id for job in view.active} | self._launches.under_way
+        for job_id, live in view.live.items():
+            if job_id not in known and live.ended is not None:
+                await self._drop(job_id)
+
+    # --- time ----------------------------------------------------------------------------------
+
+    async def _arm(self, view: View, now: datetime) -> None:
+        """Wake up when time alone changes something."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        waits = []
+        check = next_check(view, self._limits)
+        if check is not None:
+            waits.append(check - self._steady())
+        due = None if self._draining else await self._store.jobs.next_not_before(now)
+        if due is not None:
+            waits.append(due - now)
+        if waits:
+            self._later(max(0.0, min(waits).total_seconds()))
+        self._watch_memory(view)
+
+    def _steady(self) -> datetime:
+        """The time for the planner. See Note [The plan's clock]."""
+        return _EPOCH + timedelta(seconds=self._reactor.seconds())
+
+    def _later(self, delay_s: float) -> None:
+        self._timer = self._reactor.callLater(delay_s, self.wake)
+
+    def _watch_memory(self, view: View) -> None:
+        """Measure while some crawl has a limit of memory."""
+        if any(
+            self._limits.of_job(job).memory_bytes is not None
+            for job in view.active
+            if job.id in view.live
+        ):
+            self._memory.look()
+
+    def _processes(self) -> dict[int, UUID]:
+        return {
+            held.live.process.pid: job_id
+            for job_id, held in self._held.items()
+            if held.live.process is not None and held.live.ended is None
+        }
+
+    def _measured(self, sizes_bytes: Mapping[UUID, int]) -> None:
+        for job_id, size_bytes in sizes_bytes.items():
+            held = self._held.get(job_id)
+            if held is not None:
+                held.live = replace(held.live, memory_bytes=size_bytes)
+        self.wake()
+
+    # --- reports -------------------------------------------------------------------------------
+
+    def _reported(self, report: Report) -> None:
+        """Take a crawl's report."""
+        held = self._held.get(report.job_id)
+        if held is None or held.live.attempt != report.attempt:
+            return
+        if self._progress.note(report.job_id, progress_of(report)):
+            held.live = replace(held.live, active_at=self._steady())
+
+    # --- stopping ------------------------------------------------------------------------------
+
+    async def _end_all(self) -> bool:
+        """Have the planner end every crawl; return whether that came about.
+
+        It did not when the store refuses to record it, or a crawl cannot be ended: then
+        everything is left as after a crash, and the next daemon goes on with it.
+        """
+        self._is_ending = True
+        waiting = self._all_ended.wait(self._limits.stop_grace_s + STOP_MARGIN_S)
+        self.wake()
+        ended = await waiting
+        if not ended:
+            self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
+        return ended

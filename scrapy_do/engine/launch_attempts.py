@@ -1,0 +1,62 @@
+"""Launches under way: from a claimed job to its crawl, or to why there is none."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from twisted.logger import Logger
+
+from scrapy_do.core.job import Job
+from scrapy_do.core.transitions import Fenced, Lost
+from scrapy_do.engine.reconcile_loop import FIRST_RETRY_S, LAST_RETRY_S
+from scrapy_do.engine.run_setup import RunSetup
+from scrapy_do.errors import ScrapyDoError, Unavailable
+from scrapy_do.launchers.interface import Crawl, Launcher
+
+
+class Launches:
+    """Prepares and starts what jobs ask for; a job whose launch failed waits longer each time."""
+
+    def __init__(
+        self, *, launcher: Launcher, run_setup: RunSetup, now: Callable[[], datetime]
+    ) -> None:
+        self._log = Logger()
+        self._launcher = launcher
+        self._run_setup = run_setup
+        self._now = now
+        self._under_way: set[UUID] = set()
+        self._failures: dict[UUID, int] = {}
+
+    @property
+    def under_way(self) -> frozenset[UUID]:
+        """The jobs that are being launched."""
+        return frozenset(self._under_way)
+
+    async def launch(self, job: Job) -> Crawl | Fenced | Lost:
+        """Launch the present attempt of a job.
+
+        Returns:
+            Its crawl; or `Fenced` when nothing was started and it may be tried again, or `Lost`
+            when the job can never be started.
+        """
+        self._under_way.add(job.id)
+        try:
+            crawl = await self._launcher.launch(await self._run_setup.prepare(job))
+        except (Unavailable, OSError) as error:
+            return self._later(job, str(error))
+        except ScrapyDoError as error:
+            self._failures.pop(job.id, None)
+            return Lost(reason=f"could not be started: {error}")
+        finally:
+            self._under_way.discard(job.id)
+        self._failures.pop(job.id, None)
+        return crawl
+
+    def _later(self, job: Job, problem: str) -> Fenced:
+        failures = self._failures.get(job.id, 0)
+        self._failures[job.id] = failures + 1
+        delay_s = min(FIRST_RETRY_S * 2**failures, LAST_RETRY_S)
+        self._log.warn(
+            "the launch of job {job} failed: {problem}", job=str(job.id), problem=problem
+        )
+        return Fenced(not_before=self._now() + timedelta(seconds=delay_s))

@@ -1,0 +1,152 @@
+"""The configuration, in the words of those who use it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from scrapy_do.config import Config
+from scrapy_do.core.grammar import parse_zone
+from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
+from scrapy_do.engine.pruner import Retention
+from scrapy_do.engine.run_setup import CrawlDefaults
+from scrapy_do.errors import BadArgument, ConfigError
+from scrapy_do.launchers.interface import Launcher
+from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
+
+PASSED_ON = ("PATH", "LANG", "TZ")
+"""What a crawl gets of the daemon's own environment without being granted it."""
+
+
+def zone_of(config: Config) -> str:
+    """The IANA name of the zone for orders that give none.
+
+    Raises:
+        ConfigError: it is a zone of the system only, such as an abbreviation.
+    """
+    name = config.scrapy_do.timezone
+    try:
+        parse_zone(name)
+    except BadArgument as error:
+        problem = f"{name!r} must be an IANA name, such as Europe/Warsaw, no abbreviation"
+        raise ConfigError("scrapy-do", "timezone", problem) from error
+    return name
+
+
+def limits_of(config: Config) -> Limits:
+    """What all crawls may use; 0 in the configuration is no limit."""
+    crawls = config.crawls
+    return Limits(
+        slots=config.scrapy_do.job_slots,
+        project_slots=crawls.project_slots or None,
+        spider_slots=crawls.spider_slots or None,
+        stop_grace_s=crawls.stop_grace_s,
+        job=JobLimits(
+            timeout_s=crawls.job_timeout_s or None,
+            stall_timeout_s=crawls.stall_timeout_s or None,
+            memory_bytes=crawls.memory_limit_bytes or None,
+        ),
+        projects={
+            name: ProjectLimits(
+                slots=project.slots,
+                spider_slots=project.spider_slots,
+                job=JobLimits(
+                    timeout_s=project.job_timeout_s,
+                    stall_timeout_s=project.stall_timeout_s,
+                    memory_bytes=project.memory_limit_bytes,
+                ),
+            )
+            for name, project in config.projects.items()
+        },
+    )
+
+
+def retention_of(config: Config) -> Retention:
+    """How long things are kept."""
+    retention = config.retention
+    return Retention(
+        finished_age_s=retention.finished_age_s or None,
+        finished_per_spider=retention.finished_per_spider or None,
+        finished_in_all=config.scrapy_do.completed_cap,
+        versions_per_project=retention.versions_per_project,
+    )
+
+
+def environment_of(config: Config, environ: Mapping[str, str], project: str) -> dict[str, str]:
+    """The environment of the crawls of a project, but for what is each job's own."""
+    own = {name: environ[name] for name in PASSED_ON if name in environ}
+    mine = config.projects.get(project)
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        **own,
+        **config.crawls.environment,
+        **({} if mine is None else mine.environment),
+    }
+
+
+def start_method_of(config: Config, project: str) -> StartMethod:
+    """How the processes of a project are started."""
+    mine = config.projects.get(project)
+    own = None if mine is None else mine.launcher
+    return StartMethod(own or config.crawls.launcher)
+
+
+def has_cloud_access(config: Config, project: str) -> bool:
+    """Whether the crawls of a project may call this daemon."""
+    mine = config.projects.get(project)
+    own = None if mine is None else mine.cloud_access
+    return config.crawls.cloud_access if own is None else own
+
+
+def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -> CrawlDefaults:
+    """What every crawl gets from the configuration."""
+    crawls = config.crawls
+    return CrawlDefaults(
+        environment=lambda project: environment_of(config, environ, project),
+        start_method=lambda project: start_method_of(config, project),
+        python=python,
+        limits=crawl_limits_of(config),
+        report_interval_s=crawls.report_interval_s,
+    )
+
+
+def crawl_limits_of(config: Config) -> CrawlLimits:
+    """What a crawl may use, but for what the planner watches over."""
+    return CrawlLimits(
+        open_files=config.crawls.open_files or None,
+        file_size_bytes=config.crawls.file_size_bytes or None,
+        log_bytes=config.crawls.log_size_bytes or None,
+    )
+
+
+class SpiderLister:
+    """Asks the launcher for the spiders of a project; see `projects.ListSpiders`."""
+
+    def __init__(
+        self, launcher: Launcher, config: Config, environ: Mapping[str, str], python: str
+    ) -> None:
+        self._launcher = launcher
+        self._config = config
+        self._environ = environ
+        self._python = python
+
+    async def __call__(
+        self, *, project: str, project_dir: Path, settings_module: str
+    ) -> tuple[str, ...]:
+        """Give the names that can be used.
+
+        Raises:
+            BadArchive: the project cannot say; with its traceback.
+        """
+        found = await self._launcher.spiders(
+            SpidersRequest(
+                project_dir=project_dir,
+                settings_module=settings_module,
+                environment=environment_of(self._config, self._environ, project),
+                start_method=start_method_of(self._config, project),
+                python=self._python,
+                limits=crawl_limits_of(self._config),
+                timeout_s=self._config.crawls.spiders_timeout_s,
+            )
+        )
+        return found.names

@@ -1,0 +1,108 @@
+"""Removes what is old: finished jobs with their files, versions, archives nobody needs.
+
+Runs once after the start and then every hour, and soon after something became
+removable. Records and files go together: first the row, then the files, and what a crash
+leaves between the two is found by the next run. See Note [Nothing unknown is removed] in
+`store/removals.py`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.trash import Trash
+from scrapy_do.store.removals import Removable
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import Delayed, Delays, InThread, background
+
+INTERVAL_S = 3600.0
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept; None is for ever, or all of them."""
+
+    finished_age_s: float | None
+    finished_per_spider: int | None
+    finished_in_all: int | None
+    versions_per_project: int
+
+
+class Pruner:
+    """Keeps the data directory from growing for ever."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: ArtifactStore,
+        trash: Trash,
+        retention: Retention,
+        sweep: Callable[[], Awaitable[None]],
+        now: Callable[[], datetime],
+        reactor: Delays,
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._trash = trash
+        self._retention = retention
+        self._sweep = sweep
+        self._now = now
+        self._reactor = reactor
+        self._in_thread = in_thread
+        self._timer: Delayed | None = None
+
+    def start(self) -> None:
+        """Prune now, and again every hour."""
+        self._timer = self._reactor.callLater(INTERVAL_S, self.start)
+        background(self._prune(), "pruning")
+
+    def stop(self) -> None:
+        """Prune no more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    async def _prune(self) -> None:
+        await self.prune()
+
+    async def prune(self) -> int:
+        """Remove everything that is past its time; say how many jobs that were."""
+        removed = 0
+        await self._delete_files()
+        while True:
+            ids = await self._store.jobs.prunable(
+                older_than=self._oldest(),
+                per_spider=self._retention.finished_per_spider,
+                in_all=self._retention.finished_in_all,
+                limit=BATCH,
+            )
+            if not ids:
+                break
+            await self._store.jobs.delete(ids)
+            await self._delete_files()
+            removed += len(ids)
+        await self._store.projects.prune_versions(self._retention.versions_per_project)
+        await self._sweep()
+        await self._in_thread(self._trash.empty)
+        return removed
+
+    def _oldest(self) -> datetime | None:
+        age_s = self._retention.finished_age_s
+        return None if age_s is None else self._now() - timedelta(seconds=age_s)
+
+    async def _delete_files(self) -> None:
+        """Delete the files of jobs whose rows are gone, also those that a crash has left."""
+        names = await self._store.removals.all(Removable.JOB)
+        for first in range(0, len(names), BATCH):
+            batch = names[first : first + BATCH]
+
+            def delete(batch: Sequence[str] = batch) -> None:
+                for name in batch:
+                    self._artifacts.delete(UUID(name))
+
+            await self._in_thread(delete)
+            await self._store.removals.done(Removable.JOB, batch)

@@ -1,0 +1,146 @@
+"""Everything on disk that one run needs, joined: archive, directories of project, job and run.
+
+The store and the files do not know each other; here they meet.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from scrapy_do.core.job import NO_PAYLOAD, Job, attempt_of
+from scrapy_do.core.project import Version
+from scrapy_do.errors import BadArchive, VersionNotFound
+from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.runs import RunPath, RunStore
+from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread
+
+REMEMBERED_VERSIONS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlDefaults:
+    """What every crawl gets from the configuration.
+
+    `environment` makes the environment of the crawls of a project, but for what is each
+    job's own; `start_method` says how they are started; `python` is the interpreter. The
+    limits are those that the planner does not watch over.
+    """
+
+    environment: Callable[[str], Mapping[str, str]]
+    start_method: Callable[[str], StartMethod]
+    python: str
+    limits: CrawlLimits
+    report_interval_s: float
+
+
+class RunSetup:
+    """Prepares runs and clears them away."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        archives: ArchiveStore,
+        artifacts: ArtifactStore,
+        runs: RunStore,
+        spider_data: SpiderDataStore,
+        defaults: CrawlDefaults,
+        granted: Callable[[Job], Awaitable[Mapping[str, str]]],
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._archives = archives
+        self._artifacts = artifacts
+        self._runs = runs
+        self._spider_data = spider_data
+        self._defaults = defaults
+        self._granted = granted
+        self._in_thread = in_thread
+        self._versions: OrderedDict[int, Version] = OrderedDict()
+
+    async def runs(self) -> tuple[RunPath, ...]:
+        """The run directories that an earlier daemon left."""
+        return await self._in_thread(self._runs.list)
+
+    async def prepare(self, job: Job) -> CrawlSpec:
+        """Make everything that the job's present attempt needs.
+
+        Raises:
+            BadArchive, VersionNotFound: the version cannot be run any more.
+            NoSpace, OSError: the disk refuses.
+        """
+        version = await self._version(job)
+        granted = await self._granted(job)
+        return await self._in_thread(lambda: self._prepare(job, version, granted))
+
+    async def discard(self, job_id: UUID, attempt: int) -> None:
+        """Remove the directory of a run that is over."""
+        path = self._runs.path(job_id, attempt)
+        await self._in_thread(lambda: self._runs.discard(path))
+
+    async def _version(self, job: Job) -> Version:
+        if job.deploy_id is None:
+            raise VersionNotFound(job.request.project, job.request.version or "?")
+        version = self._versions.get(job.deploy_id)
+        if version is None:
+            version = await self._store.projects.version_by_id(job.deploy_id)
+            self._versions[job.deploy_id] = version
+            if len(self._versions) > REMEMBERED_VERSIONS:
+                self._versions.popitem(last=False)
+        return version
+
+    def _prepare(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlSpec:
+        attempt = attempt_of(job)
+        try:
+            project_dir = self._archives.unpack(version.archive, version.root)
+        except FileNotFoundError as error:
+            raise BadArchive(f"the archive of version {version.label} is gone") from error
+        self._artifacts.prepare(job.id)
+        run_dir = self._runs.create(job.id, attempt)
+        work_dir = run_dir / "work"
+        for directory in (work_dir, run_dir / "tmp"):
+            directory.mkdir(mode=0o700)
+        request = job.request
+        arguments = dict(request.arguments)
+        if request.payload != NO_PAYLOAD:
+            arguments["payload"] = request.payload
+        path = self._artifacts.path
+        return CrawlSpec(
+            job_id=job.id,
+            attempt=attempt,
+            run_dir=run_dir,
+            work_dir=work_dir,
+            out=path(job.id, Artifact.STDOUT),
+            err=path(job.id, Artifact.STDERR),
+            items=path(job.id, Artifact.ITEMS),
+            requests=path(job.id, Artifact.REQUESTS),
+            log=path(job.id, Artifact.LOG),
+            project=request.project,
+            version=version.label,
+            project_dir=project_dir,
+            settings_module=version.settings_module,
+            spider=request.spider,
+            arguments=arguments,
+            settings=dict(request.settings),
+            environment={
+                **self._defaults.environment(request.project),
+                **granted,
+                "HOME": str(work_dir),
+                "TMPDIR": str(run_dir / "tmp"),
+                # Source: Scrapy Cloud, the environment of a job.
+                "SCRAPY_JOB": str(job.key),
+                "SCRAPY_PROJECT": request.project,
+                "SCRAPY_SPIDER": request.spider,
+                "SPIDER_DATA_DIR": str(self._spider_data.prepare(request.project)),
+                **request.environment,
+            },
+            start_method=self._defaults.start_method(request.project),
+            python=self._defaults.python,
+            limits=self._defaults.limits,
+            report_interval_s=self._defaults.report_interval_s,
+        )

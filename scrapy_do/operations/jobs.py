@@ -1,0 +1,190 @@
+"""The use cases of jobs: enqueue, look up, cancel, delete."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from twisted.internet.defer import Deferred
+
+from scrapy_do.core.events import Happening, JobChanged, Publisher
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import (
+    Actor,
+    Driver,
+    Finished,
+    Job,
+    JobKey,
+    JobRequest,
+    NewJob,
+    Pending,
+    is_active,
+)
+from scrapy_do.core.transitions import Cancel, advance
+from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
+from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.operations.admission import Admission
+from scrapy_do.store.removals import Removable
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import Delays, InThread
+
+CANCEL_WAIT_S = 10.0
+TRIES = 5
+
+
+class JobOperations:
+    """Every use case of jobs, once, for all dialects."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: ArtifactStore,
+        events: Publisher,
+        rules: Admission,
+        wake: Callable[[], None],
+        now: Callable[[], datetime],
+        reactor: Delays,
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._rules = rules
+        self._in_thread = in_thread
+        self._events = events
+        self._wake = wake
+        self._now = now
+        self._reactor = reactor
+        self.accepting = True
+
+    async def enqueue(
+        self, request: JobRequest, *, by: str, unique: str | None = None, job_id: UUID | None = None
+    ) -> Job:
+        """Accept a job to be run as soon as a slot is free; durable when this returns.
+
+        Raises:
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+            DuplicateJob: `unique` is taken by an active job of the project.
+            BadArgument: the request carries what a job may not.
+            ShuttingDown: the daemon takes no new work.
+        """
+        self.check(request)
+        now = self._now()
+        job = await self._store.jobs.add(
+            NewJob(
+                id=job_id or uuid4(),
+                request=request,
+                actor=Actor.USER,
+                state=Pending(since=now),
+                created_at=now,
+                unique=unique,
+                scheduled_by=by,
+            )
+        )
+        self._events.publish(JobChanged(job=job))
+        self._wake()
+        return job
+
+    def check(self, request: JobRequest) -> None:
+        """Say whether a request may be accepted now.
+
+        Raises:
+            BadArgument: it carries what a job may not.
+            ShuttingDown: the daemon takes no new work.
+        """
+        if not self.accepting:
+            raise ShuttingDown("the daemon is stopping and takes no new jobs")
+        self._rules.check(request)
+
+    async def get(self, job_id: UUID) -> Job:
+        """One job.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return await self._store.jobs.get(job_id)
+
+    async def get_by_key(self, key: JobKey) -> Job:
+        """One job by its Scrapy Cloud key.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return await self._store.jobs.get_by_key(key)
+
+    async def find(self, wanted: JobFilter) -> Sequence[Job]:
+        """The jobs that match, newest change first."""
+        return await self._store.jobs.find(wanted)
+
+    async def count(self, wanted: JobFilter) -> int:
+        """How many jobs match."""
+        return await self._store.jobs.count(wanted)
+
+    async def cancel(self, job_id: UUID, *, by: str, wait_s: float = CANCEL_WAIT_S) -> Job:
+        """End a job. The wish is durable before this waits for the end, at most `wait_s`.
+
+        Raises:
+            JobNotFound: there is none.
+            JobNotActive: it has ended already.
+        """
+        job = await self._record_cancel(job_id, by)
+        self._events.publish(JobChanged(job=job))
+        self._wake()
+        if isinstance(job.state, Finished) or wait_s <= 0 or job.driver is Driver.CLIENT:
+            return job
+        await self._ended(job_id, wait_s)
+        return await self.get(job_id)
+
+    async def _record_cancel(self, job_id: UUID, by: str) -> Job:
+        for _ in range(TRIES):
+            job = await self._store.jobs.get(job_id)
+            if not is_active(job.state):
+                raise JobNotActive(job_id)
+            if job.driver is Driver.CLIENT and not isinstance(job.state, Pending):
+                return await self._store.jobs.request_cancel(job, by)
+            try:
+                moved = advance(job, Cancel(by=by), now=self._now())
+                return await self._store.jobs.save(moved, expected=job)
+            except StaleJob:
+                continue
+        raise StaleJob(f"job {job_id} changes too fast; try again")
+
+    async def delete(self, job_id: UUID) -> None:
+        """Remove an ended job with its files.
+
+        Raises:
+            JobNotFound: there is none.
+            Conflict: it has not ended.
+        """
+        job = await self._store.jobs.get(job_id)
+        if not await self._store.jobs.delete([job.id]):
+            raise Conflict(f"Job {job_id} is active; cancel it first")
+        await self._in_thread(lambda: self._artifacts.delete(job_id))
+        await self._store.removals.done(Removable.JOB, [str(job_id)])
+
+    async def _ended(self, job_id: UUID, wait_s: float) -> None:
+        """Wait until the job has ended or the time is over."""
+        over: Deferred[None] = Deferred()
+
+        def look(happening: Happening) -> None:
+            if (
+                isinstance(happening, JobChanged)
+                and happening.job.id == job_id
+                and not is_active(happening.job.state)
+                and not over.called
+            ):
+                over.callback(None)
+
+        unsubscribe = self._events.subscribe(look)
+
+        def give_up() -> None:
+            if not over.called:
+                over.callback(None)
+
+        timer = self._reactor.callLater(wait_s, give_up)
+        try:
+            if is_active((await self._store.jobs.get(job_id)).state):
+                await over
+        finally:
+            unsubscribe()
+            if timer.active():
+                timer.cancel()

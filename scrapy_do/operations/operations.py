@@ -1,0 +1,63 @@
+"""The waist: every use case once, for all dialects.
+
+One part per concept, and here only what needs more than one of them.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from scrapy_do.core.job import Job
+from scrapy_do.core.schedule import Schedule
+from scrapy_do.errors import JobNotFound, ScheduleNotFound
+from scrapy_do.operations.cloud.collections import CollectionOperations
+from scrapy_do.operations.cloud.frontiers import FrontierOperations
+from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.outputs import Output, OutputOperations, Stream
+from scrapy_do.operations.projects import ProjectOperations, Pushed
+from scrapy_do.operations.records import DataOperations
+from scrapy_do.operations.schedules import Order, ScheduleOperations
+from scrapy_do.operations.status import Status, StatusOperations
+
+__all__ = ["Operations", "Order", "Output", "Pushed", "Status", "Stream"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """What can be asked of the daemon."""
+
+    projects: ProjectOperations
+    jobs: JobOperations
+    schedules: ScheduleOperations
+    outputs: OutputOperations
+    data: DataOperations
+    collections: CollectionOperations
+    frontiers: FrontierOperations
+    status: StatusOperations
+
+    async def job_or_schedule(self, identifier: UUID) -> Job | Schedule:
+        """What has this identifier: to a Scrapy Do client both are jobs.
+
+        Raises:
+            JobNotFound: nothing has.
+        """
+        try:
+            return await self.jobs.get(identifier)
+        except JobNotFound:
+            pass
+        try:
+            return await self.schedules.get(identifier)
+        except ScheduleNotFound:
+            raise JobNotFound(identifier) from None
+
+    async def cancel(self, identifier: UUID, *, by: str) -> None:
+        """End a job or a standing order.
+
+        Raises:
+            JobNotFound: nothing has this identifier.
+            JobNotActive: it has ended already.
+        """
+        found = await self.job_or_schedule(identifier)
+        if isinstance(found, Job):
+            await self.jobs.cancel(identifier, by=by)
+        else:
+            await self.schedules.cancel(identifier, by=by)

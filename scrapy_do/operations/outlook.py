@@ -1,0 +1,74 @@
+"""What people see of standing orders: what one would mean, what is next, what has been."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.job import Job
+from scrapy_do.core.schedule import Schedule, ScheduleEvent
+from scrapy_do.core.schedule_rules import EARLIEST, LATEST
+from scrapy_do.core.when import Now, explain, normal, upcoming
+from scrapy_do.errors import BadArgument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a specification means: normal form, a sentence, and its next instants in the zone."""
+
+    spec: str
+    sentence: str
+    zone: str
+    runs: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """A schedule with its next planned instants, in its zone, and the job of the last one."""
+
+    schedule: Schedule
+    runs: tuple[datetime, ...]
+    last_job: Job | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What became of the instants of a schedule, newest first: its jobs, and what made none."""
+
+    schedule: Schedule
+    jobs: Sequence[Job]
+    events: Sequence[ScheduleEvent]
+
+
+def preview_of(when: str, zone: str, anchor: datetime, *, count: int) -> Preview:
+    """Say what a specification means if it is accepted at `anchor`.
+
+    Raises:
+        BadWhen, BadArgument: it means nothing, or its zone or anchor does not.
+    """
+    named = parse_zone(zone)
+    if not EARLIEST <= anchor < LATEST:
+        raise BadArgument("from", f"must lie between {EARLIEST.year} and {LATEST.year}")
+    parsed = parse_when(when, now=anchor, zone=named)
+    runs: Iterable[datetime] = (anchor,)
+    if not isinstance(parsed, Now):
+        runs = upcoming(parsed, zone=named, anchor=anchor, after=anchor, most=count)
+    return Preview(
+        spec=normal(parsed),
+        sentence=explain(parsed, named),
+        zone=named.key,
+        runs=tuple(instant.astimezone(named) for instant in runs),
+    )
+
+
+def matches(schedule: Schedule, wanted: JobFilter) -> bool:
+    """Whether a filter of jobs fits a schedule: its spider, tags and times do."""
+    request = schedule.request
+    return (
+        wanted.spider in {None, request.spider}
+        and (not wanted.tags_any or not set(wanted.tags_any).isdisjoint(request.tags))
+        and set(wanted.tags_none).isdisjoint(request.tags)
+        and (wanted.changed_from is None or schedule.changed_at >= wanted.changed_from)
+        and (wanted.changed_before is None or schedule.changed_at < wanted.changed_before)
+    )

@@ -1,0 +1,120 @@
+"""What a job has written: where it is, and whether more may come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from scrapy_do.core.events import Happening, JobChanged, Publisher
+from scrapy_do.core.job import Job, Pending, has_started, is_active
+from scrapy_do.errors import JobNotFound, LogNotFound
+from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread
+
+
+class Stream(StrEnum):
+    """The two streams of a crawl's process."""
+
+    OUT = "out"
+    ERR = "err"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file of a job. `is_live` says whether more may be written to it.
+
+    `on_end` calls back once when the job ends, unless the function it returns is called
+    before.
+    """
+
+    path: Path
+    is_live: Callable[[], bool]
+    on_end: Callable[[Callable[[], None]], Callable[[], None]]
+
+
+class OutputOperations:
+    """Every use case of the files of jobs, once, for all dialects."""
+
+    def __init__(
+        self, *, store: Store, artifacts: ArtifactStore, events: Publisher, in_thread: InThread
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._in_thread = in_thread
+        self._live: set[UUID] = set()
+        self._waiting: dict[UUID, list[Callable[[], None]]] = {}
+        events.subscribe(self._look)
+
+    async def log(self, job_id: UUID, stream: Stream) -> Output:
+        """The output of a job that has started.
+
+        Raises:
+            LogNotFound: there is no such job, it has not started, or its files were pruned.
+        """
+        kind = Artifact.STDOUT if stream is Stream.OUT else Artifact.STDERR
+        return await self.output(job_id, kind)
+
+    async def items(self, job_id: UUID) -> Output:
+        """The captured items of a job that has started, one JSON object a line.
+
+        Raises:
+            LogNotFound: there is no such job, it has not started, or its files were pruned.
+        """
+        return await self.output(job_id, Artifact.ITEMS)
+
+    async def output(self, job_id: UUID, kind: Artifact) -> Output:
+        """A file of a job that has started.
+
+        Raises:
+            LogNotFound: there is no such job, it has not started, or its files were pruned.
+        """
+        job = await self._job(job_id)
+        if not has_started(job.state):
+            raise LogNotFound
+        path = await self._in_thread(lambda: self._artifacts.ensure(job_id, kind))
+        # Read again: nothing can happen between this and the look at its state below.
+        job = await self._job(job_id)
+        if _writes(job):
+            self._live.add(job_id)
+        return Output(
+            path=path,
+            is_live=lambda: job_id in self._live,
+            on_end=lambda listener: self._on_end(job_id, listener),
+        )
+
+    async def _job(self, job_id: UUID) -> Job:
+        try:
+            return await self._store.jobs.get(job_id)
+        except JobNotFound as error:
+            raise LogNotFound from error
+
+    def _look(self, happening: Happening) -> None:
+        """Keep up with which jobs may still write, and tell who waits for an end."""
+        if not isinstance(happening, JobChanged):
+            return
+        job_id = happening.job.id
+        if _writes(happening.job):
+            self._live.add(job_id)
+            return
+        self._live.discard(job_id)
+        for listener in tuple(self._waiting.pop(job_id, ())):
+            listener()
+
+    def _on_end(self, job_id: UUID, listener: Callable[[], None]) -> Callable[[], None]:
+        waiting = self._waiting.setdefault(job_id, [])
+        waiting.append(listener)
+
+        def forget() -> None:
+            if listener in waiting:
+                waiting.remove(listener)
+            if not waiting:
+                self._waiting.pop(job_id, None)
+
+        return forget
+
+
+def _writes(job: Job) -> bool:
+    """Whether a crawl of the job may write now."""
+    return is_active(job.state) and not isinstance(job.state, Pending)

@@ -1,0 +1,274 @@
+"""The use cases of projects: push, list, choose a version, remove."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from twisted.internet.defer import DeferredLock
+
+from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
+from scrapy_do.core.job import is_active
+from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
+from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
+from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
+from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.files.trash import Trash
+from scrapy_do.store.removals import Removable
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread, background
+
+
+class ListSpiders(Protocol):
+    """Asks a contained process for the spiders of an unpacked project."""
+
+    async def __call__(
+        self, *, project: str, project_dir: Path, settings_module: str
+    ) -> tuple[str, ...]:
+        """Give the names that can be used.
+
+        Raises:
+            BadArchive: the project cannot say; with its traceback.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What a push did."""
+
+    project: Project
+    version: Version
+    removed_spiders: tuple[str, ...]
+
+
+class ProjectOperations:
+    """Every use case of projects, once, for all dialects."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        archives: ArchiveStore,
+        spider_data: SpiderDataStore,
+        trash: Trash,
+        limits: ArchiveLimits,
+        list_spiders: ListSpiders,
+        events: Publisher,
+        now: Callable[[], datetime],
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._archives = archives
+        self._spider_data = spider_data
+        self._trash = trash
+        self._limits = limits
+        self._list_spiders = list_spiders
+        self._events = events
+        self._now = now
+        self._in_thread = in_thread
+        self._pushing: Counter[str] = Counter()
+        # Between an archive's arrival in the store and its mark in `_pushing` no sweep may look.
+        self._arriving = DeferredLock()
+        self._removed: set[str] = set()
+        events.subscribe(self._look)
+
+    async def push(
+        self,
+        upload: Path,
+        *,
+        by: str,
+        label: str | None = None,
+        project: str | None = None,
+        force: bool = False,
+    ) -> Pushed:
+        """Make an uploaded archive the current version of its project.
+
+        The version before stays current until everything about the new one is known to
+        be right. `project` overrides the name that the archive gives. The upload is
+        consumed.
+
+        Raises:
+            BadArchive: unsafe, broken, or its spiders cannot be listed.
+            SpiderInUse: a scheduled spider would vanish, and `force` is not set.
+        """
+        if label is not None:
+            check_name(label, "version")
+        listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
+        name = check_name(listing.project if project is None else project, "project")
+        archive = await self._keep(upload)
+        try:
+            return await self._accept(name, label, archive, listing, by=by, force=force)
+        finally:
+            self._pushing[archive.digest] -= 1
+            await self.sweep_archives()
+
+    async def _keep(self, upload: Path) -> ArchiveRef:
+        """Move an upload into the store, marked so that no sweep takes it away.
+
+        Before it lies there the database knows of it: a crash leaves nothing unknown.
+        """
+        await self._arriving.acquire()
+        try:
+            archive = await self._in_thread(lambda: self._archives.measure(upload))
+            if not await self._in_thread(lambda: self._archives.path(archive).exists()):
+                await self._store.removals.add(Removable.UPLOAD, archive.digest)
+            await self._in_thread(lambda: self._archives.put(upload, archive))
+            self._pushing[archive.digest] += 1
+        finally:
+            self._arriving.release()
+        return archive
+
+    async def _accept(
+        self,
+        name: str,
+        label: str | None,
+        archive: ArchiveRef,
+        listing: ArchiveListing,
+        *,
+        by: str,
+        force: bool,
+    ) -> Pushed:
+        project_dir = await self._in_thread(lambda: self._archives.unpack(archive, listing.root))
+        spiders = await self._list_spiders(
+            project=name, project_dir=project_dir, settings_module=listing.settings_module
+        )
+        orphans = [
+            schedule
+            for schedule in await self._standing_orders(name)
+            if schedule.request.version is None and schedule.request.spider not in spiders
+        ]
+        if orphans and not force:
+            spider = orphans[0].request.spider
+            raise SpiderInUse(
+                spider, [order.id for order in orphans if order.request.spider == spider]
+            )
+        before = await self._spiders_of(name)
+        project, version = await self._store.projects.put_version(
+            NewVersion(
+                project=name,
+                label=label,
+                archive=archive,
+                root=listing.root,
+                settings_module=listing.settings_module,
+                spiders=spiders,
+                pushed_at=self._now(),
+                pushed_by=by,
+            )
+        )
+        self._removed.discard(name)
+        for schedule in orphans:
+            await self._store.schedules.fail(
+                schedule, f"spider {schedule.request.spider} is gone", now=self._now()
+            )
+        self._events.publish(ProjectChanged(project=name))
+        removed = tuple(sorted(set(before) - set(spiders)))
+        return Pushed(project=project, version=version, removed_spiders=removed)
+
+    async def _spiders_of(self, name: str) -> tuple[str, ...]:
+        for project in await self._store.projects.all():
+            if project.name == name and project.current is not None:
+                return project.current.spiders
+        return ()
+
+    async def _standing_orders(self, name: str) -> list[Schedule]:
+        return list(
+            await self._store.schedules.all(
+                project=name, states={ScheduleState.ACTIVE, ScheduleState.PAUSED}
+            )
+        )
+
+    async def all(self) -> list[Project]:
+        """The projects, by name."""
+        return sorted(await self._store.projects.all(), key=lambda project: project.name)
+
+    async def get(self, name: str) -> Project:
+        """One project.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+        return await self._store.projects.get(name)
+
+    async def versions(self, name: str) -> list[Version]:
+        """The versions of a project that are kept, newest first."""
+        project = await self.get(name)
+        return list(await self._store.projects.versions(project.name))
+
+    async def activate(self, name: str, label: str) -> Project:
+        """Make an earlier version the current one.
+
+        Raises:
+            SpiderInUse: a scheduled spider is not in that version.
+        """
+        version = await self._store.projects.version(name, label)
+        for schedule in await self._standing_orders(name):
+            if schedule.request.version is None and schedule.request.spider not in version.spiders:
+                raise SpiderInUse(schedule.request.spider)
+        project = await self._store.projects.set_current(name, label)
+        self._events.publish(ProjectChanged(project=name))
+        return project
+
+    async def remove_version(self, name: str, label: str) -> None:
+        """Forget a version that is not the current one; accepted jobs keep it until they end."""
+        project = await self.get(name)
+        if project.current is not None and project.current.label == label:
+            raise BadArgument("version", f"{label} is the current version; activate another first")
+        await self._store.projects.remove_version(name, label)
+        await self.sweep_archives()
+
+    async def remove(self, name: str) -> None:
+        """Remove a project. Jobs already accepted keep their version until they end.
+
+        Raises:
+            ProjectInUse: it has standing orders.
+        """
+        await self.get(name)
+        orders = await self._standing_orders(name)
+        if orders:
+            raise ProjectInUse(name, len(orders))
+        await self._store.projects.remove(name)
+        self._removed.add(name)
+        self._events.publish(ProjectChanged(project=name))
+        await self.sweep()
+
+    def _look(self, happening: Happening) -> None:
+        """Sweep once more when a job of a removed project has ended: it may have been the last."""
+        if (
+            isinstance(happening, JobChanged)
+            and happening.job.request.project in self._removed
+            and not is_active(happening.job.state)
+        ):
+            background(self.sweep(), "sweeping")
+
+    async def sweep(self) -> None:
+        """Move to the trash what no project, version or unfinished job needs any more."""
+        await self.sweep_archives()
+        removable = await self._store.removals.all(Removable.SPIDER_DATA)
+        unused = set(removable) - await self._store.projects.names_in_use()
+        for name in unused:
+            await self._in_thread(lambda name=name: self._spider_data.remove(name, self._trash))  # type: ignore[misc]  # bound now
+        await self._store.removals.done(Removable.SPIDER_DATA, unused)
+
+    async def sweep_archives(self) -> None:
+        """Move to the trash the archives that no version needs any more; delete failed pushes.
+
+        See Note [Nothing unknown is removed] in `store/removals.py`.
+        """
+        await self._arriving.acquire()
+        try:
+            needed = set(+self._pushing) | await self._store.projects.archives_in_use()
+            for kind in (Removable.ARCHIVE, Removable.UPLOAD):
+                unused = set(await self._store.removals.all(kind)) - needed
+                trash = self._trash if kind is Removable.ARCHIVE else None
+                for digest in unused:
+                    await self._in_thread(
+                        lambda digest=digest, trash=trash: self._archives.remove(digest, trash)  # type: ignore[misc]  # bound now
+                    )
+                await self._store.removals.done(kind, unused)
+        finally:
+            self._arriving.release()

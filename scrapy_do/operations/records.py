@@ -1,0 +1,346 @@
+"""The captured records of jobs: read in blocks, written in batches, counted.
+
+Reading holds no file open between two blocks and never more than a block in memory, so
+neither a slow client nor a huge job costs anything. All of it happens in threads.
+"""
+
+import random
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from twisted.internet.defer import DeferredLock
+
+from scrapy_do.core.job import Driver, Job, JobKey, Pending, Progress, is_active
+from scrapy_do.errors import JobNotFound
+from scrapy_do.files.artifacts import ArtifactStore
+from scrapy_do.files.record_blocks import Block, Place, intact
+from scrapy_do.files.record_stats import RecordKind, RecordStats, decode
+from scrapy_do.files.records import VALUE_LIMIT_BYTES, RecordLog
+from scrapy_do.store.rows import ms_of
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread
+
+__all__ = [
+    "VALUE_LIMIT_BYTES",
+    "Batch",
+    "DataOperations",
+    "RecordKey",
+    "RecordKind",
+    "RecordRange",
+    "RecordStats",
+    "Taker",
+    "decode",
+]
+
+COMMIT_BYTES = 8 * 1024 * 1024
+"""How much of a batch is in memory, and written together, at most."""
+
+JOBS_AT_ONCE = 500
+ERROR_LEVEL = 40
+
+_NO_STATS = RecordStats(input_values=0, input_bytes=0, counts={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class RecordKey:
+    """The name of a record: its job and its number in it."""
+
+    job: JobKey
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRange:
+    """Which records of a project, a spider or one job.
+
+    `start` is the first one wanted. `indexes` are the only numbers wanted, in ascending
+    order; `sample` is how many to draw by lot from one job.
+    """
+
+    project: int
+    spider: int | None = None
+    number: int | None = None
+    start: RecordKey | None = None
+    indexes: tuple[int, ...] | None = None
+    sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some records of one job, from number `first` on: a line each, a blank one for a gap.
+
+    `committed_ms` is there for each line when it was asked for.
+    """
+
+    job: JobKey
+    first: int
+    lines: bytes
+    committed_ms: Sequence[int] = ()
+
+    def intact(self) -> bytes:
+        """The lines as they are stored, without gaps and damaged ones."""
+        return intact(self.lines)
+
+    def records(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (number, commit time in ms or 0, line), gaps left out."""
+        lines = self.lines.split(b"\n")[:-1]
+        for offset, line in enumerate(lines):
+            if line:
+                committed_ms = self.committed_ms[offset] if self.committed_ms else 0
+                yield self.first + offset, committed_ms, line
+
+
+class Taker(Protocol):
+    """Makes bytes of records, in threads, one batch after the other.
+
+    `needs_times`: whether batches must have their commit times. `is_full`: whether no
+    record that follows can matter any more.
+    """
+
+    needs_times: bool
+    is_full: bool
+
+    def take(self, batch: Batch) -> bytes:
+        """What a batch becomes; may be nothing."""
+        ...
+
+
+class DataOperations:
+    """Every use case of captured records, once, for all dialects."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: ArtifactStore,
+        now: Callable[[], datetime],
+        rng: random.Random,
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._now = now
+        self._rng = rng
+        self._in_thread = in_thread
+        self._locks: WeakValueDictionary[tuple[UUID, RecordKind], DeferredLock] = (
+            WeakValueDictionary()
+        )
+
+    def now_ms(self) -> int:
+        """The time of records that say none, in ms."""
+        return ms_of(self._now())
+
+    # --- reading -------------------------------------------------------------------------------
+
+    async def stream_lines(
+        self, job_id: UUID, kind: RecordKind, start: int = 0, stop: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The records of a job as JSON lines, in blocks of whole lines of about 256 KiB.
+
+        From number `start` to before `stop`; up to what is there at the moment when the
+        end is reached. Nothing for a job that has no records or does not exist.
+        """
+        log = self._artifacts.records(job_id, kind)
+        place: Place | None = Place(record=start)
+        while place is not None:
+            lines, place = await self._in_thread(_lines_step(log, place, stop))
+            if lines:
+                yield lines
+
+    async def read(
+        self, wanted: RecordRange, kind: RecordKind, taker: Taker
+    ) -> AsyncGenerator[bytes, None]:
+        """What a taker makes of the records, in the numeric order of their keys.
+
+        Nothing for a project, spider or job that does not exist.
+        """
+        async for job, job_id in self._jobs(wanted):
+            log = self._artifacts.records(job_id, kind)
+            for start, stop in await self._spans(wanted, job, log):
+                place: Place | None = Place(record=start)
+                while place is not None and not taker.is_full:
+                    made, place = await self._in_thread(_taken_step(log, job, place, stop, taker))
+                    if made:
+                        yield made
+                if taker.is_full:
+                    return
+
+    async def stats(self, key: JobKey, kind: RecordKind) -> RecordStats:
+        """The counts of a job, exact for all that was written; zeros if it does not exist."""
+        try:
+            job = await self._store.jobs.get_by_key(key)
+        except JobNotFound:
+            return _NO_STATS
+        return await self._in_thread(self._artifacts.records(job.id, kind).stats)
+
+    async def _jobs(self, wanted: RecordRange) -> AsyncGenerator[tuple[JobKey, UUID], None]:
+        """The jobs of a range, by number, but those before its start."""
+        start = wanted.start
+        if wanted.spider is not None and wanted.number is not None:
+            key = JobKey(project=wanted.project, spider=wanted.spider, number=wanted.number)
+            if start is None or start.job <= key:
+                try:
+                    yield key, (await self._store.jobs.get_by_key(key)).id
+                except JobNotFound:
+                    return
+            return
+        if start is not None and start.job.project > wanted.project:
+            return
+        after = None
+        if start is not None and start.job.project == wanted.project:
+            after = replace(start.job, number=start.job.number - 1)
+        while True:
+            page = await self._store.jobs.keys_after(
+                wanted.project, spider=wanted.spider, after=after, limit=JOBS_AT_ONCE
+            )
+            for key, job_id in page:
+                yield key, job_id
+            if len(page) < JOBS_AT_ONCE:
+                return
+            after = page[-1][0]
+
+    async def _spans(
+        self, wanted: RecordRange, job: JobKey, log: RecordLog
+    ) -> Sequence[tuple[int, int | None]]:
+        """Which numbers of a job are wanted: from, to before."""
+        first = wanted.start.index if wanted.start is not None and wanted.start.job == job else 0
+        if wanted.sample is not None:
+            count = await self._in_thread(log.count)
+            drawn = self._rng.sample(range(count), min(wanted.sample, count))
+            return [(index, index + 1) for index in sorted(drawn)]
+        if wanted.indexes is None:
+            return [(first, None)]
+        return [(index, index + 1) for index in wanted.indexes if index >= first]
+
+    # --- writing -------------------------------------------------------------------------------
+
+    async def write(
+        self,
+        key: JobKey,
+        kind: RecordKind,
+        batches: AsyncIterable[Sequence[bytes]],
+        *,
+        start: int | None = None,
+    ) -> None:
+        """Store records of a job in any state: the first as number `start`, or at the end.
+
+        What is already there under the same number is replaced, so a batch may be sent
+        again. Each line is one JSON value that was judged before. Durable when this returns.
+
+        Raises:
+            JobNotFound: there is no such job.
+            BadArgument: `start` leaves too many records out.
+            NoSpace, StoreUnavailable: it can be tried again.
+        """
+        job = await self._store.jobs.get_by_key(key)
+        lock = self._locks.setdefault((job.id, kind), DeferredLock())
+        await lock.acquire()
+        try:
+            log = self._artifacts.records(job.id, kind)
+            stats = None
+            async for lines in _pieces(batches):
+                start = await self._in_thread(self._commit_step(job.id, log, lines, start))
+                stats = await self._in_thread(log.stats)
+        finally:
+            lock.release()
+        if stats is not None:
+            await self._note(job, kind, stats)
+
+    def _commit_step(
+        self, job_id: UUID, log: RecordLog, lines: Sequence[bytes], start: int | None
+    ) -> Callable[[], int]:
+        """What stores some lines and says under which number the next one belongs."""
+
+        def commit() -> int:
+            self._artifacts.prepare(job_id)
+            first = log.count() if start is None else start
+            log.write(lines, now_ms=self.now_ms(), start=first)
+            return first + len(lines)
+
+        return commit
+
+    async def _note(self, job: Job, kind: RecordKind, stats: RecordStats) -> None:
+        """Show the counts with the job, unless its crawl does so itself."""
+        counts = _progress(kind, stats)
+        if not counts or _reports(job):
+            return
+
+        def change(stored: Job) -> Job:
+            if _reports(stored):
+                return stored
+            return replace(stored, progress=_counted(stored.progress, counts))
+
+        await self._store.jobs.edit(job.id, change)
+
+
+def _lines_step(
+    log: RecordLog, place: Place, stop: int | None
+) -> Callable[[], tuple[bytes, Place | None]]:
+    def step() -> tuple[bytes, Place | None]:
+        block = log.block(place, stop)
+        return intact(block.lines), block.after
+
+    return step
+
+
+def _taken_step(
+    log: RecordLog, job: JobKey, place: Place, stop: int | None, taker: Taker
+) -> Callable[[], tuple[bytes, Place | None]]:
+    def step() -> tuple[bytes, Place | None]:
+        block = log.block(place, stop)
+        return taker.take(_batch(log, job, block, taker)), block.after
+
+    return step
+
+
+def _batch(log: RecordLog, job: JobKey, block: Block, taker: Taker) -> Batch:
+    times = log.commit_times(block) if taker.needs_times and block.lines else ()
+    return Batch(job=job, first=block.first, lines=block.lines, committed_ms=times)
+
+
+async def _pieces(batches: AsyncIterable[Sequence[bytes]]) -> AsyncGenerator[list[bytes], None]:
+    """The lines of all batches in pieces that fit in memory."""
+    held: list[bytes] = []
+    held_bytes = 0
+    async for lines in batches:
+        held.extend(lines)
+        held_bytes += sum(map(len, lines))
+        if held_bytes >= COMMIT_BYTES:
+            yield held
+            held, held_bytes = [], 0
+    if held:
+        yield held
+
+
+def _reports(job: Job) -> bool:
+    """Whether a crawl of ours is at work, and tells how far it is."""
+    return (
+        job.driver is Driver.LOCAL and is_active(job.state) and not isinstance(job.state, Pending)
+    )
+
+
+def _progress(kind: RecordKind, stats: RecordStats) -> Mapping[str, int]:
+    """The figures of a job's progress that follow from the counts of a kind."""
+    values = stats.input_values
+    match kind:
+        case RecordKind.ITEMS:
+            return {"items": values}
+        case RecordKind.REQUESTS:
+            return {"requests": values, "responses": values}
+        case RecordKind.LOGS:
+            errors = sum(
+                count
+                for level, count in stats.counts.items()
+                if level.isdecimal() and int(level) >= ERROR_LEVEL
+            )
+            return {"log_lines": values, "errors": errors}
+        case RecordKind.SAMPLES:
+            return {}
+
+
+def _counted(progress: Progress, counts: Mapping[str, int]) -> Progress:
+    return replace(progress, **counts)  # type: ignore[arg-type]  # all are whole numbers

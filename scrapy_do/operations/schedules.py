@@ -1,0 +1,396 @@
+"""The use cases of standing orders: give one, look at it, change it, run it out of turn."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from uuid import UUID, uuid4
+
+from scrapy_do.core import catchup
+from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.job import Job, JobRequest
+from scrapy_do.core.schedule import (
+    Schedule,
+    ScheduleEventKind,
+    ScheduleState,
+)
+from scrapy_do.core.schedule_rules import (
+    Order,
+    check_note,
+    check_order,
+    edited_spec,
+    never_runs,
+    refuse_rules_for_now,
+)
+from scrapy_do.core.standing import (
+    Settled,
+    left_out,
+    next_runs,
+    planned,
+    scheduled_job,
+    whole_ms,
+)
+from scrapy_do.core.when import Now, normal
+from scrapy_do.errors import (
+    Invalid,
+    JobNotActive,
+    ScheduleOver,
+    SpiderNotFound,
+    StaleJob,
+)
+from scrapy_do.operations.admission import Admission
+from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.outlook import History, Outlook, Preview, matches, preview_of
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread
+
+__all__ = ["Edit", "History", "Order", "Outlook", "Preview", "ScheduleOperations"]
+
+TRIES = 5
+
+Edit = Callable[[Schedule], tuple[JobRequest, Order]]
+"""Says what a standing order should run and when, seeing what it is now."""
+
+_STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
+
+
+class ScheduleOperations:
+    """Every use case of standing orders, once, for all dialects.
+
+    `zone` is the IANA name for orders that give none.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        jobs: JobOperations,
+        rules: Admission,
+        events: Publisher,
+        wake_scheduler: Callable[[], None],
+        wake_controller: Callable[[], None],
+        now: Callable[[], datetime],
+        rng: Random,
+        zone: str,
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._rules = rules
+        self._events = events
+        self._wake_scheduler = wake_scheduler
+        self._wake_controller = wake_controller
+        self._now = now
+        self._rng = rng
+        self._zone = zone
+        self._in_thread = in_thread
+
+    # --- giving an order -----------------------------------------------------------------------
+
+    async def submit(self, request: JobRequest, order: Order, *, by: str) -> Job | Schedule:
+        """Accept a job for 'now', a standing order for everything else; durable on return.
+
+        Raises:
+            BadWhen, BadArgument: the order or the request cannot be kept; named in the message.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+            ShuttingDown: the daemon takes no new jobs.
+        """
+        self._rules.check(request)
+        now = whole_ms(self._now())
+        zone = self._zone if order.zone is None else order.zone
+        when = parse_when(order.when, now=now, zone=parse_zone(zone))
+        if isinstance(when, Now):
+            refuse_rules_for_now(order)
+            return await self._jobs.enqueue(request, by=by)
+        check_order(order, now)
+        schedule = Schedule(
+            id=uuid4(),
+            request=request,
+            spec=normal(when),
+            zone=zone,
+            anchor=now,
+            created_at=now,
+            changed_at=now,
+            created_by=by,
+            policies=order.policies,
+            note=order.note,
+        )
+        stored = await self._store.schedules.add(self._planned_from(schedule, now))
+        self._changed(stored)
+        return stored
+
+    def preview(
+        self, when: str, *, zone: str | None, start: datetime | None, count: int
+    ) -> Preview:
+        """Say what a specification would mean, if it were accepted at `start`.
+
+        Of a random interval no instants are shown: they are not drawn yet.
+
+        Raises:
+            BadWhen, BadArgument: it means nothing, or its zone or start does not.
+        """
+        anchor = whole_ms(self._now() if start is None else start)
+        return preview_of(when, self._zone if zone is None else zone, anchor, count=count)
+
+    # --- looking -------------------------------------------------------------------------------
+
+    async def get(self, schedule_id: UUID) -> Schedule:
+        """One standing order.
+
+        Raises:
+            ScheduleNotFound: there is none.
+        """
+        return await self._store.schedules.get(schedule_id)
+
+    async def find(
+        self, wanted: JobFilter, states: frozenset[ScheduleState] = frozenset(ScheduleState)
+    ) -> list[Schedule]:
+        """The standing orders in these states that match the project, spider, tags and times.
+
+        Newest change first.
+        """
+        found = await self._store.schedules.all(project=wanted.project, states=states)
+        matching = [schedule for schedule in found if matches(schedule, wanted)]
+        return sorted(matching, key=lambda schedule: schedule.changed_at, reverse=True)
+
+    async def outlooks(self, schedules: Sequence[Schedule]) -> list[Outlook]:
+        """Look ahead and back for each of these schedules."""
+        last = await self._store.schedules.last_jobs_of(schedule.id for schedule in schedules)
+        runs = await self._in_thread(lambda: [next_runs(schedule) for schedule in schedules])
+        return [
+            Outlook(schedule=schedule, runs=instants, last_job=last.get(schedule.id))
+            for schedule, instants in zip(schedules, runs, strict=True)
+        ]
+
+    async def history(self, schedule_id: UUID, *, limit: int, skip: int = 0) -> History:
+        """The jobs of a schedule and the instants that made none, `limit` of each.
+
+        Raises:
+            ScheduleNotFound: there is none.
+        """
+        schedule = await self.get(schedule_id)
+        jobs = await self._jobs.find(JobFilter(schedule_id=schedule_id, limit=limit, skip=skip))
+        events = await self._store.schedules.events(schedule_id, limit=limit, skip=skip)
+        return History(schedule=schedule, jobs=jobs, events=events)
+
+    # --- changing ------------------------------------------------------------------------------
+
+    async def cancel(self, schedule_id: UUID, *, by: str) -> Schedule:
+        """End a standing order for good; it stays listed, and its jobs go on.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            JobNotActive: it has ended already.
+        """
+
+        def change(schedule: Schedule, now: datetime) -> Settled:
+            gone = self._gone_by(schedule, now, f"canceled by {by}")
+            state = ScheduleState.CANCELED
+            ended = replace(gone.schedule, state=state, next_due=None, drawn=None, changed_at=now)
+            return replace(gone, schedule=ended)
+
+        try:
+            return await self._change(schedule_id, _STANDING, change)
+        except ScheduleOver as error:
+            raise JobNotActive(schedule_id) from error
+
+    async def pause(self, schedule_id: UUID, *, note: str | None = None) -> Schedule:
+        """Stop planning until it is resumed; a note says why.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            ScheduleOver: its state does not allow it.
+            BadArgument: the note is too long.
+        """
+        check_note(note or "")
+
+        def change(schedule: Schedule, now: datetime) -> Settled:
+            return Settled(
+                schedule=replace(
+                    schedule,
+                    state=ScheduleState.PAUSED,
+                    next_due=None,
+                    changed_at=now,
+                    note=schedule.note if note is None else note,
+                )
+            )
+
+        states = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED})
+        return await self._change(schedule_id, states, change)
+
+    async def resume(self, schedule_id: UUID) -> Schedule:
+        """Plan on from now, after a pause or an error; what went by meanwhile stays out.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            ScheduleOver: its state does not allow it.
+            BadArgument: it has no planned instant left.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is still gone.
+        """
+        schedule = await self.get(schedule_id)
+        if schedule.state is ScheduleState.ERROR:
+            await self._check_target(schedule.request)
+
+        def change(schedule: Schedule, now: datetime) -> Settled:
+            if schedule.state is ScheduleState.ACTIVE:
+                return Settled(schedule=schedule)
+            gone = self._gone_by(schedule, now, schedule.error or "paused")
+            return replace(gone, schedule=self._planned_on(gone.schedule, now))
+
+        return await self._change(schedule_id, _STANDING, change)
+
+    async def update(self, schedule_id: UUID, edit: Edit) -> Schedule:
+        """Replace what a standing order runs, and when, by what `edit` makes of the present one.
+
+        It may be called more than once, when somebody else changes the order at the same time.
+
+        A new specification or zone starts a new grid at this moment; nothing else does. A
+        paused one stays paused; one in error or finished is planned again from now.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            ScheduleOver: it was canceled.
+            BadWhen, BadArgument: what it should become cannot be kept.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+        """
+        request, _ = edit(await self.get(schedule_id))
+        self._rules.check(request)
+        await self._check_target(request)
+
+        def change(schedule: Schedule, now: datetime) -> Settled:
+            return self._updated(schedule, *edit(schedule), now)
+
+        return await self._change(schedule_id, _STANDING | {ScheduleState.FINISHED}, change)
+
+    def _updated(
+        self, schedule: Schedule, request: JobRequest, order: Order, now: datetime
+    ) -> Settled:
+        zone = schedule.zone if order.zone is None else order.zone
+        spec = edited_spec(order.when, schedule, zone, now)
+        check_order(order, now)
+        edited = replace(schedule, request=request, policies=order.policies, note=order.note)
+        gone = Settled(schedule=schedule)
+        if (spec, zone) != (schedule.spec, schedule.zone):
+            gone = self._gone_by(schedule, now, "the schedule was changed before it fired")
+            fresh = replace(edited, spec=spec, zone=zone, anchor=now, last_planned=None, drawn=None)
+            after = self._planned_from(fresh, now)
+        elif schedule.state in {ScheduleState.ACTIVE, ScheduleState.PAUSED}:
+            after = self._planned_from(edited, now)
+        else:
+            gone = self._gone_by(schedule, now, schedule.error)
+            after = self._planned_on(edited, now)
+        if schedule.state is ScheduleState.PAUSED:
+            after = replace(after, state=ScheduleState.PAUSED, next_due=None)
+        return replace(gone, schedule=replace(after, counts=gone.schedule.counts))
+
+    # --- out of turn ---------------------------------------------------------------------------
+
+    async def run_now(self, schedule_id: UUID, *, by: str) -> Job:
+        """Make an extra job of a schedule; its planned instants stay where they are.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+        """
+        schedule = await self.get(schedule_id)
+        now = whole_ms(self._now())
+        new = scheduled_job(schedule, planned_at=None, now=now, by=by)
+        job = await self._store.jobs.add(new)
+        self._made([job])
+        return job
+
+    async def backfill(
+        self, schedule_id: UUID, *, first: datetime, last: datetime, by: str
+    ) -> list[Job]:
+        """Make jobs of the planned instants in [first, last] that have none, oldest first.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            BadArgument: the range is empty, has too many instants, or nobody knows them.
+            ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
+        """
+        schedule = await self.get(schedule_id)
+        now = whole_ms(self._now())
+        order = catchup.order_of(schedule)
+        instants = catchup.backfill(order, first=first, last=last, now=now)
+        jobs = await self._store.jobs.add_all(
+            [scheduled_job(schedule, planned_at=at, now=now, by=by) for at in instants]
+        )
+        self._made(jobs)
+        return jobs
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    async def _change(
+        self,
+        schedule_id: UUID,
+        states: frozenset[ScheduleState],
+        change: Callable[[Schedule, datetime], Settled],
+    ) -> Schedule:
+        """Change a schedule that is in one of these states, whatever happens to it meanwhile."""
+        for _ in range(TRIES):
+            before = await self._store.schedules.get(schedule_id)
+            if before.state not in states:
+                raise ScheduleOver(schedule_id, before.state)
+            after = change(before, whole_ms(self._now()))
+            try:
+                stored = await self._store.schedules.save(
+                    after.schedule, expected=before, events=after.events
+                )
+            except StaleJob:
+                continue
+            self._changed(stored)
+            return stored
+        raise StaleJob(f"schedule {schedule_id} changes too fast; try again")
+
+    def _planned_from(self, schedule: Schedule, now: datetime) -> Schedule:
+        """Plan from the last planned instant on; refuse what would never run."""
+        order = catchup.order_of(schedule)
+        plan = catchup.replan(order, rng=self._rng)
+        if plan.next_due is None:
+            raise never_runs(schedule, order.when)
+        return planned(schedule, plan, now=now)
+
+    def _planned_on(self, schedule: Schedule, now: datetime) -> Schedule:
+        """Plan from now on; refuse what would never run.
+
+        An anchor that lies ahead is from before the clock was set back.
+        """
+        order = catchup.order_of(replace(schedule, anchor=min(schedule.anchor, now)))
+        plan = catchup.resume(order, now=now, rng=self._rng).plan
+        if plan.next_due is None:
+            raise never_runs(schedule, order.when)
+        return planned(schedule, plan, now=now)
+
+    def _gone_by(self, schedule: Schedule, now: datetime, reason: str) -> Settled:
+        """Note the planned instants up to now that no job will come of."""
+        paused = schedule.state is ScheduleState.PAUSED
+        kind = ScheduleEventKind.PAUSED if paused else ScheduleEventKind.MISSED
+        if schedule.state is ScheduleState.FINISHED:
+            return Settled(schedule=schedule)
+        try:
+            order = catchup.order_of(schedule)
+        except Invalid:
+            return Settled(schedule=schedule)  # it is in error for that, and has no instants
+        passed = catchup.resume(order, now=now, rng=self._rng).passed
+        return left_out(schedule, passed, kind=kind, reason="paused" if paused else reason)
+
+    async def _check_target(self, request: JobRequest) -> None:
+        """Refuse what could not run now."""
+        projects = self._store.projects
+        version = (await projects.get(request.project)).current
+        if request.version is not None:
+            version = await projects.version(request.project, request.version)
+        if version is None or request.spider not in version.spiders:
+            raise SpiderNotFound(request.project, request.spider)
+
+    def _changed(self, schedule: Schedule) -> None:
+        self._events.publish(ScheduleChanged(schedule_id=schedule.id))
+        self._wake_scheduler()
+
+    def _made(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self._events.publish(JobChanged(job=job))
+        self._wake_controller()

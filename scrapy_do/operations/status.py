@@ -1,0 +1,100 @@
+"""How the daemon is: the facts behind `status.json` and `/healthz`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scrapy_do.core.filter import StateName
+from scrapy_do.errors import ScrapyDoError
+from scrapy_do.store.store import Store
+from scrapy_do.system.host import ProcessLoad
+from scrapy_do.system.runtime import InThread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The daemon and its jobs at one moment.
+
+    `memory_mib` is the daemon's resident memory, `cpu_percent` its use since the last
+    question. The counts of ended jobs are since the data directory was made; a lost job
+    counts as failed.
+    """
+
+    now: datetime
+    uptime: timedelta
+    hostname: str
+    memory_mib: float
+    cpu_percent: float
+    jobs_run: int
+    jobs_successful: int
+    jobs_failed: int
+    jobs_canceled: int
+    pending: int
+    running: int
+    scheduled: int
+    projects: int
+    spiders: int
+    slots: int
+    scheduler_lag_s: float
+
+
+class StatusOperations:
+    """Answers how the daemon is."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        load: Callable[[], ProcessLoad],
+        hostname: str,
+        slots: int,
+        scheduler_lag_s: Callable[[], float],
+        problems: Callable[[], Mapping[str, str]],
+        now: Callable[[], datetime],
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._load = load
+        self._hostname = hostname
+        self._slots = slots
+        self._scheduler_lag_s = scheduler_lag_s
+        self._problems = problems
+        self._now = now
+        self._in_thread = in_thread
+        self._started_at = now()
+
+    async def status(self) -> Status:
+        """The daemon and its jobs now."""
+        now = self._now()
+        held = await self._store.overview()
+        load = await self._in_thread(self._load)
+        return Status(
+            now=now,
+            uptime=now - self._started_at,
+            hostname=self._hostname,
+            memory_mib=load.memory_bytes / 2**20,
+            cpu_percent=load.cpu_percent,
+            jobs_run=held.ended.run,
+            jobs_successful=held.ended.successful,
+            jobs_failed=held.ended.failed + held.ended.lost,
+            jobs_canceled=held.ended.canceled,
+            pending=held.jobs.get(StateName.PENDING, 0),
+            running=sum(
+                held.jobs.get(name, 0)
+                for name in (StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
+            ),
+            scheduled=held.standing,
+            projects=held.projects,
+            spiders=held.spiders,
+            slots=self._slots,
+            scheduler_lag_s=self._scheduler_lag_s(),
+        )
+
+    async def problems(self) -> Mapping[str, str]:
+        """What is not alive, by name; empty when all is well."""
+        problems = dict(self._problems())
+        try:
+            await self._store.ping()
+        except ScrapyDoError as error:
+            problems["store"] = str(error)
+        return problems

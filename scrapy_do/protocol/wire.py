@@ -1,0 +1,338 @@
+"""The bytes between the daemon and a crawl: what to run, how it goes, how it went.
+
+Values and their JSON, the only place where it is written and read: `CrawlSpec` (daemon to
+crawl, once, before the start), `Report` (crawl to daemon, a small complete snapshot every
+few seconds), `Result` (crawl to its run directory, at times and at the end), and the
+question for a project's spiders with its answer. All times are milliseconds since the
+epoch, sizes are bytes, durations are seconds.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from scrapy_do.protocol.frames import JSON, BadFrame, FrameReader
+
+MARK = "SCRAPY_DO_RUN"
+"""The environment variable that names the run in each of its processes."""
+
+MARK_PLACEHOLDER = "-" * 64
+"""Its value in the warm parent: room for the mark of any run."""
+
+SPIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+RESERVED_ARGUMENTS = frozenset({"self", "cls", "name", "crawler", "crawler_or_spidercls"})
+"""Names that Scrapy's own calls use for themselves: a spider can never receive them."""
+
+MAX_SPEC_BYTES = 4 * 1024 * 1024
+MAX_REPORT_BYTES = 64 * 1024
+MAX_LISTING_S = 60.0
+
+# What a holder announces to its launcher, once. A failure is followed by its reason.
+STARTED_ANNOUNCEMENT = b"started"
+TAKEN_ANNOUNCEMENT = b"taken"
+FAILED_ANNOUNCEMENT = b"failed "
+
+# What the warm parent is asked to fork; two descriptors come along: in and out.
+CRAWL_ORDER = b"crawl"
+LISTING_ORDER = b"listing"
+
+
+class StartMethod(StrEnum):
+    """How a process comes to life: a copy of one that has Scrapy loaded, or a new interpreter."""
+
+    FORK = "fork"
+    SPAWN = "spawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlLimits:
+    """What a crawl may use; None means no limit of ours.
+
+    The kernel refuses the first four. `processes` counts all processes and threads of the
+    user, not of the crawl: it is of use only when crawls have a user of their own.
+    `log_bytes` caps each of `out`, `err` and `log`: what is more is dropped and counted, see
+    `crawl/streams.py`. `memusage_limit_mb` is Scrapy's own soft limit, in MiB of resident
+    memory.
+    """
+
+    address_space_bytes: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    file_size_bytes: int | None = None
+    log_bytes: int | None = None
+    memusage_limit_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlSpec:
+    """Everything that one run of one spider needs, complete: nothing else is looked up.
+
+    `project_dir` is the unpacked project, not written to; `work_dir` is the crawl's
+    current directory. `out` and `err` are appended to. `items`, `requests` and `log`
+    are the record files; None means that this kind is not captured. `environment` is
+    the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
+    `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
+    PYTHONPATH, comes too late for the crawl and counts for its children only.
+    `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
+    able to import this package.
+    """
+
+    job_id: UUID
+    attempt: int
+    run_dir: Path
+    work_dir: Path
+    out: Path
+    err: Path
+    items: Path | None
+    requests: Path | None
+    log: Path | None
+    project: str
+    version: str
+    project_dir: Path
+    settings_module: str
+    spider: str
+    arguments: Mapping[str, str]
+    settings: Mapping[str, JSON]
+    environment: Mapping[str, str]
+    start_method: StartMethod
+    python: str
+    limits: CrawlLimits = field(default_factory=CrawlLimits)
+    reports_socket: Path | None = None
+    report_interval_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not SPIDER_NAME.fullmatch(self.spider):
+            raise BadFrame(f"spider: {self.spider[:100]!r} is not a usable spider name")
+        for name in self.arguments:
+            if not ARGUMENT_NAME.fullmatch(name) or name in RESERVED_ARGUMENTS:
+                raise BadFrame(f"arguments: {name[:100]!r} is not a usable argument name")
+        for name, value in self.environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise BadFrame(f"environment: {name[:100]!r} cannot be set")
+        if self.report_interval_s <= 0:
+            raise BadFrame("report_interval_s: must be above 0")
+
+    @property
+    def mark(self) -> str:
+        """The value of the `MARK` in the environment of every process of this run."""
+        return f"{self.job_id}.{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a crawl has done. `errors` are log lines of level ERROR and above."""
+
+    items: int = 0
+    requests: int = 0
+    responses: int = 0
+    log_lines: int = 0
+    errors: int = 0
+
+
+class ReportKind(StrEnum):
+    """When in its life a crawl reports."""
+
+    OPENED = "opened"
+    PROGRESS = "progress"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A complete snapshot of a running crawl: a later one replaces an earlier one.
+
+    `stats` are Scrapy's, made JSON; None when they do not fit into one report.
+    """
+
+    job_id: UUID
+    attempt: int
+    kind: ReportKind
+    time_ms: int
+    counts: Counts = field(default_factory=Counts)
+    stats: Mapping[str, JSON] | None = None
+    close_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the crawl itself says; the exit record says how its process ended.
+
+    Written when the spider opens, with each report, and for good at the end: a crawl that
+    is killed leaves the last one. `close_reason` is None when Scrapy has not closed the
+    spider.
+    """
+
+    opened: bool
+    close_reason: str | None
+    time_ms: int
+    counts: Counts = field(default_factory=Counts)
+    stats: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpidersRequest:
+    """Which unpacked project to ask for its spiders, and what it may use meanwhile."""
+
+    project_dir: Path
+    settings_module: str
+    environment: Mapping[str, str]
+    start_method: StartMethod
+    python: str
+    limits: CrawlLimits = field(default_factory=CrawlLimits)
+    timeout_s: float = MAX_LISTING_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpidersAnswer:
+    """The names of a project's spiders as they are, or else the problem in a few words.
+
+    Names are cut to 101 characters, which is enough to see that they are too long.
+    `output` is the end of what the project printed.
+    """
+
+    names: Sequence[str]
+    problem: str | None
+    output: str
+
+
+# --- JSON --------------------------------------------------------------------------------------
+
+
+def encode(value: CrawlSpec | Report | Result | SpidersRequest | SpidersAnswer) -> bytes:
+    """Return the value as one line of JSON."""
+    return json.dumps(_plain(value), separators=(",", ":")).encode()
+
+
+def encode_report(report: Report) -> bytes:
+    """Return the report as one datagram, without its stats when they do not fit."""
+    frame = encode(report)
+    if len(frame) <= MAX_REPORT_BYTES:
+        return frame
+    plain = _plain(report)
+    plain["stats"] = None
+    return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def decode_spec(frame: bytes) -> CrawlSpec:
+    """Read a crawl specification.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = FrameReader.of_frame("spec", frame)
+    return CrawlSpec(
+        job_id=reader.uuid("job_id"),
+        attempt=reader.whole("attempt"),
+        run_dir=Path(reader.text("run_dir")),
+        work_dir=Path(reader.text("work_dir")),
+        out=Path(reader.text("out")),
+        err=Path(reader.text("err")),
+        items=reader.path_or_none("items"),
+        requests=reader.path_or_none("requests"),
+        log=reader.path_or_none("log"),
+        project=reader.text("project"),
+        version=reader.text("version"),
+        project_dir=Path(reader.text("project_dir")),
+        settings_module=reader.text("settings_module"),
+        spider=reader.text("spider"),
+        arguments=reader.texts("arguments"),
+        settings=reader.mapping("settings"),
+        environment=reader.texts("environment"),
+        start_method=reader.word("start_method", StartMethod),
+        python=reader.text("python"),
+        limits=_limits(reader),
+        reports_socket=reader.path_or_none("reports_socket"),
+        report_interval_s=reader.number("report_interval_s"),
+    )
+
+
+def decode_report(frame: bytes) -> Report:
+    """Read a report.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = FrameReader.of_frame("report", frame)
+    return Report(
+        job_id=reader.uuid("job_id"),
+        attempt=reader.whole("attempt"),
+        kind=reader.word("kind", ReportKind),
+        time_ms=reader.whole("time_ms"),
+        counts=_counts(reader),
+        stats=reader.mapping_or_none("stats"),
+        close_reason=reader.text_or_none("close_reason"),
+    )
+
+
+def decode_result(frame: bytes) -> Result:
+    """Read a result.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = FrameReader.of_frame("result", frame)
+    return Result(
+        opened=reader.flag("opened"),
+        close_reason=reader.text_or_none("close_reason"),
+        time_ms=reader.whole("time_ms"),
+        counts=_counts(reader),
+        stats=reader.mapping("stats"),
+    )
+
+
+def decode_spiders_request(frame: bytes) -> SpidersRequest:
+    """Read a request for spiders.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = FrameReader.of_frame("spiders request", frame)
+    return SpidersRequest(
+        project_dir=Path(reader.text("project_dir")),
+        settings_module=reader.text("settings_module"),
+        environment=reader.texts("environment"),
+        start_method=reader.word("start_method", StartMethod),
+        python=reader.text("python"),
+        limits=_limits(reader),
+        timeout_s=reader.number("timeout_s"),
+    )
+
+
+def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
+    """Read the answer to a request for spiders.
+
+    Raises:
+        BadFrame: the bytes are not one.
+    """
+    reader = FrameReader.of_frame("spiders answer", frame)
+    return SpidersAnswer(
+        names=reader.texts_in_order("names"),
+        problem=reader.text_or_none("problem"),
+        output=reader.text("output"),
+    )
+
+
+def _limits(reader: FrameReader) -> CrawlLimits:
+    limits = FrameReader("limits", reader.mapping("limits"))
+    return CrawlLimits(**{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)})
+
+
+def _counts(reader: FrameReader) -> Counts:
+    counts = FrameReader("counts", reader.mapping("counts"))
+    return Counts(**{one.name: counts.whole(one.name) for one in fields(Counts)})
+
+
+def _plain(value: object) -> JSON:
+    """Return a value of this module as what `json` knows."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, UUID | Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value

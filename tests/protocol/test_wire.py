@@ -1,0 +1,177 @@
+"""The frames between daemon and crawl."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scrapy_do.protocol.frames import BadFrame
+from scrapy_do.protocol.wire import (
+    MAX_REPORT_BYTES,
+    Counts,
+    CrawlLimits,
+    CrawlSpec,
+    Report,
+    ReportKind,
+    Result,
+    SpidersAnswer,
+    SpidersRequest,
+    StartMethod,
+    decode_report,
+    decode_result,
+    decode_spec,
+    decode_spiders_answer,
+    decode_spiders_request,
+    encode,
+    encode_report,
+)
+
+JOB = UUID(int=7)
+SPEC = CrawlSpec(
+    job_id=JOB,
+    attempt=2,
+    run_dir=Path("/data/runs/7.2"),
+    work_dir=Path("/data/runs/7.2/work"),
+    out=Path("/data/jobs/7/out"),
+    err=Path("/data/jobs/7/err"),
+    items=Path("/data/jobs/7/items"),
+    requests=None,
+    log=Path("/data/jobs/7/log"),
+    project="shop",
+    version="r3",
+    project_dir=Path("/data/unpacked/abc"),
+    settings_module="shop.settings",
+    spider="prices",
+    arguments={"a": "1", "text": "\n\0ž\udcff"},
+    settings={"DEPTH_LIMIT": 3, "FEEDS": {"x": [1.5, None]}},
+    environment={"PATH": "/usr/bin"},
+    start_method=StartMethod.SPAWN,
+    python="/usr/bin/python3",
+    limits=CrawlLimits(open_files=64),
+    reports_socket=Path("/data/reports.sock"),
+)
+REPORT = Report(
+    job_id=JOB,
+    attempt=2,
+    kind=ReportKind.PROGRESS,
+    time_ms=5,
+    counts=Counts(items=1, requests=2, responses=3, log_lines=4, errors=5),
+    stats={"finish": 1.5},
+    close_reason=None,
+)
+RESULT = Result(opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1))
+REQUEST = SpidersRequest(
+    project_dir=Path("/p"),
+    settings_module="s",
+    environment={},
+    start_method=StartMethod.FORK,
+    python="/py",
+    timeout_s=3.0,
+)
+ANSWER = SpidersAnswer(names=("a", "\n"), problem=None, output="ž")
+
+
+def test_a_spec_comes_back_as_it_was() -> None:
+    """Encoding and decoding a specification changes nothing."""
+    assert decode_spec(encode(SPEC)) == SPEC
+
+
+def test_the_small_frames_come_back_as_they_were() -> None:
+    """Reports, results and the listing's two frames survive the way."""
+    assert decode_report(encode(REPORT)) == REPORT
+    assert decode_result(encode(RESULT)) == RESULT
+    assert decode_spiders_request(encode(REQUEST)) == REQUEST
+    assert decode_spiders_answer(encode(ANSWER)) == ANSWER
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text()))
+def test_any_argument_text_survives(arguments: dict[str, str]) -> None:
+    """Arguments arrive verbatim, whatever their text."""
+    spec = replace(SPEC, arguments={f"x_{name}": text for name, text in arguments.items()})
+
+    assert decode_spec(encode(spec)).arguments == spec.arguments
+
+
+def test_the_mark_names_the_run() -> None:
+    """The mark is the job's id and the attempt."""
+    assert SPEC.mark == "00000000-0000-0000-0000-000000000007.2"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spider": "-o"},
+        {"spider": "a\n"},
+        {"spider": ""},
+        {"spider": "x" * 101},
+        {"arguments": {"self": "1"}},
+        {"arguments": {"cls": "1"}},
+        {"arguments": {"crawler": "1"}},
+        {"arguments": {"name": "1"}},
+        {"arguments": {"crawler_or_spidercls": "1"}},
+        {"arguments": {"1a": "1"}},
+        {"arguments": {"a-b": "1"}},
+        {"arguments": {"a\n": "1"}},
+        {"arguments": {"a" * 65: "1"}},
+        {"environment": {"": "1"}},
+        {"environment": {"A=B": "1"}},
+        {"environment": {"A": "a\0b"}},
+        {"report_interval_s": 0.0},
+    ],
+)
+def test_what_cannot_be_run_is_no_spec(changes: dict[str, Any]) -> None:
+    """Names that Scrapy or the system cannot take are refused when the value is made."""
+    with pytest.raises(BadFrame):
+        replace(SPEC, **changes)
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"nonsense", b"\xff", b"[]", b"null", b"[" * 100_000, b"{}"]
+)
+def test_nonsense_is_no_frame(frame: bytes) -> None:
+    """What is not a JSON object of the right fields is refused, and nothing else is raised."""
+    for decode in (
+        decode_spec,
+        decode_report,
+        decode_result,
+        decode_spiders_request,
+        decode_spiders_answer,
+    ):
+        with pytest.raises(BadFrame):
+            decode(frame)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "text", [], {}, [1], {"a": 1}])
+def test_each_field_has_its_type(value: object) -> None:
+    """A field of another type is refused, or read as the same JSON."""
+    for known, decode in ((SPEC, decode_spec), (REPORT, decode_report), (RESULT, decode_result)):
+        plain = json.loads(encode(known))
+        for name in plain.keys() - {"limits"}:  # its own fields may all be missing
+            frame = json.dumps({**plain, name: value}).encode()
+            try:
+                again = decode(frame)
+            except BadFrame:
+                continue
+            assert json.loads(encode(again))[name] == value
+
+
+def test_an_unknown_kind_is_no_report() -> None:
+    """A report of a kind that is not ours is refused."""
+    frame = encode(REPORT).replace(b"progress", b"surprise")
+    with pytest.raises(BadFrame, match="kind"):
+        decode_report(frame)
+
+
+def test_a_report_that_is_too_large_goes_without_stats() -> None:
+    """A datagram has a limit; the counts are more important than the stats."""
+    report = replace(REPORT, stats={"long": "x" * MAX_REPORT_BYTES})
+    frame = encode_report(report)
+
+    assert len(frame) < MAX_REPORT_BYTES
+    assert decode_report(frame) == replace(report, stats=None)
+    assert decode_report(encode_report(REPORT)) == REPORT

@@ -1,0 +1,58 @@
+"""What the machine says of processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
+
+HOLDER = """
+import subprocess, sys
+crawl = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+print(crawl.pid, flush=True)
+crawl.wait()
+"""
+CRAWL = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; big = b'x' * (64 << 20); time.sleep(60)"])
+time.sleep(60)
+"""
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def crawl_pid() -> Iterator[int]:
+    """Run a process with a large child, below a parent of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, CRAWL],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout is not None
+        yield int(holder.stdout.readline())
+        os.killpg(holder.pid, 9)
+
+
+@pytest.mark.live
+def test_memory_of_a_crawl(crawl_pid: int) -> None:
+    """A crawl is measured with what it started."""
+    for _ in range(200):
+        size = crawl_memory_bytes([crawl_pid])[crawl_pid]
+        if size > 64 * MEGABYTE:
+            break
+
+    assert 64 * MEGABYTE < size < 200 * MEGABYTE
+
+
+def test_memory_of_nobody() -> None:
+    """A process that is gone is left out."""
+    assert crawl_memory_bytes([2**22 + 1]) == {}
+
+
+def test_own_load() -> None:
+    """The daemon sees its own memory."""
+    assert OwnLoad()().memory_bytes > MEGABYTE
