@@ -57,6 +57,7 @@ def _kept(root: Path, arguments: dict[str, str]) -> None:
         job_id=uuid4(),
         attempt=1,
         run_dir=root,
+        result=root / "result",
         work_dir=root,
         out=root / "out",
         err=root / "err",

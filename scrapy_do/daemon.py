@@ -257,7 +257,7 @@ class Daemon:
 
     async def _start(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets
-        for files in (self._archives, self._artifacts, self._runs, self._spider_data):
+        for files in (self._archives, self._artifacts, self._spider_data):
             await self._in_thread(files.sweep)
         await self.controller.start()
         await self._scheduler.start()

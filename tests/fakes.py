@@ -14,6 +14,7 @@ from scrapy_do.launchers.interface import (
     Alive,
     Exit,
     Fenced,
+    Run,
     SpiderList,
     SpidersRequest,
 )
@@ -118,10 +119,10 @@ class FakeLauncher:
         return crawl
 
     async def start(
-        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+        self, runs: Sequence[Run], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
         self._on_report = on_report
-        return tuple(self.found.get(run_dir, Fenced(run_dir=run_dir)) for run_dir in runs)
+        return tuple(self.found.get(run.run_dir, Fenced(run_dir=run.run_dir)) for run in runs)
 
     async def launch(self, spec: CrawlSpec) -> FakeCrawl:
         if self.stopped:

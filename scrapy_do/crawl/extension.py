@@ -181,7 +181,8 @@ class Recorder:
             counts=self._tally.counts(),
             stats=self._stats(),
         )
-        run_record.write(self._spec.run_dir, run_record.RESULT, encode(result), synced=synced)
+        path = self._spec.result
+        run_record.write(path.parent, path.name, encode(result), synced=synced)
 
     def _stats(self) -> Mapping[str, Any]:
         # The collector does not exist before the crawl starts, whatever the version.

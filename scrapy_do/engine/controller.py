@@ -49,7 +49,8 @@ from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
-from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher
+from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher, Run
+from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delayed, Delays, background
@@ -60,6 +61,7 @@ STOP_MARGIN_S = 15.0
 LONGEST_READING_S = 5.0
 """How long the end of a crawl whose processes are gone is waited for."""
 
+_DISCARD_AGAIN = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Event = Claimed | Started | Exited | Lost | Fenced | Limit | Shutdown
@@ -104,6 +106,7 @@ class Controller:
             found=self._measured,
         )
         self._held: dict[UUID, _Held] = {}
+        self._undiscarded: dict[tuple[UUID, int], datetime] = {}
         self._launches = Launches(launcher=launcher, run_setup=run_setup, now=now)
         self._timer: Delayed | None = None
         self._draining = False
@@ -116,10 +119,11 @@ class Controller:
     async def start(self) -> None:
         """Adopt what an earlier daemon left behind, then begin to plan."""
         runs = await self._run_setup.runs()
-        found = await self._launcher.start([run.path for run in runs], self._reported)
+        found = await self._launcher.start([_run(run) for run in runs], self._reported)
         active = {job.id: job for job in await self._store.jobs.active()}
         for run, adopted in zip(runs, found, strict=True):
             await self._adopt(run, adopted, active.get(run.job_id))
+        self._run_setup.tidy()
         self._passes.start()
 
     async def _adopt(self, run: RunPath, adopted: Adopted, job: Job | None) -> None:
@@ -131,12 +135,12 @@ class Controller:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
             crawl.ended.addCallback(
                 lambda _exit: background(
-                    self._run_setup.discard(run.job_id, run.attempt), "clearing a run away"
+                    self._discard(run.job_id, run.attempt), "clearing a run away"
                 )
             )
             crawl.kill()
         else:
-            await self._run_setup.discard(run.job_id, run.attempt)
+            await self._discard(run.job_id, run.attempt)
 
     async def stop(self, *, leave_crawls: bool) -> None:
         """Stop planning; leave the crawls to the next daemon, or end them first."""
@@ -147,6 +151,7 @@ class Controller:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._memory.close()
+        self._run_setup.stop()
         try:
             await self._progress.write()
         except Unavailable as error:
@@ -207,6 +212,7 @@ class Controller:
         actions = plan(view, self._limits, self._steady())
         await self._act(actions, now)
         await self._forget_strangers(view)
+        await self._discard_again()
         if actions:
             self.wake()  # what was done may call for more, or for another wake-up
         await self._arm(view, now)
@@ -266,7 +272,7 @@ class Controller:
                 self._follow(new, event)
                 if isinstance(event, Exited | Lost | Fenced):
                     over.append(job.id)
-        # Last, as the disk may refuse it: everybody has heard of everything by then.
+        # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
             await self._drop(job_id)
 
@@ -340,12 +346,26 @@ class Controller:
             held.crawl.kill()
 
     async def _drop(self, job_id: UUID) -> None:
-        """Let go of a run that is over, with its directory; if that fails, it is done again."""
-        held = self._held.get(job_id)
+        """Let go of a run that is over, with its directories."""
+        held = self._held.pop(job_id, None)
         self._progress.forget(job_id)
         if held is not None:
-            await self._run_setup.discard(job_id, held.live.attempt)
-            self._held.pop(job_id, None)
+            await self._discard(job_id, held.live.attempt)
+
+    async def _discard(self, job_id: UUID, attempt: int) -> None:
+        """Let the directories of a run disappear; if the disk refuses, it is tried again."""
+        self._undiscarded.pop((job_id, attempt), None)
+        try:
+            await self._run_setup.discard(job_id, attempt)
+        except OSError as error:
+            self._log.warn("a run cannot be cleared away: {error}", error=str(error))
+            self._undiscarded[job_id, attempt] = self._steady() + _DISCARD_AGAIN
+
+    async def _discard_again(self) -> None:
+        """Try again to let go of what the disk has refused to give up."""
+        now = self._steady()
+        for run in [run for run, when in self._undiscarded.items() if when <= now]:
+            await self._discard(*run)
 
     async def _forget_strangers(self, view: View) -> None:
         """Let go of ended runs that belong to no unfinished job."""
@@ -368,6 +388,8 @@ class Controller:
         due = None if self._draining else await self._store.jobs.next_not_before(now)
         if due is not None:
             waits.append(due - now)
+        if self._undiscarded:
+            waits.append(min(self._undiscarded.values()) - self._steady())
         if waits:
             self._later(max(0.0, min(waits).total_seconds()))
         self._watch_memory(view)
@@ -427,3 +449,7 @@ class Controller:
         if not ended:
             self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
         return ended
+
+
+def _run(run: RunPath) -> Run:
+    return Run(job_id=run.job_id, attempt=run.attempt, run_dir=run.path, result=run.crawl / RESULT)

@@ -15,9 +15,10 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.files.runs import RunPath, RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import InThread, background
 
 REMEMBERED_VERSIONS = 64
 
@@ -62,6 +63,8 @@ class RunSetup:
         self._granted = granted
         self._in_thread = in_thread
         self._versions: OrderedDict[int, Version] = OrderedDict()
+        self._is_untidy = False
+        self._is_tidying = False
 
     async def runs(self) -> tuple[RunPath, ...]:
         """The run directories that an earlier daemon left."""
@@ -79,9 +82,33 @@ class RunSetup:
         return await self._in_thread(lambda: self._prepare(job, version, granted))
 
     async def discard(self, job_id: UUID, attempt: int) -> None:
-        """Remove the directory of a run that is over."""
-        path = self._runs.path(job_id, attempt)
-        await self._in_thread(lambda: self._runs.discard(path))
+        """Let the directories of a run that is over disappear; they are removed without waiting.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        run = self._runs.run(job_id, attempt)
+        await self._in_thread(lambda: self._runs.discard(run))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Have removed what was discarded, a thing at a time, however large it is."""
+        self._is_untidy = True
+        if not self._is_tidying:
+            self._is_tidying = True
+            background(self._tidy(), "removing what runs have left")
+
+    async def _tidy(self) -> None:
+        try:
+            while self._is_untidy:
+                self._is_untidy = False
+                await self._in_thread(self._runs.empty_trash)
+        finally:
+            self._is_tidying = False
+
+    def stop(self) -> None:
+        """Let what is being removed be removed by the next daemon."""
+        self._runs.stop()
 
     async def _version(self, job: Job) -> Version:
         if job.deploy_id is None:
@@ -101,9 +128,9 @@ class RunSetup:
         except FileNotFoundError as error:
             raise BadArchive(f"the archive of version {version.label} is gone") from error
         self._artifacts.prepare(job.id)
-        run_dir = self._runs.create(job.id, attempt)
-        work_dir = run_dir / "work"
-        for directory in (work_dir, run_dir / "tmp"):
+        run = self._runs.create(job.id, attempt)
+        work_dir, tmp_dir = run.crawl / "work", run.crawl / "tmp"
+        for directory in (work_dir, tmp_dir):
             directory.mkdir(mode=0o700)
         request = job.request
         arguments = dict(request.arguments)
@@ -113,7 +140,8 @@ class RunSetup:
         return CrawlSpec(
             job_id=job.id,
             attempt=attempt,
-            run_dir=run_dir,
+            run_dir=run.path,
+            result=run.crawl / RESULT,
             work_dir=work_dir,
             out=path(job.id, Artifact.STDOUT),
             err=path(job.id, Artifact.STDERR),
@@ -131,7 +159,7 @@ class RunSetup:
                 **self._defaults.environment(request.project),
                 **granted,
                 "HOME": str(work_dir),
-                "TMPDIR": str(run_dir / "tmp"),
+                "TMPDIR": str(tmp_dir),
                 # Source: Scrapy Cloud, the environment of a job.
                 "SCRAPY_JOB": str(job.key),
                 "SCRAPY_PROJECT": request.project,

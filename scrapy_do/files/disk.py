@@ -5,15 +5,16 @@ Blocking: called off the reactor thread.
 
 import errno
 import os
-import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from scrapy_do.errors import NoSpace
+from scrapy_do.files.removal import remove
 
+_PRIVATE = 0o700
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -38,8 +39,13 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_private(directory: Path) -> Path:
-    """Make a directory that only its owner may enter, with its parents; return it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a directory that only its owner may enter, with its parents; return it.
+
+    One that is there already is made usable again for its owner.
+    """
+    directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    if stat.S_IMODE(directory.stat().st_mode) & _PRIVATE != _PRIVATE:
+        directory.chmod(_PRIVATE)
     return directory
 
 
@@ -52,46 +58,38 @@ def discard(path: Path, trash: Path) -> bool:
     Returns:
         Whether there was something to remove.
     """
-    grave = trash / uuid4().hex
-    try:
-        _move(path, grave)
-    except FileNotFoundError:
+    grave = bury(path, trash)
+    if grave is None:
         return False
-    _remove(grave)
+    remove(grave)
     sync_directory(path.parent)
     return True
 
 
-def empty(trash: Path) -> None:
-    """Delete everything inside a directory, leaving the directory."""
-    for child in trash.iterdir():
-        _remove(child)
+def bury(path: Path, trash: Path) -> Path | None:
+    """Rename a file or tree into the trash; return where it is then, None if there is none."""
+    grave = trash / uuid4().hex
+    try:
+        move(path, grave)
+    except FileNotFoundError:
+        return None
+    return grave
 
 
-def _move(path: Path, target: Path) -> None:
+def move(path: Path, target: Path) -> None:
+    """Rename a file or tree within a file system, also one that resists."""
     try:
         path.rename(target)
     except PermissionError:  # a read-only directory keeps the entry for its parent, too
-        path.chmod(0o700)
+        if path.is_symlink():
+            raise
+        path.chmod(_PRIVATE)
         path.rename(target)
 
 
-def _remove(path: Path) -> None:
-    """Delete a file, or a tree whose directories may be read-only."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink()
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        _allow_changes(path)
-        shutil.rmtree(path)
-
-
-def _allow_changes(tree: Path) -> None:
-    tree.chmod(0o700)
-    for top, directories, _files in os.walk(tree):
-        for name in directories:
-            child = Path(top, name)
-            if stat.S_ISDIR(child.lstat().st_mode):
-                child.chmod(0o700)
+def empty(trash: Path, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    """Delete everything inside a directory, leaving the directory; see `removal.remove`."""
+    for child in trash.iterdir():
+        if is_stopped():
+            return
+        remove(child, is_stopped)

@@ -1,14 +1,19 @@
-"""The run directories: one per attempt of a job, private, gone after the end.
+"""The run directories: two per attempt of a job, private, gone after the end.
 
-What lies in them is the business of `run_record`. Blocking: called off the reactor thread.
+In `active` lie the records of the daemon and the holder, the business of `run_record`; in
+`crawls` lies what the crawl itself writes. A crawl is only given paths of the latter. Runs
+begun by an earlier version have everything in `active`. Blocking: called off the reactor
+thread.
 """
 
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import bury, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.trash import Trash
 
 _NAME = re.compile(
     r"(?P<job>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
@@ -18,56 +23,91 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPath:
-    """The directory of one attempt of a job."""
+    """The directories of one attempt of a job: `path` for its records, `crawl` for the crawl."""
 
     job_id: UUID
     attempt: int
     path: Path
+    crawl: Path
 
 
 class RunStore:
     """Directories named by job and attempt; a name is used once."""
 
     def __init__(self, root: Path) -> None:
-        self._runs = make_private(root / "active")
-        self._trash = make_private(root / "trash")
+        self._active = root / "active"
+        self._crawls = root / "crawls"
+        self._trash = root / "trash"
+        self._is_stopped = threading.Event()
+        self._make_usable()
 
-    def create(self, job_id: UUID, attempt: int) -> Path:
-        """Make the directory of an attempt, mode 0700, its name on disk for good.
+    def create(self, job_id: UUID, attempt: int) -> RunPath:
+        """Make the directories of an attempt, mode 0700, the name on disk for good.
 
         Raises:
             FileExistsError: it exists, so somebody may have started this attempt.
             NoSpace: the disk is full.
         """
-        path = self.path(job_id, attempt)
+        self._make_usable()
+        run = self.run(job_id, attempt)
         with space_needed("the run directory"):
-            path.mkdir(mode=0o700)
-            sync_directory(self._runs)
-        return path
+            run.path.mkdir(mode=0o700)
+            bury(run.crawl, self._trash)
+            run.crawl.mkdir(mode=0o700)
+            sync_directory(self._active)
+        return run
 
-    def path(self, job_id: UUID, attempt: int) -> Path:
-        """Return where the directory of an attempt is, or would be."""
-        return self._runs / f"{job_id}.{attempt}"
+    def run(self, job_id: UUID, attempt: int) -> RunPath:
+        """Return where the directories of an attempt are, or would be."""
+        name = f"{job_id}.{attempt}"
+        return RunPath(
+            job_id=job_id,
+            attempt=attempt,
+            path=self._active / name,
+            crawl=self._crawls / name,
+        )
 
     def list(self) -> tuple[RunPath, ...]:
-        """Return all run directories, in the order of their names; foreign names are ignored."""
-        found = []
-        for path in sorted(self._runs.iterdir()):
-            match = _NAME.fullmatch(path.name)
-            if match and path.is_dir() and not path.is_symlink():
-                job_id = UUID(match["job"])
-                found.append(RunPath(job_id=job_id, attempt=int(match["attempt"]), path=path))
-        return tuple(found)
+        """Return all runs of which there is anything, in the order of their names.
 
-    def discard(self, path: Path) -> None:
-        """Remove a run directory: renamed away first, so that nobody finds half of it.
+        Foreign names are ignored.
+        """
+        self._make_usable()
+        names = {path.name for root in (self._active, self._crawls) for path in root.iterdir()}
+        matches = filter(None, map(_NAME.fullmatch, sorted(names)))
+        return tuple(self.run(UUID(match["job"]), int(match["attempt"])) for match in matches)
+
+    def discard(self, run: RunPath) -> None:
+        """Let the directories of a run disappear, whatever they hold; `empty_trash` removes them.
 
         Doing it twice is harmless.
         """
-        if path.parent != self._runs:
-            raise ValueError(f"{path} is not a run directory")
-        discard(path, self._trash)
+        self._make_usable()
+        bury(run.crawl, self._trash)
+        if bury(run.path, self._trash) is not None:
+            sync_directory(self._active)
 
-    def sweep(self) -> None:
-        """Delete what a killed process had renamed away; called once at start."""
-        empty(self._trash)
+    def quarantine(self, run: RunPath, trash: Trash) -> None:
+        """Put the records of a run into the trash, for whoever wants to know what happened to them.
+
+        What the crawl itself wrote is discarded. Doing it twice is harmless.
+        """
+        self._make_usable()
+        trash.put(run.path, f"run-{run.path.name}")
+        bury(run.crawl, self._trash)
+
+    def empty_trash(self) -> None:
+        """Remove what was discarded, also by a killed process, until it is gone or `stop`."""
+        self._make_usable()
+        empty(self._trash, self._is_stopped.is_set)
+
+    def stop(self) -> None:
+        """Let removals that are going on be given up; called from any thread."""
+        self._is_stopped.set()
+
+    def _make_usable(self) -> None:
+        """Make the roots; a crawl may have taken them from us since."""
+        for directory in (self._active, self._crawls, self._trash):
+            if directory.is_symlink() or directory.is_file():
+                directory.unlink()
+            make_private(directory)

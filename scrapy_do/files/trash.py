@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scrapy_do.files.disk import discard, empty, make_private, sync_directory
+from scrapy_do.files.disk import discard, empty, make_private, move, sync_directory
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _EXPIRED = "expired"
@@ -37,11 +37,7 @@ class Trash:
         """
         target = self._root / f"{self._now().astimezone(UTC).strftime(_STAMP)}-{what}"
         try:
-            try:
-                path.rename(target)
-            except PermissionError:  # a read-only directory keeps the entry for its parent, too
-                path.chmod(0o700)
-                path.rename(target)
+            move(path, target)
         except FileNotFoundError:
             return False
         sync_directory(self._root)

@@ -22,13 +22,11 @@ from pathlib import Path
 
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import DAMAGED, RESTARTED, lost_exit, read_exit
-from scrapy_do.launchers.held_crawl import HeldCrawl, Run, settled_end
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
+from scrapy_do.launchers.held_crawl import HeldCrawl, settled_end
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
 from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.run_record import BadRecord, Started
-from scrapy_do.protocol.wire import decode_spec
 
 _ASK_AGAIN_S = 0.02
 _PATIENCE_S = 10.0
@@ -50,7 +48,7 @@ class Settler:
         self._services = services
         self._on_end = on_end
 
-    async def settle(self, run_dir: Path) -> Adopted:
+    async def settle(self, run: Run) -> Adopted:
         """Answer the question; a holder between its lock and its record is waited for.
 
         Raises:
@@ -60,14 +58,14 @@ class Settler:
         deadline_s = services.reactor.seconds() + _PATIENCE_S
         owner_killed = False
         while True:
-            found = await services.in_thread(lambda: _look(run_dir, services.now()))
+            found = await services.in_thread(lambda: _look(run, services.now()))
             if isinstance(found, _Held):
-                return Alive(run_dir=run_dir, crawl=self._crawl(found))
+                return Alive(run_dir=run.run_dir, crawl=self._crawl(found))
             if found is not None:
                 return found
             if services.reactor.seconds() > deadline_s:
-                if owner_killed or not _kill_owner(run_dir):
-                    return await services.in_thread(lambda: _give_up(run_dir, services.now()))
+                if owner_killed or not _kill_owner(run.run_dir):
+                    return await services.in_thread(lambda: _give_up(run, services.now()))
                 owner_killed = True
                 deadline_s += _PATIENCE_S
             await services.pause(_ASK_AGAIN_S)
@@ -82,16 +80,17 @@ class Settler:
         )
 
 
-def _look(run_dir: Path, now: datetime) -> Ended | Fenced | _Held | None:
+def _look(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
     """Read the directory once; None when the answer is on its way. Blocking."""
+    run_dir = run.run_dir
     locked = run_record.is_locked(run_dir)
     if locked is None:
         return _fence(run_dir)
     try:
-        run, started = _run(run_dir), _started(run_dir)
-        ending = read_exit(run_dir)
-    except (BadRecord, BadFrame):
-        return None if locked else _damaged(run_dir, now)
+        started = _started(run_dir)
+        ending = read_exit(run)
+    except BadRecord:
+        return None if locked else _damaged(run, now)
     if ending is not None:
         if started is not None:
             containment.reap_ended(started.holder)
@@ -118,7 +117,7 @@ def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
     if started is None:
         return Fenced(run_dir=run.run_dir)
     if started.crawl.boot_id != run_record.boot_id():
-        ending = lost_exit(run.run_dir, RESTARTED, found_at=now, same_boot=False)
+        ending = lost_exit(run, RESTARTED, found_at=now, same_boot=False)
     else:
         ending = settled_end(run, started, found_at=now)
     return Ended(run_dir=run.run_dir, exit=ending)
@@ -129,26 +128,20 @@ def _kill_owner(run_dir: Path) -> bool:
     return owner is not None and containment.send(owner, signal.SIGKILL)
 
 
-def _give_up(run_dir: Path, now: datetime) -> Ended:
+def _give_up(run: Run, now: datetime) -> Ended:
     """Settle a directory whose records contradict each other: end what they name. Blocking."""
     try:
-        run, started = _run(run_dir), _started(run_dir)
-    except (BadRecord, BadFrame):
-        return _damaged(run_dir, now)
+        started = _started(run.run_dir)
+    except BadRecord:
+        return _damaged(run, now)
     if started is None:
-        return _damaged(run_dir, now)
-    return Ended(run_dir=run_dir, exit=settled_end(run, started, found_at=now))
+        return _damaged(run, now)
+    return Ended(run_dir=run.run_dir, exit=settled_end(run, started, found_at=now))
 
 
-def _damaged(run_dir: Path, now: datetime) -> Ended:
-    return Ended(run_dir=run_dir, exit=lost_exit(run_dir, DAMAGED, found_at=now, same_boot=False))
-
-
-def _run(run_dir: Path) -> Run:
-    order = run_record.read(run_dir, run_record.ORDER)
-    if order is None:
-        raise BadRecord("order: missing")
-    return Run.of(decode_spec(order))
+def _damaged(run: Run, now: datetime) -> Ended:
+    ending = lost_exit(run, DAMAGED, found_at=now, same_boot=False)
+    return Ended(run_dir=run.run_dir, exit=ending)
 
 
 def _started(run_dir: Path) -> Started | None:

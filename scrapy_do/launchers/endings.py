@@ -1,11 +1,10 @@
-"""Reads how a crawl ended from its run directory. Blocking: to be called in a thread."""
+"""Reads how a crawl ended from its records. Blocking: to be called in a thread."""
 
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from scrapy_do.launchers.interface import Exit, Usage
+from scrapy_do.launchers.interface import Exit, Run, Usage
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.run_record import BadRecord, ExitRecord
@@ -16,7 +15,7 @@ HOLDER_DIED = "killed together with the process that held it"
 DAMAGED = "its records are damaged"
 
 
-def read_exit(run_dir: Path, last_report: Report | None = None) -> Exit | None:
+def read_exit(run: Run, last_report: Report | None = None) -> Exit | None:
     """Return the recorded end, or None when there is no exit record.
 
     `last_report` makes up for a result that a full disk did not take.
@@ -24,11 +23,11 @@ def read_exit(run_dir: Path, last_report: Report | None = None) -> Exit | None:
     Raises:
         BadRecord: the exit record is damaged.
     """
-    record = run_record.read(run_dir, run_record.EXIT)
+    record = run_record.read(run.run_dir, run_record.EXIT)
     if record is None:
         return None
     ended = ExitRecord.decode(record)
-    result = _last_words(run_dir, last_report)
+    result = _last_words(run, last_report)
     return Exit(
         ended_at=datetime.fromtimestamp(ended.time_ms / 1000, UTC),
         status=ended.status,
@@ -44,13 +43,13 @@ def read_exit(run_dir: Path, last_report: Report | None = None) -> Exit | None:
     )
 
 
-def lost_exit(run_dir: Path, reason: str, *, found_at: datetime, same_boot: bool) -> Exit:
+def lost_exit(run: Run, reason: str, *, found_at: datetime, same_boot: bool) -> Exit:
     """Return the end of a crawl that nobody recorded.
 
     A crawl writes a result when its spider opens. In the same boot a missing one proves
     that it did not; after a power cut it proves nothing.
     """
-    result = _last_words(run_dir, None)
+    result = _last_words(run, None)
     return Exit(
         ended_at=found_at,
         lost=reason,
@@ -61,10 +60,12 @@ def lost_exit(run_dir: Path, reason: str, *, found_at: datetime, same_boot: bool
     )
 
 
-def _last_words(run_dir: Path, last_report: Report | None) -> Result:
+def _last_words(run: Run, last_report: Report | None) -> Result:
     result = Result(opened=last_report is not None, close_reason=None, time_ms=0)
     try:
-        written = run_record.read(run_dir, run_record.RESULT)
+        written = run_record.read(run.result.parent, run.result.name)
+        if written is None:  # begun by a version whose crawls wrote among the records
+            written = run_record.read(run.run_dir, run_record.RESULT)
         if written is not None:
             result = decode_result(written)
     except (BadRecord, BadFrame):

@@ -6,9 +6,7 @@ The same for crawls that were just launched and for those of an earlier daemon.
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
 from twisted.internet.base import DelayedCall
@@ -17,36 +15,17 @@ from twisted.logger import Logger
 
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
-from scrapy_do.launchers.interface import Exit
+from scrapy_do.launchers.interface import Exit, Run
 from scrapy_do.launchers.services import Services, background
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import BadRecord, ProcessIdentity, Started
-from scrapy_do.protocol.wire import CrawlSpec, Report
+from scrapy_do.protocol.wire import Report
 
 KILL_PATIENCE_S = 5.0
 """How long a holder may take to end a killed crawl before it is killed itself."""
 
 _READ_AGAIN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One attempt of one job, and where its records are."""
-
-    job_id: UUID
-    attempt: int
-    run_dir: Path
-
-    @classmethod
-    def of(cls, spec: CrawlSpec) -> "Run":
-        """Return the run that a specification orders."""
-        return cls(job_id=spec.job_id, attempt=spec.attempt, run_dir=spec.run_dir)
-
-    @property
-    def mark(self) -> str:
-        """What each of its processes has in its environment."""
-        return f"{self.job_id}.{self.attempt}"
 
 
 class HeldCrawl:
@@ -151,11 +130,11 @@ def settled_end(
 ) -> Exit:
     """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking."""
     try:
-        ending = read_exit(run.run_dir, last_report)
+        ending = read_exit(run, last_report)
     except BadRecord:
-        ending = lost_exit(run.run_dir, DAMAGED, found_at=found_at, same_boot=True)
+        ending = lost_exit(run, DAMAGED, found_at=found_at, same_boot=True)
     if ending is not None:
         return ending
     containment.kill_with_group(started.crawl)
     containment.sweep(run.mark)
-    return lost_exit(run.run_dir, HOLDER_DIED, found_at=found_at, same_boot=True)
+    return lost_exit(run, HOLDER_DIED, found_at=found_at, same_boot=True)

@@ -32,11 +32,34 @@ __all__ = [
     "Exit",
     "Fenced",
     "Launcher",
+    "Run",
     "SpiderList",
     "SpidersRequest",
     "UnusableSpider",
     "Usage",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt of one job: the directory of its records, the file of the crawl's last words."""
+
+    job_id: UUID
+    attempt: int
+    run_dir: Path
+    result: Path
+
+    @classmethod
+    def of(cls, spec: CrawlSpec) -> "Run":
+        """Return the run that a specification orders."""
+        return cls(
+            job_id=spec.job_id, attempt=spec.attempt, run_dir=spec.run_dir, result=spec.result
+        )
+
+    @property
+    def mark(self) -> str:
+        """What each of its processes has in its environment."""
+        return f"{self.job_id}.{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +176,9 @@ class Launcher(Protocol):
     """Starts crawls on this machine. See the module's docstring for the contract."""
 
     async def start(
-        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+        self, runs: Sequence[Run], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
-        """Begin; settle every run directory given, in the order given.
+        """Begin; settle every run given, in the order given.
 
         `on_report` is called on the reactor's thread with each report of a crawl that is
         alive. To be called once, before anything else.

@@ -26,6 +26,7 @@ from scrapy_do.launchers.interface import (
     Ended,
     Exit,
     Fenced,
+    Run,
     SpiderList,
     UnusableSpider,
 )
@@ -98,11 +99,11 @@ class LocalLauncher:
         self._log = Logger(source=self)
 
     async def start(
-        self, runs: Sequence[Path], on_report: Callable[[Report], None]
+        self, runs: Sequence[Run], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
-        """Settle the run directories given and begin to listen to their crawls."""
+        """Settle the runs given and begin to listen to their crawls."""
         self._on_report = on_report
-        found = [await self._settle(run_dir) for run_dir in runs]
+        found = [await self._settle(run) for run in runs]
         self._reports = ReportsSocket(self._services.reactor, self._reports_path, self._report)
         return tuple(found)
 
@@ -121,7 +122,7 @@ class LocalLauncher:
     async def _launch(self, spec: CrawlSpec) -> Crawl:
         """Start one crawl: what its holder announces is news, but the records decide."""
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
-        match await self._settle_surely(spec.run_dir):
+        match await self._settle_surely(Run.of(spec)):
             case Alive(crawl=crawl):
                 return crawl
             case Ended(exit=ending):
@@ -209,19 +210,19 @@ class LocalLauncher:
 
     # --- crawls ------------------------------------------------------------------------------
 
-    async def _settle(self, run_dir: Path) -> Adopted:
-        found = await self._settler.settle(run_dir)
+    async def _settle(self, run: Run) -> Adopted:
+        found = await self._settler.settle(run)
         if isinstance(found, Alive) and isinstance(found.crawl, HeldCrawl):
             self._crawls[found.crawl.job_id, found.crawl.attempt] = found.crawl
         return found
 
-    async def _settle_surely(self, run_dir: Path) -> Adopted:
+    async def _settle_surely(self, run: Run) -> Adopted:
         """Settle a start of which a process may exist: give up only with certainty."""
         while True:
             try:
-                return await self._settle(run_dir)
+                return await self._settle(run)
             except OSError as error:
-                self._log.warn("{run_dir}: {error}", run_dir=run_dir, error=error)
+                self._log.warn("{run_dir}: {error}", run_dir=run.run_dir, error=error)
                 await self._services.pause(_SETTLE_AGAIN_S)
 
     def _forget(self, crawl: HeldCrawl) -> None:

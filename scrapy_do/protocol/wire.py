@@ -72,10 +72,11 @@ class CrawlLimits:
 class CrawlSpec:
     """Everything that one run of one spider needs, complete: nothing else is looked up.
 
-    `project_dir` is the unpacked project, not written to; `work_dir` is the crawl's
-    current directory. `out` and `err` are appended to. `items`, `requests` and `log`
-    are the record files; None means that this kind is not captured. `environment` is
-    the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
+    `project_dir` is the unpacked project, not written to; `run_dir` is for the records of
+    the holder, out of the crawl's sight; `result` is the file of the crawl's own last words;
+    `work_dir` is its current directory. `out` and `err` are appended to. `items`, `requests`
+    and `log` are the record files; None means that this kind is not captured. `environment`
+    is the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
     `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
     PYTHONPATH, comes too late for the crawl and counts for its children only.
     `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
@@ -85,6 +86,7 @@ class CrawlSpec:
     job_id: UUID
     attempt: int
     run_dir: Path
+    result: Path
     work_dir: Path
     out: Path
     err: Path
@@ -229,6 +231,7 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
         run_dir=Path(reader.text("run_dir")),
+        result=Path(reader.text("result")),
         work_dir=Path(reader.text("work_dir")),
         out=Path(reader.text("out")),
         err=Path(reader.text("err")),

@@ -136,22 +136,22 @@ def test_the_order_is_complete(world: World) -> None:
 
     spec = world.launcher.crawl_of(job_id).spec
 
-    run_dir = world.root / "runs" / "active" / f"{job_id}.1"
+    crawl_dir = world.root / "runs" / "crawls" / f"{job_id}.1"
     assert (spec.project, spec.version, spec.spider) == ("quotesbot", "1", "toscrape-css")
     assert {"category": "books", "payload": '{"a": 1}'} == spec.arguments
     assert {"LOG_LEVEL": "INFO"} == spec.settings
     assert {
         "PATH": "/bin",
         "PROJECT_OF": "quotesbot",
-        "HOME": str(run_dir / "work"),
-        "TMPDIR": str(run_dir / "tmp"),
+        "HOME": str(crawl_dir / "work"),
+        "TMPDIR": str(crawl_dir / "tmp"),
         "SCRAPY_JOB": str(world.job(job_id).key),
         "SCRAPY_PROJECT": "quotesbot",
         "SCRAPY_SPIDER": "toscrape-css",
         "SPIDER_DATA_DIR": str(world.root / "spider-data" / "projects" / "quotesbot"),
     } == spec.environment
-    assert (run_dir / "work").is_dir()
-    assert (run_dir / "tmp").is_dir()
+    assert (crawl_dir / "work").is_dir()
+    assert (crawl_dir / "tmp").is_dir()
 
 
 def test_an_empty_payload_is_no_argument(world: World) -> None:

@@ -1,7 +1,10 @@
 """What the controller makes of a disk that refuses and of crawls that do not end."""
 
+import errno
+import os
 from pathlib import Path
 
+import pytest
 from twisted.internet.defer import Deferred
 
 from scrapy_do.core.events import JobChanged
@@ -39,24 +42,26 @@ def _world(root: Path, launcher: FakeLauncher | None = None) -> World:
     return world.start()
 
 
-def test_a_run_directory_that_cannot_be_removed(tmp_path: Path) -> None:
+def test_a_run_directory_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The end is stored and told all the same, the slots are free, and it is removed later."""
     world = _world(tmp_path)
     ids = [world.enqueue() for _ in range(3)]
-    trash = tmp_path / "runs" / "trash"
-    trash.rmdir()
-    trash.touch()  # nothing can be moved into a file
 
-    for job_id in ids[:2]:
-        world.launcher.crawl_of(job_id).finish()
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        for job_id in ids[:2]:
+            world.launcher.crawl_of(job_id).finish()
     told = {
         happening.job.id
         for happening in world.happenings
         if isinstance(happening, JobChanged) and isinstance(happening.job.state, Finished)
     }
     during = world.run_directories()
-    trash.unlink()
-    trash.mkdir()
     world.pass_time(30)
 
     assert told == {*ids[:2]}

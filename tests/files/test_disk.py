@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -35,40 +34,32 @@ def test_other_errors() -> None:
         raise OSError(errno.EIO, "broken")
 
 
-def test_discard_what_resists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tree of read-only directories is opened up, without touching what its links lead to."""
-    outside = tmp_path / "outside"
-    outside.mkdir(mode=0o555)
-    tree = tmp_path / "tree"
-    (tree / "a/b").mkdir(parents=True)
-    (tree / "a/link").symlink_to(outside)
-    (tree / "a/b").chmod(0o500)
-    refusals = {"rename": 1, "rmtree": 1}
-    opened = []
+def test_make_private_again(tmp_path: Path) -> None:
+    """A directory that its owner cannot use any more is made usable."""
+    path = make_private(tmp_path / "a")
+    path.chmod(0o050)
 
-    def refuse_once(name: str) -> None:
-        if refusals[name]:
-            refusals[name] -= 1
-            raise PermissionError(errno.EACCES, "Permission denied")
+    assert stat.S_IMODE(make_private(path).stat().st_mode) == 0o700
+
+
+def test_discard_what_cannot_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only directory, which keeps its entry for its parent, is moved all the same."""
+    tree = make_private(tmp_path / "tree")
+    tree.chmod(0o500)
+    modes = []
 
     def rename(source: Path, target: Path) -> None:
-        refuse_once("rename")
-        move(source, target)
+        modes.append(stat.S_IMODE(source.stat().st_mode))
+        if len(modes) == 1:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        moved(source, target)
 
-    def rmtree(path: Path) -> None:
-        refuse_once("rmtree")
-        opened.append(stat.S_IMODE((path / "a/b").stat().st_mode))
-        remove(path)
+    moved = os.rename
+    monkeypatch.setattr(os, "rename", rename)
 
-    move, remove = os.rename, shutil.rmtree
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "rename", rename)
-        patched.setattr(shutil, "rmtree", rmtree)
-        assert discard(tree, make_private(tmp_path / "trash"))
-
-    assert opened == [0o700]
-    assert names(tmp_path) == ["outside", "trash"]
-    assert stat.S_IMODE(outside.stat().st_mode) == 0o555
+    assert discard(tree, make_private(tmp_path / "trash"))
+    assert modes == [0o500, 0o700]
+    assert names(tmp_path) == ["trash"]
 
 
 def test_discard_nothing(tmp_path: Path) -> None:

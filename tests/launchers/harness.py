@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
-from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, SpiderList
+from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, Run, SpiderList
 from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import Started
@@ -67,6 +67,7 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         job_id=job_id,
         attempt=attempt,
         run_dir=run_dir,
+        result=work_dir / "result",
         work_dir=work_dir,
         out=artifacts / "out",
         err=artifacts / "err",
@@ -86,6 +87,19 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         report_interval_s=0.2,
     )
     return replace(spec, **changes)
+
+
+def runs_in(directory: Path) -> list[Run]:
+    """Return the runs that were ordered in a directory."""
+    return [
+        Run(
+            job_id=UUID(path.name.partition(".")[0]),
+            attempt=int(path.name.partition(".")[2]),
+            run_dir=path,
+            result=directory / "work" / path.name / "result",
+        )
+        for path in sorted((directory / "runs").iterdir())
+    ]
 
 
 def spiders_request(project: str) -> SpidersRequest:
@@ -199,8 +213,7 @@ class RealHarness:
 
     async def start_again(self) -> tuple[Adopted, ...]:
         self.renew()
-        runs = sorted((self.directory / "runs").iterdir())
-        return await self.launcher.start(runs, self.take)
+        return await self.launcher.start(runs_in(self.directory), self.take)
 
     async def close(self) -> None:
         await self.launcher.stop(leave_crawls=False)
@@ -268,8 +281,7 @@ class FakeHarness:
         await self.launcher.stop(leave_crawls=True)
         self.fake = self.fake.restarted()
         self.launcher = self.fake
-        runs = sorted((self.directory / "runs").iterdir())
-        return await self.launcher.start(runs, lambda _report: None)
+        return await self.launcher.start(runs_in(self.directory), lambda _report: None)
 
     async def close(self) -> None:
         await self.launcher.stop(leave_crawls=False)

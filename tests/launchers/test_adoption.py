@@ -12,7 +12,7 @@ import pytest
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, RESTARTED
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
 from scrapy_do.protocol.wire import CrawlSpec, encode
@@ -25,7 +25,7 @@ async def settle(real: RealHarness, spec: CrawlSpec) -> Adopted:
     """Return what a new launcher finds in one run directory."""
     await real.launcher.stop(leave_crawls=True)
     real.renew()
-    (found,) = await real.launcher.start([spec.run_dir], real.take)
+    (found,) = await real.launcher.start([Run.of(spec)], real.take)
     return found
 
 
@@ -65,7 +65,7 @@ async def test_an_end_in_between_is_found(real: RealHarness) -> None:
     os.kill(started.crawl.pid, signal.SIGTERM)
     await real.until(lambda: not run_record.is_alive(started.holder))
     real.renew()
-    (found,) = await real.launcher.start([spec.run_dir], real.take)
+    (found,) = await real.launcher.start([Run.of(spec)], real.take)
 
     assert isinstance(found, Ended)
     assert (found.exit.status, found.exit.close_reason) == (0, "shutdown")
@@ -157,7 +157,7 @@ async def test_another_boot_loses_the_crawl(real: RealHarness, stranger: Process
     assert (found.exit.lost, found.exit.opened) == (RESTARTED, True)
 
 
-@pytest.mark.parametrize("name", [run_record.ORDER, run_record.STARTED, run_record.EXIT])
+@pytest.mark.parametrize("name", [run_record.STARTED, run_record.EXIT])
 @on_reactor
 async def test_damaged_records_lose_the_crawl(
     real: RealHarness, stranger: ProcessIdentity, name: str

@@ -24,7 +24,7 @@ from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
 from scrapy_do.launchers.inbox import Inbox
-from scrapy_do.launchers.interface import Adopted, Ended, Exit, Fenced, Usage
+from scrapy_do.launchers.interface import Adopted, Ended, Exit, Fenced, Run, Usage
 from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.services import InThread, Services
@@ -165,16 +165,22 @@ def test_a_socket_that_cannot_be_bound_is_an_error(tmp_path: Path) -> None:
         ReportsSocket(Readers(), tmp_path / "absent" / "reports.sock", lambda _report: None)
 
 
+def run_in(directory: Path) -> Run:
+    return Run(
+        job_id=UUID(int=1), attempt=1, run_dir=directory, result=directory / "crawl" / "result"
+    )
+
+
 # --- endings -----------------------------------------------------------------------------------
 
 
 def test_an_ending_joins_exit_and_result(tmp_path: Path) -> None:
     """The exit record says how the process ended, the result what the crawl had done."""
-    assert read_exit(tmp_path) is None
+    assert read_exit(run_in(tmp_path)) is None
     run_record.write(tmp_path, run_record.RESULT, encode(RESULT), synced=False)
     run_record.write(tmp_path, run_record.EXIT, EXIT.encode(), synced=False)
 
-    assert read_exit(tmp_path) == Exit(
+    assert read_exit(run_in(tmp_path)) == Exit(
         ended_at=datetime(1970, 1, 1, tzinfo=UTC),
         status=0,
         opened=True,
@@ -189,7 +195,7 @@ def test_the_last_report_makes_up_for_a_result(tmp_path: Path, result: bytes | N
     run_record.write(tmp_path, run_record.EXIT, EXIT.encode(), synced=False)
     if result is not None:
         run_record.write(tmp_path, run_record.RESULT, result, synced=False)
-    ending = read_exit(tmp_path, REPORT)
+    ending = read_exit(run_in(tmp_path), REPORT)
 
     assert ending is not None
     assert (ending.opened, ending.close_reason, ending.counts.items) == (True, "finished", 2)
@@ -205,7 +211,7 @@ def test_a_lost_crawl_may_have_been_opened(
     """Only in the same boot does a missing result prove that the spider was never open."""
     if result is not None:
         run_record.write(tmp_path, run_record.RESULT, encode(result), synced=False)
-    ending = lost_exit(tmp_path, "gone", found_at=NOW, same_boot=same_boot)
+    ending = lost_exit(run_in(tmp_path), "gone", found_at=NOW, same_boot=same_boot)
 
     assert (ending.lost, ending.reason, ending.opened) == ("gone", "gone", opened)
 
@@ -296,7 +302,7 @@ def test_pauses_between_warm_parents_grow() -> None:
 # --- contradictions ----------------------------------------------------------------------------
 
 
-def settle(clock: Readers, run_dir: Path) -> Adopted:
+def settle(clock: Readers, run: Run) -> Adopted:
     """Settle a run directory with time passing as fast as it is asked for."""
 
     async def at_once(function: Callable[[], object]) -> object:
@@ -304,7 +310,7 @@ def settle(clock: Readers, run_dir: Path) -> Adopted:
 
     patient = replace(services(clock), in_thread=cast("InThread", at_once))
     settler = Settler(patient, lambda _crawl: None)
-    settling = Deferred.fromCoroutine(settler.settle(run_dir))
+    settling = Deferred.fromCoroutine(settler.settle(run))
     while not settling.called:
         clock.advance(0.02)  # as often as it looks: what it kills needs a moment to be gone
     return cast("Adopted", settling.result)
@@ -331,7 +337,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
     ) as owner:
         assert owner.stdout is not None
         owner.stdout.readline()
-        found = settle(Readers(), spec.run_dir)
+        found = settle(Readers(), Run.of(spec))
 
         assert found == Fenced(run_dir=spec.run_dir)
         assert owner.wait() == -signal.SIGKILL
@@ -342,7 +348,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
     [
         ({run_record.ORDER, run_record.STARTED}, HOLDER_DIED),
         ({run_record.ORDER}, DAMAGED),
-        ({run_record.STARTED}, DAMAGED),
+        ({run_record.STARTED}, HOLDER_DIED),
     ],
 )
 def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str], reason: str) -> None:
@@ -358,7 +364,7 @@ def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str], reason: s
     lock = run_record.take_lock(spec.run_dir)
     assert lock is not None
     (spec.run_dir / run_record.LOCK).write_bytes(b"nobody")
-    found = settle(Readers(), spec.run_dir)
+    found = settle(Readers(), Run.of(spec))
     os.close(lock)
 
     assert isinstance(found, Ended)

@@ -104,7 +104,7 @@ def test_the_environment(start: Start, launcher: str) -> None:
     )
     job = daemon.run("mirror")
 
-    run = daemon.data / "runs" / "active" / f"{job}.1"
+    run = daemon.data / "runs" / "crawls" / f"{job}.1"
     assert item_of(daemon, job)["environment"] == {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",

@@ -36,6 +36,7 @@ SPEC = CrawlSpec(
     job_id=JOB,
     attempt=2,
     run_dir=Path("/data/runs/7.2"),
+    result=Path("/data/crawls/7.2/result"),
     work_dir=Path("/data/runs/7.2/work"),
     out=Path("/data/jobs/7/out"),
     err=Path("/data/jobs/7/err"),
