@@ -26,6 +26,7 @@ from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.cloud.access import CloudAccess
 from scrapy_do.operations.cloud.collections import CollectionOperations
@@ -122,7 +123,7 @@ class World:
             store=self.store, artifacts=self.artifacts, events=self.events, in_thread=inline
         )
 
-        self.spider_lists: dict[str, tuple[str, ...] | Exception] = {}
+        self.spider_lists: dict[str, tuple[str, ...] | SpiderList | Exception] = {}
         self.projects = ProjectOperations(
             store=self.store,
             archives=self.archives,
@@ -175,13 +176,13 @@ class World:
 
     async def list_spiders(
         self, *, project: str, project_dir: Path, settings_module: str
-    ) -> tuple[str, ...]:
+    ) -> SpiderList:
         """Give what `spider_lists` says of the project."""
         assert (project_dir / settings_module.split(".", maxsplit=1)[0]).exists()
         answer = self.spider_lists.get(project, ("toscrape-css", "toscrape-xpath"))
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, SpiderList) else SpiderList(names=answer)
 
     def client(self) -> HttpClient:
         """Return a client of the Scrapy Do dialect."""

@@ -11,7 +11,7 @@ NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or di
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can name a project, a spider, a version or a tag."""
+    """Whether a text can name a project, a version or a tag of the Scrapy Do API."""
     return NAME_PATTERN.fullmatch(text) is not None
 
 

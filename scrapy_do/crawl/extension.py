@@ -23,17 +23,14 @@ from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.logs import LogCapture, LogRecords
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.reporter import Reporter
+from scrapy_do.crawl.spiders import ignores_start_requests, start_requests_warning
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.wire import CrawlSpec, Report, ReportKind, Result, encode
+from scrapy_do.protocol.wire import WARNING_STAT, CrawlSpec, Report, ReportKind, Result, encode
 
 _TICK_S = 1.0
 _OUT_OF_MEMORY = "memusage_exceeded"
-_START_REQUESTS = (
-    "The spider defines start_requests() but not start(): "
-    "this version of Scrapy never calls start_requests()."
-)
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +56,7 @@ class Recorder:
         self._crawler: Crawler | None = None
         self._loop: _Loop | None = None
         self._reported_s = 0.0
+        self._warning: str | None = None
         self.opened = False
         self._close_reason: str | None = None
 
@@ -190,7 +188,8 @@ class Recorder:
         if stats is None and self.opened and self._crawler is not None:
             stats = self._crawler.stats
         scrapys = {} if stats is None else plain_stats(stats.get_stats())
-        return {**scrapys, **{f"scrapy_do/dropped/{name}": n for name, n in self._dropped()}}
+        ours = {f"scrapy_do/dropped/{name}": n for name, n in self._dropped()}
+        return {**scrapys, **ours, **({WARNING_STAT: self._warning} if self._warning else {})}
 
     def _dropped(self) -> Iterator[tuple[str, int]]:
         """Yield what could not be kept, and how much of it, if anything."""
@@ -205,10 +204,10 @@ class Recorder:
                 yield name, dropped
 
     def _explain_an_empty_crawl(self, spider: Spider) -> None:
-        """Say so in the log when a spider was written for a Scrapy that is too old for it."""
-        of_old = hasattr(spider, "start_requests") and not hasattr(Spider, "start_requests")
-        if of_old and not self._tally.requests and type(spider).start is Spider.start:
-            logger.warning(_START_REQUESTS)
+        """Say so when a spider was written for a Scrapy that is too old for it."""
+        if not self._tally.requests and ignores_start_requests(type(spider)):
+            self._warning = f"The spider {start_requests_warning(type(spider))}"
+            logger.warning(self._warning)
 
     def _out_of_memory(self) -> None:
         """Close the spider: it has met its memory limit, and what it does now is chance."""

@@ -9,7 +9,6 @@ Run by `python -m scrapy_do.crawl.list_spiders` or forked by the warm parent; ei
 the request comes from one descriptor and the answer leaves by another.
 """
 
-import json
 import os
 import select
 import shutil
@@ -18,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
@@ -26,13 +26,13 @@ from scrapy_do.protocol.wire import (
     MAX_SPEC_BYTES,
     SpidersAnswer,
     SpidersRequest,
+    decode_spiders_answer,
     decode_spiders_request,
     encode,
 )
 
 MAX_OUTPUT_BYTES = 1024 * 1024
-MAX_NAMES_BYTES = 8 * 1024 * 1024
-_CUT = 101  # one more than a usable name may have
+MAX_FOUND_BYTES = 8 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -66,13 +66,13 @@ class _Guard:
         self._order = order
         self._asker = asker
         self._directory = directory
-        self._names = bytearray()
+        self._found = bytearray()
         self._output = bytearray()
         self._timed_out = False
 
     def ask(self) -> SpidersAnswer:
         """Run the child to its end, or end it; return what is known then."""
-        names_end, names_in = os.pipe()
+        found_end, found_in = os.pipe()
         output_end, output_in = os.pipe()
         guard = os.getpid()
         child = os.fork()
@@ -81,11 +81,11 @@ class _Guard:
             processes.die_with_parent(guard)
             os.dup2(output_in, STDOUT)
             os.dup2(output_in, STDERR)
-            processes.close_all_but({STDIN, STDOUT, STDERR, names_in})
-            _list(self._order, names_in, self._directory)
-        os.close(names_in)
+            processes.close_all_but({STDIN, STDOUT, STDERR, found_in})
+            _list(self._order, found_in, self._directory)
+        os.close(found_in)
         os.close(output_in)
-        self._listen(child, {names_end: self._names, output_end: self._output})
+        self._listen(child, {found_end: self._found, output_end: self._output})
         processes.kill_group(child)
         _, wait_status = os.waitpid(child, 0)
         processes.end_descendants()
@@ -120,25 +120,25 @@ class _Guard:
         if kept is self._output:
             del kept[:-MAX_OUTPUT_BYTES]
         else:
-            del kept[MAX_NAMES_BYTES:]
+            del kept[MAX_FOUND_BYTES:]
         return bool(chunk)
 
     def _answer(self, code: int) -> SpidersAnswer:
         output = self._output.decode(errors="replace")
-        names: list[str] = []
         problem = None
         if self._timed_out:
             problem = f"the project did not finish within {self._order.timeout_s:g} s"
         elif code < 0:
             problem = f"the project's process was killed by signal {-code}"
-        elif code != 0 or not self._names:
+        elif code != 0 or not self._found:
             problem = _last_line(output) or f"the project ended its process with status {code}"
         else:
             try:
-                names = [name for name in json.loads(self._names) if isinstance(name, str)]
+                found = decode_spiders_answer(bytes(self._found))
+                return replace(found, problem=None, output=output)
             except ValueError:
                 problem = "the project disturbed the listing of its spiders"
-        return SpidersAnswer(names=tuple(names), problem=problem, output=output)
+        return SpidersAnswer(names=(), problem=problem, output=output)
 
 
 def _data(ready: dict[int, int], pipes: dict[int, bytearray]) -> list[int]:
@@ -150,7 +150,7 @@ def _last_line(text: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
+def _list(order: SpidersRequest, answer: int, directory: str) -> NoReturn:
     """Import the project and write its spiders' names; ends the process."""
     status = 1
     try:
@@ -167,8 +167,8 @@ def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
         )
         os.chdir(directory)
         processes.set_limits(order.limits)
-        found = json.dumps([name[:_CUT] for name in _names(order)]).encode()
-        with os.fdopen(names, "wb") as file:
+        found = encode(_find(order))
+        with os.fdopen(answer, "wb") as file:
             file.write(found)
         status = 0
     except BaseException:  # noqa: BLE001 - a project may raise anything, SystemExit too
@@ -180,16 +180,17 @@ def _list(order: SpidersRequest, names: int, directory: str) -> NoReturn:
         os._exit(status)
 
 
-def _names(order: SpidersRequest) -> list[str]:
+def _find(order: SpidersRequest) -> SpidersAnswer:
     # Scrapy must not be in the memory of a guard that was started by itself.
     from scrapy.addons import AddonManager  # noqa: PLC0415
-    from scrapy.spiderloader import get_spider_loader  # noqa: PLC0415
 
     from scrapy_do.crawl.project import load_settings  # noqa: PLC0415
+    from scrapy_do.crawl.spiders import find_spiders  # noqa: PLC0415
 
     settings = load_settings(order.project_dir, order.settings_module)
     AddonManager.load_pre_crawler_settings(settings)
-    return sorted(str(name) for name in get_spider_loader(settings).list())
+    found = find_spiders(settings)
+    return SpidersAnswer(names=found.names, warnings=found.warnings, problem=None, output="")
 
 
 if __name__ == "__main__":

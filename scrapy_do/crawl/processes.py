@@ -53,8 +53,12 @@ def outlive_parent() -> None:
 
 
 def set_name(name: str) -> None:
-    """Set what `ps` and `top` show for this process; the kernel keeps 15 bytes."""
-    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
+    """Set what `ps` and `top` show for this process; the kernel keeps 15 bytes.
+
+    What is not printable ASCII becomes a question mark: whoever reads these takes them for text.
+    """
+    shown = "".join(letter if " " <= letter <= "~" else "?" for letter in name)
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(shown.encode()), 0, 0, 0)
 
 
 def be_the_first_to_go() -> None:

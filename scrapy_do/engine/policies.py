@@ -10,7 +10,7 @@ from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
 from scrapy_do.errors import BadArgument, ConfigError
-from scrapy_do.launchers.interface import Launcher
+from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
 
 PASSED_ON = ("PATH", "LANG", "TZ")
@@ -132,13 +132,13 @@ class SpiderLister:
 
     async def __call__(
         self, *, project: str, project_dir: Path, settings_module: str
-    ) -> tuple[str, ...]:
-        """Give the names that can be used.
+    ) -> SpiderList:
+        """Give the spiders that can be run, and warnings.
 
         Raises:
             BadArchive: the project cannot say; with its traceback.
         """
-        found = await self._launcher.spiders(
+        return await self._launcher.spiders(
             SpidersRequest(
                 project_dir=project_dir,
                 settings_module=settings_module,
@@ -149,4 +149,3 @@ class SpiderLister:
                 timeout_s=self._config.crawls.spiders_timeout_s,
             )
         )
-        return found.names

@@ -35,7 +35,6 @@ __all__ = [
     "Run",
     "SpiderList",
     "SpidersRequest",
-    "UnusableSpider",
     "Usage",
 ]
 
@@ -157,19 +156,11 @@ Adopted = Alive | Ended | Fenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnusableSpider:
-    """A spider that exists but cannot be run by name; `name` is cut to 100 characters."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpiderList:
-    """The spiders of a project, each list sorted by name."""
+    """The spiders of a project that can be run, sorted, and what its author should know."""
 
     names: tuple[str, ...]
-    unusable: tuple[UnusableSpider, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Launcher(Protocol):

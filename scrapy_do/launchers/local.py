@@ -28,7 +28,6 @@ from scrapy_do.launchers.interface import (
     Fenced,
     Run,
     SpiderList,
-    UnusableSpider,
 )
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.services import Services
@@ -40,7 +39,6 @@ from scrapy_do.protocol.wire import (
     FAILED_ANNOUNCEMENT,
     LISTING_ORDER,
     MAX_SPEC_BYTES,
-    SPIDER_NAME,
     TAKEN_ANNOUNCEMENT,
     CrawlSpec,
     Report,
@@ -53,10 +51,10 @@ from scrapy_do.protocol.wire import (
 _START_PATIENCE_S = 30.0
 _LISTING_GRACE_S = 10.0
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
-_SHOWN_CHARACTERS = 100
+_SHOWN_WARNINGS = 100
+_SHOWN_CHARACTERS = 1000
 _SETTLE_AGAIN_S = 1.0
 _UNABLE = "Unable to get the list of spiders"
-_UNUSABLE = "the name is not 1 to 100 of A-Z a-z 0-9 . _ -, starting with a letter or digit"
 
 
 class Starter(Protocol):
@@ -143,7 +141,7 @@ class LocalLauncher:
             raise BadArchive(f"{_UNABLE}: the project ended the process that lists them") from None
         if answer.problem is not None:
             raise BadArchive(f"{_UNABLE}: {answer.problem}", traceback=answer.output)
-        return _spider_list(answer.names)
+        return SpiderList(names=tuple(sorted(answer.names)), warnings=_shown(answer.warnings))
 
     async def stop(self, *, leave_crawls: bool) -> None:
         """Let go of everything; kill what runs unless it is to be left."""
@@ -265,11 +263,11 @@ def _failure(said: bytes | None) -> str:
     return "the crawl's holder ended before the crawl started"
 
 
-def _spider_list(names: Sequence[str]) -> SpiderList:
-    usable = tuple(name for name in names if SPIDER_NAME.fullmatch(name))
-    unusable = tuple(
-        UnusableSpider(name=name[:_SHOWN_CHARACTERS], reason=_UNUSABLE)
-        for name in names
-        if not SPIDER_NAME.fullmatch(name)
+def _shown(warnings: Sequence[str]) -> tuple[str, ...]:
+    """What a project's process says, as far as it can be shown."""
+    lines = (
+        "".join(letter if letter.isprintable() else " " for letter in one[:_SHOWN_CHARACTERS])
+        for one in warnings[:_SHOWN_WARNINGS]
     )
-    return SpiderList(names=usable, unusable=unusable)
+    more = len(warnings) - _SHOWN_WARNINGS
+    return (*lines, f"{more} more warnings") if more > 0 else tuple(lines)

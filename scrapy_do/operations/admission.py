@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import check_name
 from scrapy_do.errors import BadArgument
-from scrapy_do.protocol.wire import ARGUMENT_NAME, RESERVED_ARGUMENTS
+from scrapy_do.protocol.wire import RESERVED_ARGUMENTS
 
 LONGEST_DESCRIPTION = 1000
 MOST_TAGS = 100
@@ -25,11 +25,11 @@ class Admission:
             BadArgument: some part of it may not; the message names it.
         """
         for name in request.arguments:
-            if ARGUMENT_NAME.fullmatch(name) is None or name in RESERVED_ARGUMENTS:
+            if not name or name in RESERVED_ARGUMENTS:
                 raise BadArgument(
                     "arg",
-                    f"{name[:100]!r} cannot be the name of a spider argument "
-                    "(letters, digits and '_', not a word that Scrapy uses itself)",
+                    f"{name!r} cannot be the name of a spider argument: Scrapy uses "
+                    f"{', '.join(sorted(RESERVED_ARGUMENTS))} itself",
                 )
         for name in request.settings:
             if not any(fnmatchcase(name, allowed) for allowed in self._allowed_settings):

@@ -23,12 +23,19 @@ from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.operations.admission import Admission
+from scrapy_do.protocol.wire import WARNING_STAT
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delays, InThread
 
 CANCEL_WAIT_S = 10.0
 TRIES = 5
+
+
+def warnings_of(job: Job) -> tuple[str, ...]:
+    """What the crawl of a job said that the author of its spider should know."""
+    warning = job.progress.stats.get(WARNING_STAT)
+    return (warning,) if isinstance(warning, str) else ()
 
 
 class JobOperations:

@@ -18,6 +18,7 @@ from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread, background
@@ -28,8 +29,8 @@ class ListSpiders(Protocol):
 
     async def __call__(
         self, *, project: str, project_dir: Path, settings_module: str
-    ) -> tuple[str, ...]:
-        """Give the names that can be used.
+    ) -> SpiderList:
+        """Give the spiders that can be run, and warnings.
 
         Raises:
             BadArchive: the project cannot say; with its traceback.
@@ -39,11 +40,12 @@ class ListSpiders(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a push did."""
+    """What a push did, and what its author should know: sentences without a final full stop."""
 
     project: Project
     version: Version
     removed_spiders: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 class ProjectOperations:
@@ -134,9 +136,10 @@ class ProjectOperations:
         force: bool,
     ) -> Pushed:
         project_dir = await self._in_thread(lambda: self._archives.unpack(archive, listing.root))
-        spiders = await self._list_spiders(
+        found = await self._list_spiders(
             project=name, project_dir=project_dir, settings_module=listing.settings_module
         )
+        spiders = found.names
         orphans = [
             schedule
             for schedule in await self._standing_orders(name)
@@ -167,7 +170,9 @@ class ProjectOperations:
             )
         self._events.publish(ProjectChanged(project=name))
         removed = tuple(sorted(set(before) - set(spiders)))
-        return Pushed(project=project, version=version, removed_spiders=removed)
+        return Pushed(
+            project=project, version=version, removed_spiders=removed, warnings=found.warnings
+        )
 
     async def _spiders_of(self, name: str) -> tuple[str, ...]:
         for project in await self._store.projects.all():

@@ -8,7 +8,6 @@ epoch, sizes are bytes, durations are seconds.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -23,10 +22,17 @@ MARK = "SCRAPY_DO_RUN"
 MARK_PLACEHOLDER = "-" * 64
 """Its value in the warm parent: room for the mark of any run."""
 
-SPIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+LONGEST_SPIDER_NAME_BYTES = 1000
+"""Of UTF-8: what an index of every database and a request line can hold."""
+
 RESERVED_ARGUMENTS = frozenset({"self", "cls", "name", "crawler", "crawler_or_spidercls"})
-"""Names that Scrapy's own calls use for themselves: a spider can never receive them."""
+"""Names that Scrapy's own calls use for themselves: a spider can never receive them.
+
+Every other name is passed on, as `scrapy crawl -a` does: spiders get keyword arguments, whose
+names need be no Python names."""
+
+WARNING_STAT = "scrapy_do/warning"
+"""The statistic in which a crawl says what its author should know."""
 
 MAX_SPEC_BYTES = 4 * 1024 * 1024
 MAX_REPORT_BYTES = 64 * 1024
@@ -40,6 +46,27 @@ FAILED_ANNOUNCEMENT = b"failed "
 # What the warm parent is asked to fork; two descriptors come along: in and out.
 CRAWL_ORDER = b"crawl"
 LISTING_ORDER = b"listing"
+
+
+def spider_name_problem(name: object) -> str | None:
+    """Say why nobody can run a spider of this name; None when it can be run.
+
+    Names are texts for people and never become paths, so most can: what Scrapy finds by its
+    name, an environment variable can hold and a database can store.
+    """
+    if not isinstance(name, str):
+        return f"its name is no text but of type {type(name).__name__}"
+    if not name:
+        return "its name is empty"
+    if "\0" in name:
+        return "its name has a NUL character, which no command line can hold"
+    try:
+        size_bytes = len(name.encode())
+    except UnicodeEncodeError:
+        return "its name has half a character (a surrogate), which is no text of Unicode"
+    if size_bytes > LONGEST_SPIDER_NAME_BYTES:
+        return f"its name is longer than {LONGEST_SPIDER_NAME_BYTES} bytes"
+    return None
 
 
 class StartMethod(StrEnum):
@@ -108,10 +135,11 @@ class CrawlSpec:
     report_interval_s: float = 5.0
 
     def __post_init__(self) -> None:
-        if not SPIDER_NAME.fullmatch(self.spider):
-            raise BadFrame(f"spider: {self.spider[:100]!r} is not a usable spider name")
+        problem = spider_name_problem(self.spider)
+        if problem is not None:
+            raise BadFrame(f"spider: {self.spider[:100]!r} cannot be run: {problem}")
         for name in self.arguments:
-            if not ARGUMENT_NAME.fullmatch(name) or name in RESERVED_ARGUMENTS:
+            if not name or name in RESERVED_ARGUMENTS:
                 raise BadFrame(f"arguments: {name[:100]!r} is not a usable argument name")
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
@@ -191,15 +219,20 @@ class SpidersRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpidersAnswer:
-    """The names of a project's spiders as they are, or else the problem in a few words.
+    """The names of a project's spiders that can be run, or else the problem in a few words.
 
-    Names are cut to 101 characters, which is enough to see that they are too long.
-    `output` is the end of what the project printed.
+    `warnings` are what the project's author should know. `output` is the end of what the
+    project printed.
     """
 
     names: Sequence[str]
+    warnings: Sequence[str] = ()
     problem: str | None
     output: str
+
+    def __post_init__(self) -> None:
+        if any(spider_name_problem(name) is not None for name in self.names):
+            raise BadFrame("names: one of them cannot be run")
 
 
 # --- JSON --------------------------------------------------------------------------------------
@@ -315,6 +348,7 @@ def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
     reader = FrameReader.of_frame("spiders answer", frame)
     return SpidersAnswer(
         names=reader.texts_in_order("names"),
+        warnings=reader.texts_in_order("warnings"),
         problem=reader.text_or_none("problem"),
         output=reader.text("output"),
     )

@@ -55,7 +55,7 @@ from typing import Any, Protocol
 from klein import Klein
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoRoute
-from werkzeug.routing import IntegerConverter, RequestRedirect
+from werkzeug.routing import IntegerConverter, PathConverter, RequestRedirect
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotPermitted
@@ -122,6 +122,13 @@ class Matched:
     values: Mapping[str, Any]
 
 
+class _Rest(PathConverter):
+    """Everything to the end of the path, also what begins with a slash."""
+
+    regex = "(?s:.+?)"
+    part_isolating = False
+
+
 class _BoundedInteger(IntegerConverter):
     """Whole numbers that every database and every parser can hold; others match no route."""
 
@@ -143,7 +150,7 @@ class Router:
         self._any_slash = any_slash
         self._klein = Klein()
         self._klein.url_map.merge_slashes = False
-        self._klein.url_map.converters["int"] = _BoundedInteger
+        self._klein.url_map.converters.update(int=_BoundedInteger, path=_Rest)
         self._routes: dict[str, Route] = {}
 
     def add(

@@ -171,7 +171,7 @@ async def test_an_old_spider_is_explained(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert ending.counts.requests == 0
-    words = "WARNING: The spider defines start_requests() but not start()"
+    words = "WARNING: The spider defines start_requests() but not start(): Scrapy"
     assert spec.err.read_text().count(words) == 1
 
 

@@ -90,20 +90,17 @@ def _running() -> list[str]:
 
 
 @on_reactor
-async def test_unusable_names_are_apart(real: RealHarness) -> None:
-    """Spiders whose names cannot be used safely are listed apart, their names cut."""
+async def test_names_that_only_scrapy_knows(real: RealHarness) -> None:
+    """Names of any characters are listed as they are; what cannot be run is told, with a reason."""
     answer = await real.launcher.spiders(real.spiders_request("names"))
 
-    assert answer.names == ("ok", "ok.2-x_y")
-    assert [one.name for one in answer.unusable] == [
-        "-option",
-        "../../x",
-        "a/b",
-        "n\0l",
-        "two\nlines",
-        "x" * 100,
-        "ünicode",
-    ]
+    assert answer.names == ("-option", "../../x", "a/b", "ok", "ok.2-x_y", "two\nlines", "ünicode")
+    long = "x" * 99
+    nul = "its name has a NUL character, which no command line can hold"
+    assert answer.warnings == (
+        rf"Spider 'n\x00l' cannot be run: {nul}",
+        f"Spider '{long}... cannot be run: its name is longer than 1000 bytes",
+    )
 
 
 @on_reactor

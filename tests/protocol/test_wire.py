@@ -74,7 +74,7 @@ REQUEST = SpidersRequest(
     python="/py",
     timeout_s=3.0,
 )
-ANSWER = SpidersAnswer(names=("a", "\n"), problem=None, output="ž")
+ANSWER = SpidersAnswer(names=("a", "\n"), warnings=("w",), problem=None, output="ž")
 
 
 def test_a_spec_comes_back_as_it_was() -> None:
@@ -90,10 +90,10 @@ def test_the_small_frames_come_back_as_they_were() -> None:
     assert decode_spiders_answer(encode(ANSWER)) == ANSWER
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text()))
+@given(st.dictionaries(st.text(), st.text()))
 def test_any_argument_text_survives(arguments: dict[str, str]) -> None:
     """Arguments arrive verbatim, whatever their text."""
-    spec = replace(SPEC, arguments={f"x_{name}": text for name, text in arguments.items()})
+    spec = replace(SPEC, arguments={f"x {name}": text for name, text in arguments.items()})
 
     assert decode_spec(encode(spec)).arguments == spec.arguments
 
@@ -106,19 +106,16 @@ def test_the_mark_names_the_run() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"spider": "-o"},
-        {"spider": "a\n"},
         {"spider": ""},
-        {"spider": "x" * 101},
+        {"spider": "a\0"},
+        {"spider": "a\udcff"},
+        {"spider": "x" * 1001},
         {"arguments": {"self": "1"}},
         {"arguments": {"cls": "1"}},
         {"arguments": {"crawler": "1"}},
         {"arguments": {"name": "1"}},
         {"arguments": {"crawler_or_spidercls": "1"}},
-        {"arguments": {"1a": "1"}},
-        {"arguments": {"a-b": "1"}},
-        {"arguments": {"a\n": "1"}},
-        {"arguments": {"a" * 65: "1"}},
+        {"arguments": {"": "1"}},
         {"environment": {"": "1"}},
         {"environment": {"A=B": "1"}},
         {"environment": {"A": "a\0b"}},

@@ -68,9 +68,15 @@ class CloudDeployAPI:
             label=label,
             project=await self._project(params.text("project")),
         )
-        version = pushed.version
-        result = ok(project=pushed.project.id, version=version.label, spiders=len(version.spiders))
-        return Response(body=_log(params).encode() + encoded(result) + b"\n", content_type=_TEXT)
+        version, warnings = pushed.version, pushed.warnings
+        result = ok(
+            project=pushed.project.id,
+            version=version.label,
+            spiders=len(version.spiders),
+            **({"warnings": list(warnings)} if warnings else {}),
+        )
+        log = _log(params) + "".join(f"Warning: {warning}.\n" for warning in warnings)
+        return Response(body=log.encode() + encoded(result) + b"\n", content_type=_TEXT)
 
     async def _project(self, text: str) -> str:
         """Name a project; a number that is new is the name of the one that the push makes."""

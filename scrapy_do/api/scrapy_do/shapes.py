@@ -23,6 +23,7 @@ from scrapy_do.core.job import (
 )
 from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.operations import Pushed, Status
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
@@ -95,6 +96,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "attempt": getattr(state, "attempt", None),
         "schedule-id": None if job.schedule_id is None else str(job.schedule_id),
         "planned": iso(job.planned_at),
+        "warnings": list(warnings_of(job)),
     }
 
 
@@ -179,6 +181,7 @@ def pushed_json(pushed: Pushed) -> dict[str, Any]:
         "id": pushed.project.id,
         "version": pushed.version.label,
         "removed-spiders": list(pushed.removed_spiders),
+        "warnings": list(pushed.warnings),
     }
 
 

@@ -54,7 +54,7 @@ def writable(fields: Mapping[str, JSON], driver: Driver) -> dict[str, JSON]:
 
 
 def label(value: object, field: str) -> str:
-    """A text of one line for people: the name of a spider, a tag, a version.
+    """A text of one line for people: the name of a spider not deployed here, a tag, a version.
 
     Raises:
         BadArgument: it is empty, too long, no text, or has characters without a shape.

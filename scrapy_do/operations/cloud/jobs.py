@@ -140,9 +140,8 @@ class CloudOperations:
         known = await self.projects.spiders(project)
         if push.spider not in {spider.name for spider in known}:
             raise SpiderNotFound(project.name, push.spider)
-        arguments = json.dumps(push.fields.get("spider_args") or {}, sort_keys=True)
-        digest = hashlib.sha256(arguments.encode("utf-8", "surrogatepass")).hexdigest()
-        unique = f"run {push.spider} {digest}"
+        asked = json.dumps([push.spider, push.fields.get("spider_args") or {}], sort_keys=True)
+        unique = f"run {hashlib.sha256(asked.encode()).hexdigest()}"
         [job] = await self.push(project, [replace(push, unique=unique)], by=by)
         if isinstance(job, DuplicateJob):
             raise AlreadyScheduled(push.spider, unique) from None

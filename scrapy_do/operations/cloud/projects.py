@@ -148,11 +148,13 @@ class CloudProjects:
         self, project: Project, name: str, *, create: bool = False
     ) -> int | None:
         """The number of a spider; None when it has none. `create` names one that is new."""
+        number = await self._store.projects.spider_number(project.id, name[:1000])
         if not create:
-            return await self._store.projects.spider_number(project.id, name[:1000])
-        number = await self._store.projects.spider_number(
-            project.id, label(name, "spider"), create=True
-        )
+            return number
+        if number is None:
+            number = await self._store.projects.spider_number(
+                project.id, label(name, "spider"), create=True
+            )
         await self._store.cloud.settled(_spiders(project), str(number), {"tags": []})
         return number
 

@@ -76,8 +76,8 @@ def new_job(
     Raises:
         BadArgument, TooLarge, NotPermitted: it cannot be accepted.
     """
-    spider = label(push.spider, "spider")
-    deployed = project.current is not None and spider in project.current.spiders
+    deployed = project.current is not None and push.spider in project.current.spiders
+    spider = push.spider if deployed else label(push.spider, "spider")
     local = deployed and push.state is CloudState.PENDING
     driver = Driver.LOCAL if local else Driver.CLIENT
     plain = replace(usual, spider=spider)

@@ -121,6 +121,7 @@ def test_push(client: HttpClient) -> None:
         "id": 1,
         "version": "1",
         "removed-spiders": [],
+        "warnings": [],
     } == ok(push(client))
 
 
@@ -581,7 +582,7 @@ def test_items(world: World, client: HttpClient) -> None:
         ({"priority": "high"}, "priority: must be a whole number from 0 to 4"),
         ({"arg": "novalue"}, "arg: 'novalue' is not NAME=VALUE"),
         ({"arg": "self=1"}, "arg: 'self' cannot be the name of a spider argument"),
-        ({"arg": "-o=/etc/x"}, "arg: '-o' cannot be the name of a spider argument"),
+        ({"arg": "cls=1"}, "arg: 'cls' cannot be the name of a spider argument"),
         ({"setting": "FEEDS={}"}, "setting: 'FEEDS' may not be set by a job"),
         ({"tag": "a b"}, "tag: 'a b' is not a name"),
         ({"timeout": "-1"}, "timeout: must be a number from 0"),
