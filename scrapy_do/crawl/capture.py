@@ -1,13 +1,8 @@
 """Writes one kind of record of a crawl to its file, and never fails the crawl."""
 
-import json
 import logging
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from scrapy.utils.serialize import ScrapyJSONEncoder
 
 from scrapy_do.protocol.record_file import RecordWriter
 
@@ -36,21 +31,13 @@ class Capture:
         self.taken_bytes = 0
         self._next_number: int | None = None
 
-    def append(self, record: Mapping[str, Any]) -> int | None:
-        """Take a record; return its number, or None if it cannot be written."""
-        try:
-            line = _line(record)
-        except (TypeError, ValueError, RecursionError) as error:
-            self._refuse(error)
-            return None
-        return self.append_line(line)
-
-    def append_line(self, line: bytes) -> int | None:
-        """Take a record that is encoded already, see `append`."""
+    def append(self, line: bytes) -> int | None:
+        """Take a record, one line of JSON; return its number, or None if it cannot be written."""
         try:
             self._writer.append(line)
         except ValueError as error:
-            self._refuse(error)
+            self.dropped += 1
+            self._complain(error)
             return None
         number = self._first_number() if self._next_number is None else self._next_number
         self._next_number = number + 1
@@ -94,35 +81,10 @@ class Capture:
             self._complain(error)
             return 0
 
-    def _refuse(self, error: Exception) -> None:
-        self.dropped += 1
-        self._complain(error)
-
     def _complain(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
             logger.error("Records are lost, %s cannot be written: %s", self._kind, error)
-
-
-class _Encoder(ScrapyJSONEncoder):
-    """Scrapy's encoder, which knows items, times and decimals; anything else as its text."""
-
-    def default(self, o: Any) -> Any:  # noqa: ANN401 - the signature of `json`
-        try:
-            return super().default(o)
-        except TypeError:
-            return repr(o)
-
-
-_ENCODER = _Encoder(allow_nan=False, separators=(",", ":"))
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    try:
-        return _ENCODER.encode(record).encode()
-    except ValueError:  # a number that is not finite
-        text = json.dumps(record, cls=_Encoder)
-        return _ENCODER.encode(json.loads(text, parse_constant=lambda _: None)).encode()
 
 
 def _now_ms() -> int:

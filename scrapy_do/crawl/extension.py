@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from itemadapter import ItemAdapter
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
@@ -20,17 +19,27 @@ from scrapy.utils.asyncio import call_later, create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_do.crawl.capture import Capture
+from scrapy_do.crawl.encoding import CannotEncodeError, encode_fields, encode_item, is_item, text_of
 from scrapy_do.crawl.logs import LogCapture, LogRecords
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
+from scrapy_do.crawl.pipelines import PipelineWatch
 from scrapy_do.crawl.reporter import Reporter
 from scrapy_do.crawl.spiders import ignores_start_requests, start_requests_warning
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.wire import WARNING_STAT, CrawlSpec, Report, ReportKind, Result, encode
+from scrapy_do.protocol.wire import (
+    WARNING_STAT,
+    CrawlSpec,
+    Report,
+    ReportKind,
+    Result,
+    encode_result,
+)
 
 _TICK_S = 1.0
 _OUT_OF_MEMORY = "memusage_exceeded"
+_MAX_REASON_CHARACTERS = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +62,7 @@ class Recorder:
         keep = None if self._lines is None else self._lines.keep
         self._logging = LogCapture(self._tally, keep, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
+        self._pipelines = PipelineWatch()
         self._crawler: Crawler | None = None
         self._loop: _Loop | None = None
         self._reported_s = 0.0
@@ -96,15 +106,18 @@ class Recorder:
     # --- signals -----------------------------------------------------------------------------
 
     def _spider_opened(self) -> None:
+        assert self._crawler is not None
         self.opened = True
+        self._pipelines.follow(self._crawler)
         loop = create_looping_call(self._tick)
         loop.start(min(_TICK_S, self._spec.report_interval_s), now=False)
         self._loop = loop
         self._report(ReportKind.OPENED)
 
-    def _spider_closed(self, spider: Spider, reason: str) -> None:
+    def _spider_closed(self, spider: Spider, reason: object) -> None:
         self._explain_an_empty_crawl(spider)
-        self._close_reason = reason
+        # A project closes with whatever it likes, an exception for instance.
+        self._close_reason = text_of(reason)[:_MAX_REASON_CHARACTERS]
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
@@ -122,28 +135,31 @@ class Recorder:
             self._keep_request(response, request)
 
     def _item_scraped(self, item: object) -> None:
-        self._tally.items += 1
+        if not is_item(item):
+            self._pipelines.lost(item)
+            return
         if self._items is not None:
-            self._items.append({**_fields(item), "_type": type(item).__name__})
+            try:
+                line = encode_item(item)
+            except CannotEncodeError as error:
+                self._items.dropped += 1
+                logger.error("An item is not kept: %s", error)  # noqa: TRY400 - it is no bug of ours
+                return
+            self._items.append(line)
+        self._tally.items += 1
 
     # --- what they lead to -------------------------------------------------------------------
 
     def _keep_request(self, response: Response, request: Request) -> None:
         assert self._requests is not None
         assert self._crawler is not None
-        record: dict[str, Any] = {
-            "time": time.time_ns() // 1_000_000,
-            "url": response.url,
-            "status": response.status,
-            "method": request.method,
-            "rs": len(response.body),
-            "duration": int(request.meta.get("download_latency", 0) * 1000),
-            "fp": self._crawler.request_fingerprinter.fingerprint(request).hex(),
-        }
-        parent = request.meta.get(PARENT)
-        if parent is not None:
-            record["parent"] = parent
-        number = self._requests.append(record)
+        try:
+            line = encode_fields(_request_fields(response, request, self._crawler))
+        except Exception as error:  # noqa: BLE001 - both are the project's to change, to anything
+            self._requests.dropped += 1
+            logger.debug("A request is not kept: %s", text_of(error))
+            return
+        number = self._requests.append(line)
         if number is not None:
             request.meta[NUMBER] = number
 
@@ -180,7 +196,7 @@ class Recorder:
             stats=self._stats(),
         )
         path = self._spec.result
-        run_record.write(path.parent, path.name, encode(result), synced=synced)
+        run_record.write(path.parent, path.name, encode_result(result), synced=synced)
 
     def _stats(self) -> Mapping[str, Any]:
         # The collector does not exist before the crawl starts, whatever the version.
@@ -232,10 +248,17 @@ def _reporter(path: Path) -> Reporter | None:
         return None
 
 
-def _fields(item: object) -> Mapping[str, Any]:
-    """The fields of an item; items within are for the encoder."""
-    if type(item) is dict:
-        return item
-    if ItemAdapter.is_item(item):
-        return ItemAdapter(item)
-    return {"value": item}
+def _request_fields(response: Response, request: Request, crawler: Crawler) -> dict[str, Any]:
+    latency_s = request.meta.get("download_latency")
+    fingerprint = crawler.request_fingerprinter.fingerprint(request)
+    fields: dict[str, Any] = {
+        "time": time.time_ns() // 1_000_000,
+        "url": text_of(response.url),
+        "status": response.status,
+        "method": text_of(request.method),
+        "rs": len(response.body),
+        "duration": int(latency_s * 1000) if isinstance(latency_s, int | float) else 0,
+        "fp": fingerprint.hex() if isinstance(fingerprint, bytes) else text_of(fingerprint),
+    }
+    parent = request.meta.get(PARENT)
+    return fields if parent is None else {**fields, "parent": parent}

@@ -12,6 +12,7 @@ from typing import Any
 from scrapy.settings import BaseSettings
 
 from scrapy_do.crawl.capture import Capture
+from scrapy_do.crawl.encoding import text_of
 from scrapy_do.crawl.stats import Tally
 from scrapy_do.crawl.streams import cut_notice
 
@@ -40,12 +41,12 @@ class LogRecords:
         if self._is_cut:
             self._dropped += 1
             return
-        self._capture.append_line(_line(**record))
+        self._capture.append(_line(**record))
         limit_bytes = self._limit_bytes
         if limit_bytes is not None and self._capture.taken_bytes >= limit_bytes:
             self._is_cut = True
             notice = _line(record["time"], logging.WARNING, cut_notice(limit_bytes))
-            self._capture.append_line(notice)
+            self._capture.append(notice)
 
 
 def _line(time: int, level: int, message: str) -> bytes:
@@ -105,9 +106,14 @@ def _message(record: logging.LogRecord) -> str:
     formatted = vars(record).get("message")  # by a handler before
     try:
         text = record.getMessage() if formatted is None else formatted
-    except (TypeError, ValueError, KeyError):  # a format that does not fit its arguments
-        text = f"{record.msg!r} {record.args!r}"
+    except Exception:  # noqa: BLE001 - a format without its arguments, an argument without a text
+        text = f"{text_of(record.msg)} {record.args and tuple(map(text_of, _arguments(record)))!r}"
     text = f"[{record.name}] {text}"
     if record.exc_info and record.exc_info[0] is not None:
         text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-    return text[:_MAX_MESSAGE_CHARACTERS]
+    text = text[:_MAX_MESSAGE_CHARACTERS]
+    return text if text.isascii() else text_of(text)
+
+
+def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
+    return record.args if isinstance(record.args, tuple) else (record.args,)

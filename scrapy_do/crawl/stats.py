@@ -1,13 +1,17 @@
 """Scrapy's stats as JSON, and what a crawl counts itself."""
 
-import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scrapy_do.crawl.encoding import text_of
 from scrapy_do.protocol.wire import Counts
+
+_DEPTH = 20
+_MOST_BITS = 4096
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,22 +40,27 @@ def plain_stats(stats: Mapping[Any, Any]) -> dict[str, Any]:
 
     What JSON does not know becomes its text; numbers that are not finite become None.
     """
-    return {str(name): _plain(value) for name, value in list(stats.items())}
+    return {text_of(name): _plain(value, _DEPTH) for name, value in list(stats.items())}
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - decoded JSON is any value
+def _plain(value: object, depth: int) -> Any:  # noqa: ANN401, PLR0911 - JSON is anything; one return a kind
     match value:
-        case None | bool() | int() | str():
+        case None | bool():
             return value
+        case int():
+            # Python, and many a client, refuses to read a number with more digits.
+            return int(value) if value.bit_length() <= _MOST_BITS else hex(value)
         case float():
-            return value if math.isfinite(value) else None
-        case datetime():
-            aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return float(int(aware.timestamp() * 1000))  # whole, yet a float, as in Scrapy Cloud
+            return float(value) if math.isfinite(value) else None
         case timedelta():
             return value.total_seconds()
-        case _:
-            try:
-                return json.loads(json.dumps(value, allow_nan=False))
-            except (TypeError, ValueError, RecursionError):
-                return str(value)
+        case dict() if depth:
+            return {text_of(one): _plain(member, depth - 1) for one, member in value.items()}
+        case list() | tuple() | set() | frozenset() if depth:
+            return [_plain(member, depth - 1) for member in value]
+        case datetime():
+            with suppress(Exception):  # a zone is any object
+                aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+                # Whole, yet a float, as in Scrapy Cloud.
+                return float(int(aware.timestamp() * 1000))
+    return text_of(value)

@@ -1,6 +1,7 @@
 """Reading a frame, one JSON object, field by field and type by type."""
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,9 @@ from uuid import UUID
 
 JSON = Any
 """A decoded JSON value."""
+
+_LARGEST = 2**63 - 1
+_NOT_IN_WORDS = re.compile("[\0\ud800-\udfff]")
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -28,7 +32,7 @@ class FrameReader:
     def of_frame(cls, what: str, frame: bytes) -> "FrameReader":
         """Read the object; `what` names it in errors."""
         try:
-            content = json.loads(frame)
+            content = json.loads(frame, parse_constant=lambda _: None)
         except (ValueError, RecursionError) as error:
             raise BadFrame(f"{what}: not JSON: {error}") from error
         if not isinstance(content, dict):
@@ -48,6 +52,11 @@ class FrameReader:
         """A text, or null."""
         return None if self._content.get(name) is None else self.text(name)
 
+    def words_or_none(self, name: str) -> str | None:
+        """A text such as every database can hold, or null."""
+        value = self.text_or_none(name)
+        return value if value is None or not _NOT_IN_WORDS.search(value) else self.refuse(name)
+
     def word(self, name: str, kind: type[_Word]) -> _Word:
         """One of the words of an enumeration."""
         value = self.text(name)
@@ -58,9 +67,9 @@ class FrameReader:
         return None if self._content.get(name) is None else Path(self.text(name))
 
     def whole(self, name: str) -> int:
-        """A whole number."""
+        """A whole number, such as every database can hold."""
         value = self._content.get(name)
-        return value if type(value) is int else self.refuse(name)
+        return value if type(value) is int and abs(value) <= _LARGEST else self.refuse(name)
 
     def whole_or_none(self, name: str) -> int | None:
         """A whole number, or null."""

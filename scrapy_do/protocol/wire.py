@@ -9,7 +9,7 @@ epoch, sizes are bytes, durations are seconds.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -36,6 +36,7 @@ WARNING_STAT = "scrapy_do/warning"
 
 MAX_SPEC_BYTES = 4 * 1024 * 1024
 MAX_REPORT_BYTES = 64 * 1024
+MAX_RESULT_BYTES = 4 * 1024 * 1024
 MAX_LISTING_S = 60.0
 
 # What a holder announces to its launcher, once. A failure is followed by its reason.
@@ -253,6 +254,14 @@ def encode_report(report: Report) -> bytes:
     return json.dumps(plain, separators=(",", ":")).encode()
 
 
+def encode_result(result: Result) -> bytes:
+    """Return the result as one line of JSON, without its stats when they are too many."""
+    frame = encode(result)
+    if len(frame) <= MAX_RESULT_BYTES:
+        return frame
+    return encode(replace(result, stats={"scrapy_do/dropped/stats": len(result.stats)}))
+
+
 def decode_spec(frame: bytes) -> CrawlSpec:
     """Read a crawl specification.
 
@@ -301,7 +310,7 @@ def decode_report(frame: bytes) -> Report:
         time_ms=reader.whole("time_ms"),
         counts=_counts(reader),
         stats=reader.mapping_or_none("stats"),
-        close_reason=reader.text_or_none("close_reason"),
+        close_reason=reader.words_or_none("close_reason"),
     )
 
 
@@ -314,7 +323,7 @@ def decode_result(frame: bytes) -> Result:
     reader = FrameReader.of_frame("result", frame)
     return Result(
         opened=reader.flag("opened"),
-        close_reason=reader.text_or_none("close_reason"),
+        close_reason=reader.words_or_none("close_reason"),
         time_ms=reader.whole("time_ms"),
         counts=_counts(reader),
         stats=reader.mapping("stats"),

@@ -36,7 +36,7 @@ def test_stats_become_json() -> None:
         "took": 1.5,
         "nan": None,
         "list": [1, {"a": None}],
-        "bad list": "[inf]",
+        "bad list": [None],
         "odd": "1.50",
         "('a', 1)": 1,
     }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.wire import (
     MAX_REPORT_BYTES,
+    MAX_RESULT_BYTES,
     Counts,
     CrawlLimits,
     CrawlSpec,
@@ -29,6 +30,7 @@ from scrapy_do.protocol.wire import (
     decode_spiders_request,
     encode,
     encode_report,
+    encode_result,
 )
 
 JOB = UUID(int=7)
@@ -173,3 +175,24 @@ def test_a_report_that_is_too_large_goes_without_stats() -> None:
     assert len(frame) < MAX_REPORT_BYTES
     assert decode_report(frame) == replace(report, stats=None)
     assert decode_report(encode_report(REPORT)) == REPORT
+
+
+def test_a_result_that_is_too_large_goes_without_stats() -> None:
+    """What a crawl says at its end counts, however much its project has counted."""
+    result = replace(RESULT, stats={"long": "x" * MAX_RESULT_BYTES, "more": 1})
+
+    known = decode_result(encode_result(result))
+    assert replace(RESULT, stats={"scrapy_do/dropped/stats": 2}) == known
+
+
+@pytest.mark.parametrize(
+    "words", ['"half \\ud800"', '"null \\u0000"', "1e999", "99999999999999999999"]
+)
+def test_what_no_database_holds_is_no_result(words: str) -> None:
+    """A project can write a result of its own: what could not be stored is refused here."""
+    for frame in (
+        encode(RESULT).replace(b'"finished"', words.encode()),
+        encode(RESULT).replace(b'"items":1', b'"items":' + words.encode()),
+    ):
+        with pytest.raises(BadFrame):
+            decode_result(frame)

@@ -1,0 +1,3 @@
+BOT_NAME = "odd"
+SPIDER_MODULES = ["odd.spiders"]
+ROBOTSTXT_OBEY = False
