@@ -49,6 +49,7 @@ from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.listing import ListingOperations
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
@@ -233,6 +234,7 @@ class Daemon:
             ),
             collections=CollectionOperations(store=self._store, now=now, in_thread=self._in_thread),
             frontiers=FrontierOperations(store=self._store),
+            listing=ListingOperations(self._store),
             status=StatusOperations(
                 store=self._store,
                 load=OwnLoad(),

@@ -33,6 +33,7 @@ from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.listing import ListingOperations
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
@@ -162,6 +163,7 @@ class World:
             ),
             collections=CollectionOperations(store=self.store, now=self.now, in_thread=inline),
             frontiers=FrontierOperations(store=self.store),
+            listing=ListingOperations(self.store),
             status=StatusOperations(
                 store=self.store,
                 load=lambda: ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5),

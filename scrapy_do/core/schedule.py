@@ -3,7 +3,7 @@
 It is not a job. A planned instant is a key: `(schedule, planned)` never makes two jobs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -19,6 +19,14 @@ class ScheduleState(StrEnum):
     FINISHED = "finished"
     ERROR = "error"
     CANCELED = "canceled"
+
+
+STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
+"""The states of an order that stands: it is listed among jobs, as SCHEDULED, and counted so.
+
+One that is over (finished or canceled) is in no list of jobs, and in no count of them: it
+never was a job, and has no outcome. The list of schedules has them all.
+"""
 
 
 class CatchUp(StrEnum):
@@ -67,6 +75,9 @@ class Schedule:
     counted from. `next_due` is None unless the schedule is active. `drawn` is the gap
     that a random specification drew for the next instant, kept so that a restart does
     not draw again. `error` says why a schedule in that state cannot be planned.
+
+    `changed_at` is when somebody changed it, or its state changed; firing changes neither.
+    `sequence` is its place in lists, among that of all jobs: newest change, largest number.
     """
 
     id: UUID
@@ -85,6 +96,7 @@ class Schedule:
     counts: Counts = Counts()
     note: str = ""
     error: str = ""
+    sequence: int = field(default=0, compare=False)
 
 
 class ScheduleEventKind(StrEnum):

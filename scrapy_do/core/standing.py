@@ -48,19 +48,21 @@ def planned(schedule: Schedule, plan: Plan, *, now: datetime) -> Schedule:
     """Return the schedule with a new plan: active, or finished when nothing is left to plan.
 
     `next_due` is when the next job starts, jitter included: it is rounded up, so that the
-    timer armed for it never rings before that.
+    timer armed for it never rings before that. Planning on changes nothing of the schedule
+    itself, so `changed_at` moves only with its state.
     """
     wake_at = plan.wake_at
     if wake_at is not None and wake_at != whole_ms(wake_at):
         wake_at = whole_ms(wake_at) + MILLISECOND
+    state = ScheduleState.FINISHED if wake_at is None else ScheduleState.ACTIVE
     return replace(
         schedule,
         anchor=plan.anchor,
         last_planned=plan.last_planned,
         next_due=wake_at,
         drawn=plan.drawn,
-        state=ScheduleState.FINISHED if wake_at is None else ScheduleState.ACTIVE,
-        changed_at=now,
+        state=state,
+        changed_at=schedule.changed_at if state is schedule.state else now,
         error="",
     )
 

@@ -332,9 +332,7 @@ class Scheduler:
             after = planned(schedule, plan, now=now)
         except Exception as error:  # noqa: BLE001 - the edge: of one schedule
             return self._failed(schedule, error, now)
-        if replace(after, changed_at=schedule.changed_at) == schedule:
-            return None
-        return Firing(before=schedule, after=after)
+        return None if after == schedule else Firing(before=schedule, after=after)
 
 
 def check_ahead(plan: Plan, now: datetime) -> None:

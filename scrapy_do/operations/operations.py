@@ -12,6 +12,7 @@ from scrapy_do.errors import JobNotFound, ScheduleNotFound
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.listing import ListingOperations
 from scrapy_do.operations.outputs import Output, OutputOperations, Stream
 from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
@@ -33,6 +34,7 @@ class Operations:
     collections: CollectionOperations
     frontiers: FrontierOperations
     status: StatusOperations
+    listing: ListingOperations
 
     async def job_or_schedule(self, identifier: UUID) -> Job | Schedule:
         """What has this identifier: to a Scrapy Do client both are jobs.

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule, ScheduleEvent
@@ -59,16 +58,4 @@ def preview_of(when: str, zone: str, anchor: datetime, *, count: int) -> Preview
         sentence=explain(parsed, named),
         zone=named.key,
         runs=tuple(instant.astimezone(named) for instant in runs),
-    )
-
-
-def matches(schedule: Schedule, wanted: JobFilter) -> bool:
-    """Whether a filter of jobs fits a schedule: its spider, tags and times do."""
-    request = schedule.request
-    return (
-        wanted.spider in {None, request.spider}
-        and (not wanted.tags_any or not set(wanted.tags_any).isdisjoint(request.tags))
-        and set(wanted.tags_none).isdisjoint(request.tags)
-        and (wanted.changed_from is None or schedule.changed_at >= wanted.changed_from)
-        and (wanted.changed_before is None or schedule.changed_at < wanted.changed_before)
     )

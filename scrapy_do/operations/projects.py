@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import DeferredLock
 
 from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
+from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import is_active
 from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
 from scrapy_do.core.schedule import Schedule, ScheduleState
@@ -182,8 +183,8 @@ class ProjectOperations:
 
     async def _standing_orders(self, name: str) -> list[Schedule]:
         return list(
-            await self._store.schedules.all(
-                project=name, states={ScheduleState.ACTIVE, ScheduleState.PAUSED}
+            await self._store.schedules.find(
+                JobFilter(project=name, limit=None), {ScheduleState.ACTIVE, ScheduleState.PAUSED}
             )
         )
 

@@ -12,6 +12,7 @@ from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule import (
+    STANDING,
     Schedule,
     ScheduleEventKind,
     ScheduleState,
@@ -42,7 +43,7 @@ from scrapy_do.errors import (
 )
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.jobs import JobOperations
-from scrapy_do.operations.outlook import History, Outlook, Preview, matches, preview_of
+from scrapy_do.operations.outlook import History, Outlook, Preview, preview_of
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread
 
@@ -52,8 +53,6 @@ TRIES = 5
 
 Edit = Callable[[Schedule], tuple[JobRequest, Order]]
 """Says what a standing order should run and when, seeing what it is now."""
-
-_STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
 
 
 class ScheduleOperations:
@@ -144,17 +143,6 @@ class ScheduleOperations:
         """
         return await self._store.schedules.get(schedule_id)
 
-    async def find(
-        self, wanted: JobFilter, states: frozenset[ScheduleState] = frozenset(ScheduleState)
-    ) -> list[Schedule]:
-        """The standing orders in these states that match the project, spider, tags and times.
-
-        Newest change first.
-        """
-        found = await self._store.schedules.all(project=wanted.project, states=states)
-        matching = [schedule for schedule in found if matches(schedule, wanted)]
-        return sorted(matching, key=lambda schedule: schedule.changed_at, reverse=True)
-
     async def outlooks(self, schedules: Sequence[Schedule]) -> list[Outlook]:
         """Look ahead and back for each of these schedules."""
         last = await self._store.schedules.last_jobs_of(schedule.id for schedule in schedules)
@@ -192,7 +180,7 @@ class ScheduleOperations:
             return replace(gone, schedule=ended)
 
         try:
-            return await self._change(schedule_id, _STANDING, change)
+            return await self._change(schedule_id, STANDING, change)
         except ScheduleOver as error:
             raise JobNotActive(schedule_id) from error
 
@@ -239,7 +227,7 @@ class ScheduleOperations:
             gone = self._gone_by(schedule, now, schedule.error or "paused")
             return replace(gone, schedule=self._planned_on(gone.schedule, now))
 
-        return await self._change(schedule_id, _STANDING, change)
+        return await self._change(schedule_id, STANDING, change)
 
     async def update(self, schedule_id: UUID, edit: Edit) -> Schedule:
         """Replace what a standing order runs, and when, by what `edit` makes of the present one.
@@ -262,7 +250,7 @@ class ScheduleOperations:
         def change(schedule: Schedule, now: datetime) -> Settled:
             return self._updated(schedule, *edit(schedule), now)
 
-        return await self._change(schedule_id, _STANDING | {ScheduleState.FINISHED}, change)
+        return await self._change(schedule_id, STANDING | {ScheduleState.FINISHED}, change)
 
     def _updated(
         self, schedule: Schedule, request: JobRequest, order: Order, now: datetime
@@ -270,7 +258,9 @@ class ScheduleOperations:
         zone = schedule.zone if order.zone is None else order.zone
         spec = edited_spec(order.when, schedule, zone, now)
         check_order(order, now)
-        edited = replace(schedule, request=request, policies=order.policies, note=order.note)
+        edited = replace(
+            schedule, request=request, policies=order.policies, note=order.note, changed_at=now
+        )
         gone = Settled(schedule=schedule)
         if (spec, zone) != (schedule.spec, schedule.zone):
             gone = self._gone_by(schedule, now, "the schedule was changed before it fired")

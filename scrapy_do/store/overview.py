@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from scrapy_do.core.filter import StateName
-from scrapy_do.core.schedule import ScheduleState
+from scrapy_do.core.schedule import STANDING
 from scrapy_do.store import tables
 from scrapy_do.store.counters import JobCounters, read_counters
 
 _projects, _spiders, _schedules = tables.projects, tables.spiders, tables.schedules
 _is_pushed = (~_projects.c.removed) & _projects.c.current_version_id.is_not(None)
-_standing = [ScheduleState.ACTIVE.value, ScheduleState.PAUSED.value]
+_standing = [state.value for state in STANDING]
 
 _COUNTS = select(
     select(func.count()).select_from(_projects).where(_is_pushed).scalar_subquery(),
@@ -30,7 +30,7 @@ class Overview:
     """Numbers of jobs by state, of jobs that have ended ever, and of what else there is.
 
     `projects` are those that have a current version, `spiders` those of these versions,
-    `standing` the schedules that are active or paused.
+    `standing` the schedules that are not over.
     """
 
     jobs: Mapping[StateName, int]

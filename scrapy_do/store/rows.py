@@ -128,7 +128,7 @@ SCHEDULE_ROWS: Select[Any] = select(tables.schedules, tables.projects.c.name.lab
 
 
 def schedule_values(schedule: Schedule) -> Values:
-    """The columns of a schedule but `project_id`."""
+    """The columns of a schedule but `project_id` and `sequence`."""
     policies = schedule.policies
     return {
         "id": schedule.id,
@@ -184,6 +184,7 @@ def schedule_of(row: AnyRow) -> Schedule:
         counts=Counts(fired=row.fired, missed=row.missed, skipped=row.skipped),
         note=row.note,
         error=row.error,
+        sequence=row.sequence,
     )
 
 

@@ -7,12 +7,14 @@ Note [A planned instant is a key]
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     bindparam,
     delete,
@@ -22,12 +24,14 @@ from sqlalchemy import (
     update,
 )
 
+from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Job, JobRequest, NewJob
 from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleState
 from scrapy_do.errors import ScheduleNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
 from scrapy_do.store.changes import in_batches
+from scrapy_do.store.counters import next_sequences
 from scrapy_do.store.database import Database
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
 from scrapy_do.store.jobs import save_jobs
@@ -78,7 +82,8 @@ class Schedules:
 
         def work(connection: Connection) -> Schedule:
             target = Acceptance(connection).target(schedule.request)
-            row = {**schedule_values(schedule), "project_id": target.project_id}
+            row = {**schedule_values(schedule), **_to_the_front(connection)}
+            row["project_id"] = target.project_id
             connection.execute(insert(_schedules).values(row))
             return _get(connection, schedule.id)
 
@@ -92,17 +97,39 @@ class Schedules:
         """
         return await self._database.read(lambda connection: _get(connection, schedule_id))
 
-    async def all(
-        self, project: str | None = None, states: Iterable[ScheduleState] | None = None
+    async def find(
+        self, wanted: JobFilter, states: Iterable[ScheduleState] = tuple(ScheduleState)
     ) -> list[Schedule]:
-        """The schedules, newest first."""
-        query = SCHEDULE_ROWS.order_by(_schedules.c.created_ms.desc(), _schedules.c.id)
-        if project is not None:
-            query = query.where(tables.projects.c.name == project)
-        if states is not None:
-            query = query.where(_schedules.c.state.in_([state.value for state in states]))
+        """A page of the schedules in these states, newest change first.
+
+        Of the filter the project, spider, tags and times count, and the page.
+        """
+        query = SCHEDULE_ROWS.where(*_conditions(wanted, states))
+        query = query.order_by(_schedules.c.sequence.desc())
+        last = None if wanted.limit is None else wanted.skip + wanted.limit
+        if not (wanted.tags_any or wanted.tags_none):
+            query = query.limit(last)
+
+        def work(connection: Connection) -> list[Schedule]:
+            rows = (row for row in connection.execute(query) if _is_tagged(row.tags, wanted))
+            return [schedule_of(row) for row in islice(rows, wanted.skip, last)]
+
+        return await self._database.read(work)
+
+    async def count(
+        self, wanted: JobFilter, states: Iterable[ScheduleState] = tuple(ScheduleState)
+    ) -> int:
+        """How many schedules match, in all pages."""
+        wanted = replace(wanted, after=None)
+        query = (
+            select(_schedules.c.tags)
+            .join(tables.projects, tables.projects.c.id == _schedules.c.project_id)
+            .where(*_conditions(wanted, states))
+        )
         return await self._database.read(
-            lambda connection: [schedule_of(row) for row in connection.execute(query)]
+            lambda connection: sum(
+                _is_tagged(tags, wanted) for tags in connection.execute(query).scalars()
+            )
         )
 
     async def save(
@@ -122,6 +149,8 @@ class Schedules:
             if schedule_values(stored) != schedule_values(expected):
                 raise StaleJob(f"schedule {expected.id} has changed meanwhile")
             row = schedule_values(schedule)
+            if row != schedule_values(stored):
+                row |= _to_the_front(connection)
             if _what(schedule.request) != _what(expected.request):
                 row["project_id"] = Acceptance(connection).target(schedule.request).project_id
             connection.execute(update(_schedules).where(_schedules.c.id == expected.id).values(row))
@@ -146,6 +175,7 @@ class Schedules:
                     error=error,
                     next_due_ms=None,
                     changed_ms=ms_of(now),
+                    **_to_the_front(connection),
                 )
             )
             return _get(connection, schedule.id)
@@ -311,8 +341,7 @@ def _fire(connection: Connection, firings: Sequence[Firing]) -> tuple[Job, ...]:
     wanted = [job for firing in current for job in firing.jobs]
     added = Acceptance(connection).accept(wanted)
     again = _per_schedule(wanted) - _per_schedule(added)
-    rows = [schedule_values(firing.after) for firing in current]
-    _move(connection, [{**row, "fired": row["fired"] - again[row["id"]]} for row in rows])
+    _move(connection, current, again)
     _note(connection, [event for firing in current for event in firing.events])
     return (*added, *moved)
 
@@ -338,16 +367,55 @@ _MOVED = (
     "missed",
     "skipped",
     "error",
-    "changed_ms",
 )
 
 
-def _move(connection: Connection, rows: Sequence[Values]) -> None:
+def _move(
+    connection: Connection, firings: Sequence[Firing], again: Mapping[UUID | None, int]
+) -> None:
+    """Store what firing moves; `again` are the jobs of each schedule that it had already."""
+    moved, changed = list[Values](), list[Values]()
+    for firing in firings:
+        values = schedule_values(firing.after)
+        row = {"schedule_id": firing.after.id, **{name: values[name] for name in _MOVED}}
+        row["fired"] -= again.get(firing.after.id, 0)
+        if firing.after.state is firing.before.state:
+            moved.append(row)
+        else:
+            row["changed_ms"] = values["changed_ms"]
+            changed.append({**row, **_to_the_front(connection)})
     statement = update(_schedules).where(_schedules.c.id == bindparam("schedule_id"))
-    connection.execute(
-        statement,
-        [{"schedule_id": row["id"], **{name: row[name] for name in _MOVED}} for row in rows],
-    )
+    for rows in (moved, changed):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def _to_the_front(connection: Connection) -> Values:
+    """The place in lists of a schedule that has just changed."""
+    (sequence,) = next_sequences(connection, 1)
+    return {"sequence": sequence}
+
+
+def _conditions(
+    wanted: JobFilter, states: Iterable[ScheduleState]
+) -> Iterator[ColumnElement[bool]]:
+    yield _schedules.c.state.in_([state.value for state in states])
+    if wanted.project is not None:
+        yield tables.projects.c.name == wanted.project
+    if wanted.spider is not None:
+        yield _schedules.c.spider == wanted.spider
+    if wanted.changed_from is not None:
+        yield _schedules.c.changed_ms >= ms_of(wanted.changed_from)
+    if wanted.changed_before is not None:
+        yield _schedules.c.changed_ms < ms_of(wanted.changed_before)
+    if wanted.after is not None:
+        yield _schedules.c.sequence < wanted.after
+
+
+def _is_tagged(tags: Iterable[str], wanted: JobFilter) -> bool:
+    own = set(tags)
+    any_of = not wanted.tags_any or not own.isdisjoint(wanted.tags_any)
+    return any_of and own.isdisjoint(wanted.tags_none)
 
 
 def _note(connection: Connection, events: Sequence[ScheduleEvent]) -> None:

@@ -323,12 +323,14 @@ schedules = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False, server_default="0"),
     CheckConstraint(one_of("state", ScheduleState), name="schedules_state"),
     CheckConstraint(one_of("catchup", CatchUp), name="schedules_catchup"),
     CheckConstraint(one_of("overlap", Overlap), name="schedules_overlap"),
     CheckConstraint("next_due_ms IS NULL OR state = 'active'", name="schedules_due"),
 )
 
+Index("schedules_newest", schedules.c.sequence, schedules.c.state)
 Index("schedules_of_project", schedules.c.project_id, schedules.c.state)
 Index(
     "schedules_next_due",

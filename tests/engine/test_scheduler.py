@@ -67,7 +67,6 @@ def test_fires_on_the_grid(world: SchedulingWorld) -> None:
         last_planned=at(1800),
         next_due=at(2400),
         counts=Counts(fired=3),
-        changed_at=at(1800),
     )
     assert expected == world.schedule(schedule)
 

@@ -65,7 +65,7 @@ def test_killed_around_planned_instants(lives: Lives, part: int, points: int) ->
     life.stop()
 
     store = open_store(database)
-    schedules = completed(store.schedules.all())
+    schedules = completed(store.schedules.find(JobFilter(limit=None)))
     found = [fault for schedule in schedules for fault in faults(store, schedule)]
     store.close()
     assert SCHEDULES == len(schedules)

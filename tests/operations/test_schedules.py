@@ -72,7 +72,7 @@ def test_now_is_a_job(world: SchedulingWorld) -> None:
     job = submit(world, " NOW ")
     assert isinstance(job, Job)
     assert (Pending(since=START), Actor.USER, None) == (job.state, job.actor, job.schedule_id)
-    assert [] == world.do(world.schedules.find(JobFilter()))
+    assert [] == world.do(world.store.schedules.find(JobFilter()))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_refused(
     """What cannot be kept is refused by name, and nothing is stored."""
     with pytest.raises(error, match=f"^{text}"):
         submit(world, **{"when": "every minute", **fields})
-    assert [] == world.do(world.schedules.find(JobFilter()))
+    assert [] == world.do(world.store.schedules.find(JobFilter()))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_cancel(world: SchedulingWorld) -> None:
     world.wait(minutes=5)
     assert [at(60)] == world.planned(schedule)
     assert [Pending(since=at(60))] == [job.state for job in world.jobs_of(schedule)]
-    assert [canceled] == world.do(world.schedules.find(JobFilter()))
+    assert [canceled] == world.do(world.store.schedules.find(JobFilter()))
 
 
 @pytest.mark.parametrize("act", ["cancel", "pause", "resume", "update"])
@@ -515,7 +515,7 @@ def test_find(world: SchedulingWorld) -> None:
 
     def found(*states: ScheduleState, **fields: Any) -> list[Job | Schedule]:
         wanted = frozenset(states) or frozenset(ScheduleState)
-        return list(world.do(world.schedules.find(JobFilter(**fields), wanted)))
+        return list(world.do(world.store.schedules.find(JobFilter(**fields), wanted)))
 
     assert [tagged, plain] == found()
     assert [tagged, plain] == found(project="quotesbot")

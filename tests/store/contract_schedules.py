@@ -71,14 +71,55 @@ class ScheduleContract:
                 order(3, request=request(project="other")),
             )
         )
-        assert [third, second, first] == run(store.schedules.all())
-        assert [second, first] == run(store.schedules.all(project="quotesbot"))
-        assert [second] == run(store.schedules.all(states={ScheduleState.PAUSED}))
+        assert [third, second, first] == run(store.schedules.find(JobFilter()))
+        assert [second, first] == run(store.schedules.find(JobFilter(project="quotesbot")))
+        assert [second] == run(store.schedules.find(JobFilter(), {ScheduleState.PAUSED}))
         assert 3 == run(store.overview()).standing
         run(store.schedules.save(replace(first, **_over), expected=first))
         assert 2 == run(store.overview()).standing
         run(store.schedules.delete([first.id, third.id]))
-        assert [second] == run(store.schedules.all())
+        assert [second] == run(store.schedules.find(JobFilter()))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_pages_of_schedules(self, store: Store, run: Run) -> None:
+        """A page of schedules is cut after all that was asked for, by number or by place."""
+        tagged = {"request": request(tags=("a", "b"))}
+        ids = [order(number, **(tagged if number % 2 else {})) for number in range(1, 8)]
+        stored = [run(store.schedules.add(one)) for one in ids]
+        for wanted, expected in (
+            (JobFilter(limit=2), [7, 6]),
+            (JobFilter(limit=2, skip=3), [4, 3]),
+            (JobFilter(limit=2, after=stored[4].sequence), [4, 3]),
+            (JobFilter(tags_any=("b", "x"), limit=2), [7, 5]),
+            (JobFilter(tags_any=("b",), limit=2, skip=1), [5, 3]),
+            (JobFilter(tags_none=("b",), after=stored[4].sequence), [4, 2]),
+            (JobFilter(spider="gone"), []),
+            (JobFilter(limit=None), [7, 6, 5, 4, 3, 2, 1]),
+        ):
+            found = run(store.schedules.find(wanted))
+            assert [stored[number - 1] for number in expected] == found
+        assert 7 == run(store.schedules.count(JobFilter(limit=2, after=3)))
+        assert 4 == run(store.schedules.count(JobFilter(tags_any=("a",))))
+        assert 0 == run(store.schedules.count(JobFilter(), {ScheduleState.ERROR}))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_places_of_schedules(self, store: Store, run: Run) -> None:
+        """A change brings a schedule to the front of all jobs and schedules; firing does not."""
+        first, second = (run(store.schedules.add(order(number))) for number in (1, 2))
+        fired = replace(first, next_due=at(7200))
+        run(store.schedules.fire(first, fired, []))
+        assert [second, fired] == run(store.schedules.find(JobFilter()))
+        job = run(store.jobs.add(planned(first, at(3600))))
+        paused = replace(fired, state=ScheduleState.PAUSED, next_due=None)
+        changed = run(store.schedules.save(paused, expected=fired))
+        assert [paused, second] == run(store.schedules.find(JobFilter()))
+        failed = run(store.schedules.fail(second, "gone", now=at(9)))
+        over = order(3)
+        added = run(store.schedules.add(over))
+        run(store.schedules.fire(added, replace(added, **_over), []))
+        ended = run(store.schedules.get(added.id))
+        places = [one.sequence for one in (job, changed, failed, added, ended)]
+        assert sorted(set(places)) == places
 
     @pytest.mark.usefixtures("pushed")
     def test_save_schedule(self, store: Store, run: Run) -> None:
@@ -156,7 +197,6 @@ class ScheduleContract:
             next_due=at(7200),
             last_planned=at(3600),
             counts=Counts(fired=1, missed=2),
-            changed_at=at(3600),
         )
         note = missed(before, 5)
         (job,) = run(store.schedules.fire(before, after, [planned(before, at(3600))], [note]))

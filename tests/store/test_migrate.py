@@ -9,8 +9,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Outcome
@@ -48,6 +50,17 @@ def parts_of(sql: str) -> list[str]:
     return [head, tail, *sorted(part.strip() for part in re.split(r", (?=[A-Za-z_]+ )", body))]
 
 
+def upgrade(path: Path, revision: str) -> None:
+    """Make a database of an earlier schema."""
+    config = Config()
+    config.set_main_option("script_location", "scrapy_do.store:migrations")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
 def copies(path: Path) -> list[str]:
     return sorted(copy.name for copy in path.parent.glob(f"{path.name}.schema-*"))
 
@@ -59,6 +72,27 @@ def test_upgraded_is_fresh(tmp_path: Path) -> None:
         open_store(path).close()
     expected = {key: parts_of(sql) for key, sql in schema_of(fresh).items()}
     assert expected == {key: parts_of(sql) for key, sql in schema_of(upgraded).items()}
+
+
+def test_schedules_get_places(tmp_path: Path) -> None:
+    """Schedules of the first schema come before all its jobs in lists, by their last changes."""
+    path = tmp_path / "db"
+    upgrade(path, "0001")
+    schedule = (
+        "INSERT INTO schedules VALUES ('{id:032x}', 1, 's', NULL, 2, '[]', '{{}}', 'every hour',"
+        " 'UTC', 0, 'active', NULL, 9, NULL, 'latest', NULL, 'skip', 0, NULL, NULL, 0, 0, 0, '',"
+        " '', 0, {changed}, 'ann')"
+    )
+    project = "INSERT INTO projects VALUES (1, 'p', NULL, 0, 0, 0, 0)"
+    changes = {1: 30, 2: 10, 3: 20}
+    rows = [schedule.format(id=number, changed=at) for number, at in changes.items()]
+    make(path, project, "INSERT INTO counters VALUES ('sequence', 7)", *rows)
+    store = open_store(path)
+    found = run_inline(store.schedules.find(JobFilter()))
+    store.close()
+    assert [(1, 10), (3, 9), (2, 8)] == [(one.id.int, one.sequence) for one in found]
+    with closing(sqlite3.connect(path)) as connection:
+        assert [(10,)] == connection.execute("SELECT value FROM counters").fetchall()
 
 
 def test_revisions() -> None:

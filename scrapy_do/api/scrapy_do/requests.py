@@ -4,68 +4,32 @@ Source: Scrapy Do REST API, `schedule-job.json` and `list-jobs.json`.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
-from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import DEFAULT_PRIORITY, JobRequest, Outcome
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import DEFAULT_PRIORITY, JobRequest
 from scrapy_do.core.project import check_name
-from scrapy_do.core.schedule import ScheduleState
 from scrapy_do.errors import BadArgument, BadPayload
+from scrapy_do.operations.listing import USUAL_ROWS, ListName
 from scrapy_do.web.params import Params
 
 LONGEST_TIMEOUT_S = 366 * 86400
 MOST_ROWS = 10_000
+LARGEST_PLACE = 1 << 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """What one word for a status means: jobs, and standing orders."""
-
-    states: frozenset[StateName] = frozenset()
-    outcomes: frozenset[Outcome] | None = None
-    schedules: frozenset[ScheduleState] = frozenset()
-
-
-_STANDING = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.ERROR})
-_RUNNING = frozenset({StateName.STARTING, StateName.RUNNING, StateName.STOPPING})
-_FINISHED = frozenset({StateName.FINISHED})
-
-STATUSES: Mapping[str, Listed] = {
-    "SCHEDULED": Listed(schedules=_STANDING),
-    "PENDING": Listed(states=frozenset({StateName.PENDING})),
-    "RUNNING": Listed(states=_RUNNING),
-    "SUCCESSFUL": Listed(
-        states=_FINISHED,
-        outcomes=frozenset({Outcome.SUCCESSFUL}),
-        schedules=frozenset({ScheduleState.FINISHED}),
-    ),
-    "FAILED": Listed(states=_FINISHED, outcomes=frozenset({Outcome.FAILED, Outcome.LOST})),
-    "CANCELED": Listed(
-        states=_FINISHED,
-        outcomes=frozenset({Outcome.CANCELED}),
-        schedules=frozenset({ScheduleState.CANCELED}),
-    ),
-    "ACTIVE": Listed(states=_RUNNING | {StateName.PENDING}, schedules=_STANDING),
-    "COMPLETED": Listed(
-        states=_FINISHED,
-        schedules=frozenset({ScheduleState.FINISHED, ScheduleState.CANCELED}),
-    ),
-}
-
-
-def listed(status: str) -> Listed:
-    """What to list for a status.
+def list_name(params: Params) -> ListName:
+    """Read which jobs to list.
 
     Raises:
         BadArgument: there is no such status.
     """
-    if status not in STATUSES:
+    status = params.text("status")
+    if status not in tuple(ListName):
         raise BadArgument(
-            "status", f"Unknown status: {status[:100]} (one of {', '.join(STATUSES)})"
+            "status", f"Unknown status: {status[:100]} (one of {', '.join(ListName)})"
         )
-    return STATUSES[status]
+    return ListName(status)
 
 
 def job_request(params: Params) -> JobRequest:
@@ -124,15 +88,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def job_filter(params: Params, wanted: Listed) -> JobFilter:
-    """Read which jobs to list, and which page of them."""
+def job_filter(params: Params) -> JobFilter:
+    """Read which jobs or schedules to list, and which page of them."""
     return JobFilter(
-        states=wanted.states,
-        outcomes=wanted.outcomes,
         project=params.optional_text("project"),
         spider=params.optional_text("spider"),
         tags_any=params.texts("tag"),
         changed_from=params.timestamp("since", default=None),
-        after=params.integer("after", minimum=0, maximum=1 << 60, default=None),
-        limit=params.integer("limit", minimum=1, maximum=MOST_ROWS, default=MOST_ROWS) + 1,
+        after=params.integer("after", minimum=0, maximum=LARGEST_PLACE, default=None),
+        limit=params.integer("limit", minimum=1, maximum=MOST_ROWS, default=USUAL_ROWS),
     )

@@ -23,22 +23,21 @@ other parameter and field is an optional addition.
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from scrapy_do.api.scrapy_do.requests import MOST_ROWS, Listed, job_filter, job_request, listed
+from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_name
 from scrapy_do.api.scrapy_do.schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
 from scrapy_do.api.scrapy_do.shapes import (
     job_details_json,
-    job_json,
+    job_or_schedule_json,
     merged,
+    page_json,
     pushed_json,
     schedule_job_json,
     status_json,
     version_json,
 )
-from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Job
 from scrapy_do.core.principal import Role
 from scrapy_do.errors import (
@@ -193,29 +192,12 @@ class ScrapyDoAPI:
             return merged({"jobs": [await self._one(params.text("id"))]})
         if "status" not in params:
             raise BadArgument("status or id")
-        wanted = listed(params.text("status"))
-        return await self._page(wanted, job_filter(params, wanted))
+        page = await self._operations.listing.page(list_name(params), job_filter(params))
+        return merged(page_json("jobs", [job_or_schedule_json(row) for row in page.rows], page))
 
     async def _one(self, text: str) -> JSON:
         found = await self._operations.job_or_schedule(_identifier(text))
         return job_details_json(found) if isinstance(found, Job) else schedule_job_json(found)
-
-    async def _page(self, wanted: Listed, jobs: JobFilter) -> JSON:
-        limit = (jobs.limit or MOST_ROWS) - 1
-        found = await self._operations.jobs.find(jobs) if wanted.states else []
-        orders = []
-        if wanted.schedules and jobs.after is None:
-            orders = await self._operations.schedules.find(jobs, wanted.schedules)
-        rows: list[tuple[Any, Mapping[str, Any]]] = [
-            *((job.changed_at, job_json(job)) for job in found[:limit]),
-            *((order.changed_at, schedule_job_json(order)) for order in orders[:limit]),
-        ]
-        rows.sort(key=lambda row: row[0], reverse=True)
-        answer: dict[str, Any] = {"jobs": [shape for _, shape in rows]}
-        if len(found) > limit:
-            answer["truncated"] = True
-            answer["next-after"] = found[limit - 1].sequence
-        return merged(answer)
 
     async def cancel_job(self, call: Call) -> JSON:
         """End a job or a standing order."""

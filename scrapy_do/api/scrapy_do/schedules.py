@@ -20,9 +20,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from scrapy_do.api.scrapy_do.requests import job_request
-from scrapy_do.api.scrapy_do.shapes import iso, job_json, merged, status_of
-from scrapy_do.core.filter import JobFilter
+from scrapy_do.api.scrapy_do.requests import job_filter, job_request
+from scrapy_do.api.scrapy_do.shapes import iso, job_json, merged, page_json, status_of
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule import (
     CatchUp,
@@ -285,6 +284,7 @@ class ScheduleRoutes:
 
     def __init__(self, operations: Operations) -> None:
         self._schedules = operations.schedules
+        self._listing = operations.listing
 
     def add_to(self, router: Router) -> None:
         """Add them."""
@@ -301,12 +301,16 @@ class ScheduleRoutes:
         """List standing orders, newest change first; of one `id` only that."""
         params = call.params
         if "id" in params:
-            found = [await self._schedules.get(_identifier(params))]
-        else:
-            found = await self._schedules.find(_filter(params), _states(params))
+            (outlook,) = await self._schedules.outlooks(
+                [await self._schedules.get(_identifier(params))]
+            )
+            return merged({"schedules": [schedule_json(outlook)], "total": 1})
         limit, skip = _page(params)
-        outlooks = await self._schedules.outlooks(found[skip : skip + limit])
-        return merged({"schedules": [schedule_json(one) for one in outlooks], "total": len(found)})
+        wanted = replace(job_filter(params), limit=limit, skip=skip)
+        page = await self._listing.schedules(wanted, _states(params))
+        total = await self._listing.count_schedules(wanted, _states(params))
+        rows = [schedule_json(one) for one in await self._schedules.outlooks(page.rows)]
+        return merged(page_json("schedules", rows, page), {"total": total})
 
     async def list_history(self, call: Call) -> JSON:
         """List what became of the instants of one."""
@@ -369,12 +373,3 @@ class ScheduleRoutes:
     async def _shown(self, schedule: Schedule) -> JSON:
         (outlook,) = await self._schedules.outlooks([schedule])
         return merged(schedule_json(outlook))
-
-
-def _filter(params: Params) -> JobFilter:
-    return JobFilter(
-        project=params.optional_text("project"),
-        spider=params.optional_text("spider"),
-        tags_any=params.texts("tag"),
-        changed_from=params.timestamp("since", default=None),
-    )

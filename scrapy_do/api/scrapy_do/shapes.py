@@ -5,7 +5,7 @@ optional fields beside the documented ones.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,8 +22,9 @@ from scrapy_do.core.job import (
     Stopping,
 )
 from scrapy_do.core.project import Version
-from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.core.schedule import STANDING, Schedule, ScheduleState
 from scrapy_do.operations.jobs import warnings_of
+from scrapy_do.operations.listing import Page
 from scrapy_do.operations.operations import Pushed, Status
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
@@ -116,13 +117,31 @@ def job_details_json(job: Job) -> dict[str, Any]:
     }
 
 
+def status_of_schedule(state: ScheduleState) -> str:
+    """The Scrapy Do name of an order's state: SCHEDULED while it stands."""
+    if state in STANDING:
+        return "SCHEDULED"
+    return "CANCELED" if state is ScheduleState.CANCELED else "COMPLETED"
+
+
+def job_or_schedule_json(row: Job | Schedule) -> dict[str, Any]:
+    """A row of `list-jobs.json`."""
+    return job_json(row) if isinstance(row, Job) else schedule_job_json(row)
+
+
+def page_json(name: str, rows: Sequence[Mapping[str, Any]], page: Page[Any]) -> dict[str, Any]:
+    """A page of a list; where more follows, it says so, and where the next page begins."""
+    if page.next_after is None:
+        return {name: rows}
+    return {name: rows, "truncated": True, "next-after": page.next_after}
+
+
 def schedule_job_json(schedule: Schedule) -> dict[str, Any]:
-    """A standing order as a job of `list-jobs.json`: SCHEDULED, or CANCELED when it was ended."""
+    """A standing order as a job of `list-jobs.json`."""
     request = schedule.request
-    canceled = schedule.state is ScheduleState.CANCELED
     return {
         "identifier": str(schedule.id),
-        "status": "CANCELED" if canceled else "SCHEDULED",
+        "status": status_of_schedule(schedule.state),
         "actor": "USER",
         "schedule": schedule.spec,
         "project": request.project,

@@ -346,7 +346,8 @@ def test_a_standing_order_as_documented(client: HttpClient) -> None:
     }
     assert documented == {name: job[name] for name in documented}
     assert listed(client, "status=ACTIVE") == []
-    assert ["CANCELED"] == [job["status"] for job in listed(client, "status=COMPLETED")]
+    assert listed(client, "status=COMPLETED") == []
+    assert ["CANCELED"] == [job["status"] for job in listed(client, f"id={order}")]
     assert refusal(client.post("/cancel-job.json", form={"id": str(order)})) == (
         f"Job {order} is not active"
     )
