@@ -63,6 +63,7 @@ from scrapy_do.system.journal import begin_logging
 from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
+from scrapy_do.ui.routes import Pages
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
@@ -326,6 +327,7 @@ class Daemon:
         site = make_site(
             dialects=[
                 ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
+                Pages(self._operations, now=now, zone=self._zone),
                 *cloud_dialects(
                     self._operations, self._cloud, access=self._access, archive_bytes=archive_bytes
                 ),
@@ -333,6 +335,7 @@ class Daemon:
             access=self._access,
             hosts=own_hosts(scheme=self._scheme, port=port, names=self._config.web.hosts),
             health=self._health,
+            public=("/ui/static/",),
             spool_dir=self._archives.incoming,
             in_thread=self._in_thread,
             reactor=self._reactor,

@@ -38,6 +38,7 @@ PLACES: dict[str, set[str]] = {
     "click": {"client", "demo"},
     "cronsim": {"core"},
     "itemadapter": {"crawl"},
+    "jinja2": {"ui/render.py"},
     "klein": {"web"},
     "msgpack": {"api", "operations"},
     "multipart": {"web"},

@@ -5,6 +5,7 @@ other parameter and field is an optional addition.
 
 | method | path | role | what |
 |---|---|---|---|
+| GET | / | READ | to the pages |
 | GET | /status.json | READ | the daemon and its counters |
 | POST | /push-project.json | PUSH | a project archive becomes the current version |
 | GET | /list-projects.json | READ | the names of the projects |
@@ -51,6 +52,7 @@ from scrapy_do.errors import (
     ScrapyDoError,
 )
 from scrapy_do.operations.operations import Operations, Output, Stream
+from scrapy_do.web.answer import redirect
 from scrapy_do.web.params import parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
 from scrapy_do.web.status import ErrorStyle, WrongVerb
@@ -92,6 +94,7 @@ class ScrapyDoAPI:
         self._tail = tail
         self.router = Router(style=STYLE)
         add = self.router.add
+        add("GET", "/", self.pages)
         add("GET", "/status.json", self.status)
         archive = BodyRules(limit_bytes=archive_bytes, upload="archive")
         add("POST", "/push-project.json", self.push_project, role=Role.PUSH, body=archive)
@@ -209,6 +212,10 @@ class ScrapyDoAPI:
         """Remove a finished job with its files."""
         await self._operations.jobs.delete(call.params.uuid("id"))
         return merged()
+
+    async def pages(self, _call: Call) -> Answer:
+        """Send whoever opens the bare address to the pages."""
+        return redirect("/ui/", status=302)
 
     # --- files ---------------------------------------------------------------------------------
 

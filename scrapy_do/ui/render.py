@@ -1,0 +1,110 @@
+"""From a view and its template to an answer: the one place that makes HTML and sends it.
+
+Everything that is shown is escaped; a name that a template uses and no view has is an error.
+"""
+
+import gzip
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scrapy_do import __version__
+from scrapy_do.ui import words
+from scrapy_do.web.answer import Headers, Response
+from scrapy_do.web.router import Call
+
+HTML = "text/html; charset=utf-8"
+SAFETY: Headers = (
+    (
+        "Content-Security-Policy",
+        (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+    ),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+_SMALL_BYTES = 1024
+_LEVEL = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a page function gives: a template, the values it shows, and the frame around them.
+
+    `room` is the entry of the navigation that is current, "" for none. `live` names what the
+    page wants to hear of, as events of `/ui/events`.
+    """
+
+    template: str
+    title: str
+    view: Any
+    room: str = ""
+    status: int = 200
+    live: tuple[str, ...] = ()
+
+
+class Renderer:
+    """Makes answers of pages. `now` is the wall clock; `zone` the name of the server's zone."""
+
+    def __init__(self, *, names: Mapping[str, str], now: Callable[[], datetime], zone: str) -> None:
+        self._now = now
+        self._zone = zone
+        self._environment = Environment(
+            loader=PackageLoader("scrapy_do.ui"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            static=lambda name: f"/ui/static/{names[name]}", version=__version__
+        )
+        self._environment.filters.update(
+            bytes=words.size,
+            duration=words.duration,
+            iso=words.iso,
+            number=words.number,
+            state=words.state,
+        )
+
+    def html(self, page: Page, *, path: str, user: str) -> bytes:
+        """The text of a page for the address `path`, as `user` sees it."""
+        template = self._environment.get_template(page.template)
+        return template.render(
+            page=page, view=page.view, path=path, user=user, now=self._now(), zone=self._zone
+        ).encode("utf-8", "backslashreplace")
+
+    def answer(self, page: Page, call: Call) -> Response:
+        """A page as an answer to a request, compressed where that helps."""
+        return compressed(
+            self.html(page, path=call.path, user=call.principal.name),
+            call,
+            status=page.status,
+            content_type=HTML,
+            headers=(*SAFETY, ("Cache-Control", "no-store")),
+        )
+
+
+def compressed(
+    body: bytes, call: Call, *, content_type: str, status: int = 200, headers: Headers = ()
+) -> Response:
+    """An answer, compressed by gzip when the client takes that and it is not small."""
+    headers = (*headers, ("Vary", "Accept-Encoding"))
+    if len(body) >= _SMALL_BYTES and takes_gzip(call):
+        body = gzip.compress(body, _LEVEL, mtime=0)
+        headers = (*headers, ("Content-Encoding", "gzip"))
+    return Response(status=status, body=body, content_type=content_type, headers=headers)
+
+
+def takes_gzip(call: Call) -> bool:
+    """Whether the client says that it understands gzip."""
+    for one in call.header("accept-encoding").lower().split(","):
+        name, _, quality = one.partition(";")
+        if name.strip() == "gzip":
+            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False

@@ -1,0 +1,91 @@
+"""The routes of the pages.
+
+| method | path | role | what |
+|---|---|---|---|
+| GET | /ui | READ | the overview, as /ui/ |
+| GET | /ui/ | READ | the overview |
+| GET | /ui/static/<name> | READ | scripts, styles, pictures |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from scrapy_do.errors import NotFound, ScrapyDoError
+from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.pages.overview import overview
+from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
+from scrapy_do.ui.static_files import StaticFiles
+from scrapy_do.web.answer import Answer, Response, redirect
+from scrapy_do.web.router import Call, Router
+from scrapy_do.web.status import ErrorStyle
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+_TITLES = {
+    401: "Log in",
+    403: "Not permitted",
+    404: "Not found",
+    500: "Something went wrong here",
+    503: "Not available now",
+}
+
+
+class NoSuchFile(NotFound):
+    """No static file is served under this name: the page that asked is of another version."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no file {name[:100]}. Load the page again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What an error page shows."""
+
+    message: str
+
+
+class Pages:
+    """The pages, mounted like a dialect. See the module's docstring for the routes."""
+
+    prefix = "/ui"
+
+    def __init__(self, operations: Operations, *, now: Callable[[], datetime], zone: str) -> None:
+        self._operations = operations
+        self._static = StaticFiles()
+        self._renderer = Renderer(names=self._static.names, now=now, zone=zone)
+        style = ErrorStyle(body=self._failure, content_type=HTML, headers=lambda *_: SAFETY)
+        self.router = Router(style=style)
+        add = self.router.add
+        add("GET", "/ui", self.begin)
+        add("GET", "/ui/", self.overview)
+        add("GET", "/ui/static/<name>", self.static)
+
+    async def begin(self, _call: Call) -> Answer:
+        """Send the client to the overview."""
+        return redirect("/ui/")
+
+    async def overview(self, call: Call) -> Answer:
+        """Show what runs, what is wrong, what comes next."""
+        return self._renderer.answer(await overview(self._operations), call)
+
+    async def static(self, call: Call, *, name: str) -> Answer:
+        """Send a file that never changes under its name."""
+        file = self._static.get(name)
+        if file is None:
+            raise NoSuchFile(name)
+        is_packed = takes_gzip(call)
+        packing = (("Content-Encoding", "gzip"),) if is_packed else ()
+        return Response(
+            body=file.compressed if is_packed else file.plain,
+            content_type=file.content_type,
+            headers=(("Cache-Control", _FOR_EVER), ("Vary", "Accept-Encoding"), *packing),
+        )
+
+    def _failure(self, error: ScrapyDoError, status: int) -> bytes:
+        page = Page(
+            template="error.html",
+            title=_TITLES.get(status, "That did not work"),
+            view=Failure(message=str(error)),
+            status=status,
+        )
+        return self._renderer.html(page, path="", user="")

@@ -1,0 +1,85 @@
+"""How values are said to people: states, times, sizes, numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, Starting, Stopping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWord:
+    """A state as people see it: never by its colour alone.
+
+    `kind` chooses the colour: waiting, running, good, bad, ended.
+    """
+
+    glyph: str
+    word: str
+    kind: str
+
+
+_OUTCOMES = {
+    Outcome.SUCCESSFUL: StateWord(glyph="✓", word="successful", kind="good"),
+    Outcome.FAILED: StateWord(glyph="✗", word="failed", kind="bad"),
+    Outcome.CANCELED: StateWord(glyph="⊘", word="cancelled", kind="ended"),
+    Outcome.LOST: StateWord(glyph="?", word="lost", kind="bad"),
+}
+
+
+def state(job: Job) -> StateWord:
+    """The state of a job."""
+    match job.state:
+        case Pending():
+            return StateWord(glyph="◦", word="queued", kind="waiting")
+        case Starting():
+            return StateWord(glyph="▹", word="starting", kind="running")
+        case Running():
+            return StateWord(glyph="▶", word="running", kind="running")
+        case Stopping():
+            return StateWord(glyph="◼", word="stopping", kind="running")
+        case Finished(outcome=outcome):
+            return _OUTCOMES[outcome]
+        case _:
+            return StateWord(glyph="\N{EN DASH}", word="deleted", kind="ended")
+
+
+def duration(length: timedelta | float | None) -> str:
+    """A length of time in its two largest units: `4 min 12 s`, `3 d 2 h`, `0.4 s`."""
+    if length is None:
+        return "\N{EN DASH}"
+    seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    if seconds < 1:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    parts = [
+        (whole // 86400, "d"),
+        (whole // 3600 % 24, "h"),
+        (whole // 60 % 60, "min"),
+        (whole % 60, "s"),
+    ]
+    first = next(index for index, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def number(value: float | None) -> str:
+    """A number with thin spaces between thousands; what is not known is a dash."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def size(count: int | None) -> str:
+    """A number of bytes in the largest unit that leaves a whole part: `1.4 MB`."""
+    if count is None:
+        return "\N{EN DASH}"
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:  # noqa: PLR2004 - the step between two units
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def iso(instant: datetime) -> str:
+    """An instant for the `datetime` of a `<time>`: ISO 8601 with its offset, whole seconds."""
+    return instant.isoformat(timespec="seconds")

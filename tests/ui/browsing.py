@@ -1,0 +1,28 @@
+"""The pages of a world, read without a browser."""
+
+from typing import Any
+
+from scrapy_do.ui.routes import Pages as PageRoutes
+from tests.http_client import Answer, HttpClient, site_of
+from tests.world import World
+
+
+class Pages:
+    """A client of the pages of a world."""
+
+    def __init__(self, world: World) -> None:
+        routes = PageRoutes(world.operations, now=world.now, zone="UTC")
+        spool = world.archives.incoming
+        self._client = HttpClient(site_of(routes, spool_dir=spool, clock=world.clock))
+
+    def answer(self, path: str, **options: Any) -> Answer:
+        return self._client.get(path, **options)
+
+    def get(self, path: str) -> str:
+        """Return the text of a page that is there."""
+        answer = self.answer(path)
+        assert answer.status == 200, answer.text
+        return answer.text
+
+    def post(self, path: str, **options: Any) -> Answer:
+        return self._client.post(path, **options)

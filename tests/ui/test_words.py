@@ -1,0 +1,46 @@
+"""How values are said."""
+
+from datetime import timedelta
+
+import pytest
+
+from scrapy_do.ui import words
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (None, "\N{EN DASH}"),
+        (0.04, "0.0 s"),
+        (0.4, "0.4 s"),
+        (1, "1 s"),
+        (59.6, "1 min"),
+        (252, "4 min 12 s"),
+        (timedelta(hours=2), "2 h"),
+        (timedelta(days=3, hours=2, minutes=9), "3 d 2 h"),
+    ],
+)
+def test_durations(length: timedelta | float | None, said: str) -> None:
+    """A length of time is said in its two largest units."""
+    assert words.duration(length) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (None, "\N{EN DASH}"),
+        (999, "999 B"),
+        (1400, "1.4 kB"),
+        (2_500_000, "2.5 MB"),
+        (10**13, "10.0 TB"),
+    ],
+)
+def test_sizes(count: int | None, said: str) -> None:
+    """Bytes are said in the largest unit that leaves a whole part."""
+    assert words.size(count) == said
+
+
+def test_numbers() -> None:
+    """Thousands are set apart."""
+    assert words.number(1234567) == "1\u202f234\u202f567"
+    assert words.number(None) == "\N{EN DASH}"
