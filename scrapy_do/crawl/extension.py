@@ -20,7 +20,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.encoding import CannotEncodeError, encode_fields, encode_item, is_item, text_of
-from scrapy_do.crawl.logs import LogCapture, LogRecords
+from scrapy_do.crawl.logs import LogFiles, LogRecords, LogTap, level_of
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.pipelines import PipelineWatch
 from scrapy_do.crawl.reporter import Reporter
@@ -58,9 +58,8 @@ class Recorder:
         self._items = _capture(spec.items)
         self._requests = _capture(spec.requests)
         self._log = _capture(spec.log)
-        self._lines = None if self._log is None else LogRecords(self._log, spec.limits.log_bytes)
-        keep = None if self._lines is None else self._lines.keep
-        self._logging = LogCapture(self._tally, keep, self._out_of_memory)
+        self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
+        self._logging = LogTap(self._lines, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
         self._pipelines = PipelineWatch()
         self._crawler: Crawler | None = None
@@ -70,10 +69,14 @@ class Recorder:
         self.opened = False
         self._close_reason: str | None = None
 
-    def prepare(self, settings: Settings) -> None:
-        """Listen to the log, and add what must be in the settings before the crawler is made."""
-        self._logging.follow(settings)
+    def listen(self) -> None:
+        """Begin to hear what is logged."""
         self._logging.install()
+        LogFiles().install()
+
+    def prepare(self, settings: Settings) -> None:
+        """Add what must be in the settings before the crawler is made."""
+        self._follow(settings)
         if self._requests is not None:
             # Among Scrapy's own middlewares, so that the project's setting stays its own.
             settings["SPIDER_MIDDLEWARES_BASE"].set(RequestParents, 1000, priority="cmdline")
@@ -81,8 +84,7 @@ class Recorder:
     def attach(self, crawler: Crawler) -> None:
         """Connect to a crawler that was not started yet."""
         self._crawler = crawler
-        self._logging.follow(crawler.settings)
-        self._logging.go_last()
+        self._follow(crawler.settings)
         connect = crawler.signals.connect
         connect(self._spider_opened, signals.spider_opened)
         connect(self._spider_closed, signals.spider_closed)
@@ -91,6 +93,9 @@ class Recorder:
         connect(self._item_scraped, signals.item_scraped)
         if self._requests is not None:
             connect(self._response_downloaded, signals.response_downloaded)
+
+    def _follow(self, settings: Settings) -> None:
+        self._logging.level = level_of(self._spec.settings.get("LOG_LEVEL"), settings)
 
     def finish(self) -> None:
         """Write everything down for good; called last, whatever happened."""
@@ -212,7 +217,7 @@ class Recorder:
         for name, dropped in (
             ("out_bytes", self._streams.out.dropped_bytes),
             ("err_bytes", self._streams.err.dropped_bytes),
-            ("log_lines", self._lines.dropped if self._lines else 0),
+            ("log_lines", self._lines.dropped),
             ("items", self._items.dropped if self._items else 0),
             ("requests", self._requests.dropped if self._requests else 0),
         ):

@@ -32,6 +32,7 @@ def run(spec: CrawlSpec, streams: Streams) -> int:
     sys.argv = ["scrapy"]
     recorder = Recorder(spec, streams)
     try:
+        recorder.listen()
         return _run(spec, recorder)
     except BaseException:  # noqa: BLE001 - a project may raise anything, SystemExit too
         traceback.print_exc()
