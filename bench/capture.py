@@ -64,6 +64,7 @@ def _kept(root: Path, arguments: dict[str, str]) -> None:
         items=root / "items",
         requests=root / "requests",
         log=root / "log",
+        samples=None,
         project=PROJECT,
         version="1",
         project_dir=SOURCE,

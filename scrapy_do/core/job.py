@@ -194,7 +194,12 @@ State = Pending | Starting | Running | Stopping | Finished | Deleted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a crawl has done so far, as it reports it. `stats` are Scrapy's own."""
+    """What a crawl has done so far, as it reports it. `stats` are Scrapy's own.
+
+    `requests` were sent, also again after a redirect or a failure; `responses` came, each
+    with a record of its request. `reported_at` is when this was said: it does not make two
+    reports differ.
+    """
 
     items: int = 0
     requests: int = 0
@@ -202,6 +207,7 @@ class Progress:
     log_lines: int = 0
     errors: int = 0
     stats: Mapping[str, JSON] = field(default_factory=dict)
+    reported_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -345,7 +345,9 @@ def advance(job: Job, event: Event, *, now: datetime) -> Job:
         raise InvalidTransition(type(job.state).__name__, type(event).__name__)
     state = transition(job, job.state, event, now)
     progress = job.progress
-    if isinstance(event, Exited):
+    if isinstance(event, Claimed):
+        progress = Progress()  # of the run that begins; what was before is set aside
+    elif isinstance(event, Exited):
         progress = event.ending.progress
     elif isinstance(event, Lost):
         progress = event.progress

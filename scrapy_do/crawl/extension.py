@@ -5,11 +5,13 @@ project can neither switch it off nor notice it.
 """
 
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
@@ -38,6 +40,7 @@ from scrapy_do.protocol.wire import (
 )
 
 _TICK_S = 1.0
+_SAMPLE_S = 30.0
 _OUT_OF_MEMORY = "memusage_exceeded"
 _MAX_REASON_CHARACTERS = 1000
 
@@ -58,16 +61,25 @@ class Recorder:
         self._items = _capture(spec.items)
         self._requests = _capture(spec.requests)
         self._log = _capture(spec.log)
+        self._samples = _capture(spec.samples)
         self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
         self._logging = LogTap(self._lines, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
         self._pipelines = PipelineWatch()
+        self._downloaded: WeakSet[Request] = WeakSet()
         self._crawler: Crawler | None = None
         self._loop: _Loop | None = None
-        self._reported_s = 0.0
+        self._reported_s = self._sampled_s = 0.0
         self._warning: str | None = None
         self.opened = False
         self._close_reason: str | None = None
+
+    @property
+    def _captures(self) -> Iterator[Capture]:
+        """What is captured; the log is the last, since it tells what became of the others."""
+        for capture in (self._items, self._requests, self._samples, self._log):
+            if capture is not None:
+                yield capture
 
     def listen(self) -> None:
         """Begin to hear what is logged."""
@@ -91,17 +103,15 @@ class Recorder:
         connect(self._request_sent, signals.request_reached_downloader)
         connect(self._response_received, signals.response_received)
         connect(self._item_scraped, signals.item_scraped)
-        if self._requests is not None:
-            connect(self._response_downloaded, signals.response_downloaded)
+        connect(self._response_downloaded, signals.response_downloaded)
 
     def _follow(self, settings: Settings) -> None:
         self._logging.level = level_of(self._spec.settings.get("LOG_LEVEL"), settings)
 
     def finish(self) -> None:
         """Write everything down for good; called last, whatever happened."""
-        for capture in (self._items, self._requests, self._log):
-            if capture is not None:
-                capture.close()
+        for capture in self._captures:
+            capture.close()
         with contextlib.suppress(OSError):
             self._write_result(synced=True)
         if self._reporter is not None:
@@ -114,6 +124,7 @@ class Recorder:
         assert self._crawler is not None
         self.opened = True
         self._pipelines.follow(self._crawler)
+        self._sampled_s = time.monotonic()
         loop = create_looping_call(self._tick)
         loop.start(min(_TICK_S, self._spec.report_interval_s), now=False)
         self._loop = loop
@@ -126,18 +137,19 @@ class Recorder:
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
+        self._sample()
         self._report(ReportKind.CLOSED)
 
     def _request_sent(self) -> None:
         self._tally.requests += 1
 
     def _response_downloaded(self, response: Response, request: Request) -> None:
-        self._keep_request(response, request)
+        self._downloaded.add(request)
+        self._take_response(response, request)
 
     def _response_received(self, response: Response, request: Request) -> None:
-        self._tally.responses += 1
-        if self._requests is not None and "cached" in response.flags:
-            self._keep_request(response, request)
+        if request not in self._downloaded:  # from a cache, or made by a middleware
+            self._take_response(response, request)
 
     def _item_scraped(self, item: object) -> None:
         if not is_item(item):
@@ -150,13 +162,20 @@ class Recorder:
                 self._items.dropped += 1
                 logger.error("An item is not kept: %s", error)  # noqa: TRY400 - it is no bug of ours
                 return
-            self._items.append(line)
+            if self._items.append(line) is None:
+                return
         self._tally.items += 1
 
     # --- what they lead to -------------------------------------------------------------------
 
-    def _keep_request(self, response: Response, request: Request) -> None:
-        assert self._requests is not None
+    def _take_response(self, response: Response, request: Request) -> None:
+        """Count a response and keep its request: also one that is redirected or tried again.
+
+        Source: Scrapy Cloud, whose pages are the records of requests.
+        """
+        self._tally.responses += 1
+        if self._requests is None:
+            return
         assert self._crawler is not None
         try:
             line = encode_fields(_request_fields(response, request, self._crawler))
@@ -169,13 +188,31 @@ class Recorder:
             request.meta[NUMBER] = number
 
     def _tick(self) -> None:
-        for capture in (self._items, self._requests, self._log):
-            if capture is not None:
-                capture.flush()
-        if time.monotonic() - self._reported_s >= self._spec.report_interval_s:
+        now_s = time.monotonic()
+        if now_s - self._sampled_s >= _SAMPLE_S:
+            self._sample()
+        if now_s - self._reported_s >= self._spec.report_interval_s:
             self._report(ReportKind.PROGRESS)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        for capture in self._captures:
+            capture.flush()
+
+    def _sample(self) -> None:
+        """Keep how long the queue was, now and then and at the end.
+
+        Source: Scrapy Cloud, which fills samples from these statistics.
+        """
+        self._sampled_s = time.monotonic()
+        if self._samples is not None:
+            stats = self._stats()
+            queued = [stats.get(f"scheduler/{name}", 0) for name in ("enqueued", "dequeued")]
+            self._samples.append(json.dumps([_now_ms(), *queued]).encode())
 
     def _report(self, kind: ReportKind) -> None:
+        self._flush()  # what is told is there to be read
         self._reported_s = time.monotonic()
         if self._reporter is not None:
             self._reporter.send(
@@ -183,7 +220,7 @@ class Recorder:
                     job_id=self._spec.job_id,
                     attempt=self._spec.attempt,
                     kind=kind,
-                    time_ms=time.time_ns() // 1_000_000,
+                    time_ms=_now_ms(),
                     counts=self._tally.counts(),
                     stats=self._stats(),
                     close_reason=self._close_reason,
@@ -196,7 +233,7 @@ class Recorder:
         result = Result(
             opened=self.opened,
             close_reason=self._close_reason,
-            time_ms=time.time_ns() // 1_000_000,
+            time_ms=_now_ms(),
             counts=self._tally.counts(),
             stats=self._stats(),
         )
@@ -242,6 +279,10 @@ class Recorder:
             closing.addErrback(lambda _failure: None)  # it is closing already
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _capture(path: Path | None) -> Capture | None:
     return None if path is None else Capture(path)
 
@@ -257,7 +298,7 @@ def _request_fields(response: Response, request: Request, crawler: Crawler) -> d
     latency_s = request.meta.get("download_latency")
     fingerprint = crawler.request_fingerprinter.fingerprint(request)
     fields: dict[str, Any] = {
-        "time": time.time_ns() // 1_000_000,
+        "time": _now_ms(),
         "url": text_of(response.url),
         "status": response.status,
         "method": text_of(request.method),

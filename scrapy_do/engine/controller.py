@@ -49,7 +49,7 @@ from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
-from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Exit, Launcher, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Exit, Launcher, Run
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
 from scrapy_do.store.store import Store
@@ -130,6 +130,9 @@ class Controller:
         """Take over what a run directory holds; one that no active job is in is cleared away."""
         crawl = adopted.crawl if isinstance(adopted, Alive) else None
         if job is not None and attempt_of(job) == run.attempt:
+            if isinstance(adopted, Ended):
+                counted = await self._run_setup.counted(job.id, adopted.exit)
+                adopted = replace(adopted, exit=counted)
             self._hold(job, crawl, event_of_adopted(adopted))
         elif crawl is not None:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
@@ -327,10 +330,15 @@ class Controller:
         if crawl is not None:
             crawl.ended.addCallback(self._crawl_ended, job.id)
 
-    def _crawl_ended(self, ending: Exit, job_id: UUID) -> None:
+    def _crawl_ended(self, ending: Exit, job_id: UUID) -> Deferred[None]:
+        """Take the end of a crawl; who waits for it later waits for this, too."""
+        return Deferred.fromCoroutine(self._take_end(ending, job_id))
+
+    async def _take_end(self, ending: Exit, job_id: UUID) -> None:
+        counted = await self._run_setup.counted(job_id, ending)
         held = self._held.get(job_id)
         if held is not None:
-            held.live = replace(held.live, ended=event_of_exit(ending))
+            held.live = replace(held.live, ended=event_of_exit(counted))
             self.wake()
 
     def _ask(self, job_id: UUID) -> None:

@@ -1,5 +1,8 @@
 """What the launcher tells, in the words of the core."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from scrapy_do.core.job import Process, Progress
 from scrapy_do.core.transitions import Ending, Exited, Fenced, Lost
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Exit
@@ -35,7 +38,10 @@ def process_of(identity: ProcessIdentity | None) -> Process | None:
 
 def progress_of(report: Report) -> Progress:
     """How far a crawl says it is."""
-    return _progress(report.counts, report.stats or {})
+    return replace(
+        _progress(report.counts, report.stats or {}),
+        reported_at=datetime.fromtimestamp(report.time_ms / 1000, UTC),
+    )
 
 
 def _progress(counts: Counts, stats: object) -> Progress:

@@ -5,22 +5,28 @@ The store and the files do not know each other; here they meet.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
+
+from twisted.logger import Logger
 
 from scrapy_do.core.job import NO_PAYLOAD, Job, attempt_of
 from scrapy_do.core.project import Version
 from scrapy_do.errors import BadArchive, VersionNotFound
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.runs import RunPath, RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.launchers.interface import Exit
 from scrapy_do.protocol.run_record import RESULT
-from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread, background
 
 REMEMBERED_VERSIONS = 64
+ITEMS_STAT = "item_scraped_count"
+"""Scrapy's own count of items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,7 @@ class RunSetup:
         self._defaults = defaults
         self._granted = granted
         self._in_thread = in_thread
+        self._log = Logger()
         self._versions: OrderedDict[int, Version] = OrderedDict()
         self._is_untidy = False
         self._is_tidying = False
@@ -77,9 +84,45 @@ class RunSetup:
             BadArchive, VersionNotFound: the version cannot be run any more.
             NoSpace, OSError: the disk refuses.
         """
+        await self._in_thread(lambda: self._artifacts.begin(job.id))
         version = await self._version(job)
         granted = await self._granted(job)
         return await self._in_thread(lambda: self._prepare(job, version, granted))
+
+    async def counted(self, job_id: UUID, ending: Exit) -> Exit:
+        """The end of a crawl that could not say the last word, with the counts of its records.
+
+        What it has reported is some seconds older than what it has written.
+        """
+        if ending.status == 0 and ending.close_reason is not None:
+            return ending
+        try:
+            return await self._in_thread(lambda: self._counted(job_id, ending))
+        except OSError as error:
+            self._log.warn(
+                "the records of job {job} cannot be counted: {error}", job=str(job_id), error=error
+            )
+            return ending
+
+    def _counted(self, job_id: UUID, ending: Exit) -> Exit:
+        items, requests, lines = (
+            self._artifacts.records(job_id, kind).stats()
+            for kind in (RecordKind.ITEMS, RecordKind.REQUESTS, RecordKind.LOGS)
+        )
+        told = ending.counts
+        dropped = ending.stats.get("scrapy_do/dropped/log_lines")
+        dropped = dropped if isinstance(dropped, int) else 0
+        counts = Counts(
+            items=items.input_values,
+            requests=max(told.requests, requests.input_values),
+            responses=requests.input_values,
+            log_lines=lines.input_values + dropped,
+            errors=max(told.errors, lines.errors) if dropped else lines.errors,
+        )
+        stats = ending.stats
+        if ITEMS_STAT in stats or counts.items:
+            stats = {**stats, ITEMS_STAT: counts.items}
+        return replace(ending, counts=counts, stats=stats)
 
     async def discard(self, job_id: UUID, attempt: int) -> None:
         """Let the directories of a run that is over disappear; they are removed without waiting.
@@ -127,7 +170,6 @@ class RunSetup:
             project_dir = self._archives.unpack(version.archive, version.root)
         except FileNotFoundError as error:
             raise BadArchive(f"the archive of version {version.label} is gone") from error
-        self._artifacts.prepare(job.id)
         run = self._runs.create(job.id, attempt)
         work_dir, tmp_dir = run.crawl / "work", run.crawl / "tmp"
         for directory in (work_dir, tmp_dir):
@@ -148,6 +190,7 @@ class RunSetup:
             items=path(job.id, Artifact.ITEMS),
             requests=path(job.id, Artifact.REQUESTS),
             log=path(job.id, Artifact.LOG),
+            samples=path(job.id, Artifact.SAMPLES),
             project=request.project,
             version=version.label,
             project_dir=project_dir,

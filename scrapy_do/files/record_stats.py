@@ -21,6 +21,7 @@ from scrapy_do.protocol.record_file import beside, scan
 from scrapy_do.protocol.regular_file import opened
 
 STATS_SUFFIX = ".stats"
+ERROR_LEVEL = 40
 
 # A crawl may invent field names for ever: beyond these limits names are not counted.
 FIELD_LIMIT = 10_000
@@ -61,6 +62,15 @@ class RecordStats:
     input_values: int
     input_bytes: int
     counts: Mapping[str, int]
+
+    @property
+    def errors(self) -> int:
+        """How many of the logs are of level ERROR or above."""
+        return sum(
+            count
+            for level, count in self.counts.items()
+            if level.isdecimal() and int(level) >= ERROR_LEVEL
+        )
 
     def visible_counts(self) -> dict[str, int]:
         """Return the counts without the fields whose name begins with an underscore."""

@@ -38,12 +38,24 @@ class Record:
 
 
 class RecordLog:
-    """The records of one kind of one job, also while a crawl is writing them."""
+    """The records of one kind of one job, also while a crawl is writing them.
 
-    def __init__(self, path: Path, kind: RecordKind) -> None:
-        self._path = path
+    `aside` is where they go when the job is run again: a read that has begun goes on there.
+    """
+
+    def __init__(self, path: Path, kind: RecordKind, *, aside: Path | None = None) -> None:
+        self._present = path
+        self._aside = aside
         self._kind = kind
-        self._reader = RecordReader(path)
+
+    @property
+    def _path(self) -> Path:
+        aside = self._aside
+        return self._present if aside is None or not aside.parent.is_dir() else aside
+
+    @property
+    def _reader(self) -> RecordReader:
+        return RecordReader(self._path)
 
     def count(self) -> int:
         """Return the number of the next record: all records so far, gaps included."""

@@ -56,13 +56,24 @@ class OutputOperations:
         kind = Artifact.STDOUT if stream is Stream.OUT else Artifact.STDERR
         return await self.output(job_id, kind)
 
-    async def items(self, job_id: UUID) -> Output:
+    async def items(self, job_id: UUID, attempt: int | None = None) -> Output:
         """The captured items of a job that has started, one JSON object a line.
 
+        `attempt` asks for those of an abandoned attempt, 1 for the oldest.
+
         Raises:
-            LogNotFound: there is no such job, it has not started, or its files were pruned.
+            LogNotFound: there is no such job or attempt, it has not started, or its files
+                were pruned.
         """
-        return await self.output(job_id, Artifact.ITEMS)
+        if attempt is None:
+            return await self.output(job_id, Artifact.ITEMS)
+        await self._job(job_id)
+        path = self._artifacts.captured(job_id, Artifact.ITEMS, attempt)
+        return Output(path=path, is_live=lambda: False, on_end=lambda _listener: lambda: None)
+
+    async def attempts(self, job_id: UUID) -> int:
+        """How many abandoned attempts of a job have left records."""
+        return await self._in_thread(lambda: self._artifacts.attempts(job_id))
 
     async def output(self, job_id: UUID, kind: Artifact) -> Output:
         """A file of a job that has started.

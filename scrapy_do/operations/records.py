@@ -40,7 +40,6 @@ COMMIT_BYTES = 8 * 1024 * 1024
 """How much of a batch is in memory, and written together, at most."""
 
 JOBS_AT_ONCE = 500
-ERROR_LEVEL = 40
 
 _NO_STATS = RecordStats(input_values=0, input_bytes=0, counts={})
 
@@ -58,7 +57,8 @@ class RecordRange:
     """Which records of a project, a spider or one job.
 
     `start` is the first one wanted. `indexes` are the only numbers wanted, in ascending
-    order; `sample` is how many to draw by lot from one job.
+    order; `sample` is how many to draw by lot from one job. `attempt` is an abandoned attempt
+    of one job, 1 for the oldest.
     """
 
     project: int
@@ -67,6 +67,7 @@ class RecordRange:
     start: RecordKey | None = None
     indexes: tuple[int, ...] | None = None
     sample: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ class DataOperations:
         From number `start` to before `stop`; up to what is there at the moment when the
         end is reached. Nothing for a job that has no records or does not exist.
         """
-        log = self._artifacts.records(job_id, kind)
+        log = await self._in_thread(lambda: self._artifacts.present_records(job_id, kind))
         place: Place | None = Place(record=start)
         while place is not None:
             lines, place = await self._in_thread(_lines_step(log, place, stop))
@@ -159,7 +160,7 @@ class DataOperations:
         Nothing for a project, spider or job that does not exist.
         """
         async for job, job_id in self._jobs(wanted):
-            log = self._artifacts.records(job_id, kind)
+            log = await self._log(job_id, kind, wanted.attempt)
             for start, stop in await self._spans(wanted, job, log):
                 place: Place | None = Place(record=start)
                 while place is not None and not taker.is_full:
@@ -169,13 +170,21 @@ class DataOperations:
                 if taker.is_full:
                     return
 
-    async def stats(self, key: JobKey, kind: RecordKind) -> RecordStats:
-        """The counts of a job, exact for all that was written; zeros if it does not exist."""
+    async def stats(self, key: JobKey, kind: RecordKind, attempt: int | None = None) -> RecordStats:
+        """The counts of a job, or of an abandoned attempt; zeros if it does not exist.
+
+        They are exact for all that was written.
+        """
         try:
             job = await self._store.jobs.get_by_key(key)
         except JobNotFound:
             return _NO_STATS
-        return await self._in_thread(self._artifacts.records(job.id, kind).stats)
+        return await self._in_thread(self._artifacts.records(job.id, kind, attempt).stats)
+
+    async def _log(self, job_id: UUID, kind: RecordKind, attempt: int | None) -> RecordLog:
+        if attempt is not None:
+            return self._artifacts.records(job_id, kind, attempt)
+        return await self._in_thread(lambda: self._artifacts.present_records(job_id, kind))
 
     async def _jobs(self, wanted: RecordRange) -> AsyncGenerator[tuple[JobKey, UUID], None]:
         """The jobs of a range, by number, but those before its start."""
@@ -272,7 +281,8 @@ class DataOperations:
         def change(stored: Job) -> Job:
             if _reports(stored):
                 return stored
-            return replace(stored, progress=_counted(stored.progress, counts))
+            progress = replace(_counted(stored.progress, counts), reported_at=self._now())
+            return replace(stored, progress=progress)
 
         await self._store.jobs.edit(job.id, change)
 
@@ -332,12 +342,7 @@ def _progress(kind: RecordKind, stats: RecordStats) -> Mapping[str, int]:
         case RecordKind.REQUESTS:
             return {"requests": values, "responses": values}
         case RecordKind.LOGS:
-            errors = sum(
-                count
-                for level, count in stats.counts.items()
-                if level.isdecimal() and int(level) >= ERROR_LEVEL
-            )
-            return {"log_lines": values, "errors": errors}
+            return {"log_lines": values, "errors": stats.errors}
         case RecordKind.SAMPLES:
             return {}
 

@@ -102,9 +102,10 @@ class CrawlSpec:
 
     `project_dir` is the unpacked project, not written to; `run_dir` is for the records of
     the holder, out of the crawl's sight; `result` is the file of the crawl's own last words;
-    `work_dir` is its current directory. `out` and `err` are appended to. `items`, `requests`
-    and `log` are the record files; None means that this kind is not captured. `environment`
-    is the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
+    `work_dir` is its current directory. `out` and `err` are appended to. `items`, `requests`,
+    `log` and `samples` are the record files; None means that this kind is not captured.
+    `environment` is the crawl's whole environment, to which only the `MARK`,
+    `SCRAPY_SETTINGS_MODULE` and
     `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
     PYTHONPATH, comes too late for the crawl and counts for its children only.
     `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
@@ -121,6 +122,7 @@ class CrawlSpec:
     items: Path | None
     requests: Path | None
     log: Path | None
+    samples: Path | None
     project: str
     version: str
     project_dir: Path
@@ -280,6 +282,7 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         items=reader.path_or_none("items"),
         requests=reader.path_or_none("requests"),
         log=reader.path_or_none("log"),
+        samples=reader.path_or_none("samples"),
         project=reader.text("project"),
         version=reader.text("version"),
         project_dir=Path(reader.text("project_dir")),

@@ -218,6 +218,7 @@ def progress_values(progress: Progress) -> Values:
         "log_lines": progress.log_lines,
         "errors": progress.errors,
         "stats": dict(progress.stats),
+        "reported_ms": maybe_ms(progress.reported_at),
     }
 
 
@@ -269,6 +270,7 @@ def job_of(given: AnyRow) -> Job:
             log_lines=row.log_lines,
             errors=row.errors,
             stats=row.stats,
+            reported_at=maybe_instant(row.reported_ms),
         ),
         schedule_id=row.schedule_id,
         planned_at=maybe_instant(row.planned_ms),

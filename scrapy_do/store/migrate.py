@@ -14,7 +14,7 @@ from scrapy_do.errors import NewerSchema, StoreUnavailable
 from scrapy_do.store import tables
 from scrapy_do.store.database import Database
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema so far, oldest first; the last is that of `tables`."""
 
 COPIES_KEPT = 3

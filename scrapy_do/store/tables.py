@@ -154,6 +154,7 @@ jobs = Table(
     Column("request", JSON, nullable=False),
     Column("meta", JSON, nullable=False),
     Column("stats", JSON, nullable=False),
+    Column("reported_ms", BigInteger),
     ForeignKeyConstraint(
         ["project_id", "spider_number"],
         ["spiders.project_id", "spiders.number"],

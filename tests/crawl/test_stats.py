@@ -8,14 +8,14 @@ from scrapy_do.protocol.wire import Counts
 
 
 def test_stats_become_json() -> None:
-    """Times become ms, durations seconds, numbers that are not finite None, the rest its text."""
+    """Times become whole ms, durations seconds, numbers that are not finite None."""
     stats = {
         "count": 3,
         "share": 0.5,
         "text": "ž",
         "flag": True,
         "none": None,
-        "start": datetime(2026, 1, 1, tzinfo=UTC),
+        "start": datetime(2026, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC),
         "naive": datetime(2026, 1, 1),  # noqa: DTZ001 - what old versions of Scrapy record
         "took": timedelta(seconds=1.5),
         "nan": float("nan"),
@@ -31,7 +31,7 @@ def test_stats_become_json() -> None:
         "text": "ž",
         "flag": True,
         "none": None,
-        "start": 1767225600000.0,
+        "start": 1767225600123.0,
         "naive": 1767225600000.0,
         "took": 1.5,
         "nan": None,

@@ -10,6 +10,7 @@ import pytest
 
 from scrapy_do.errors import LogNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.record_blocks import Place
 from scrapy_do.files.record_stats import RecordKind
 from tests.files.zips import names
 
@@ -30,6 +31,95 @@ def test_prepare(tmp_path: Path) -> None:
     assert store.exists(JOB)
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert (path / "err").read_bytes() == b"first attempt\n"
+
+
+def records(store: ArtifactStore, attempt: int | None = None) -> list[bytes]:
+    log = store.records(JOB, RecordKind.ITEMS, attempt)
+    return [record.line for record in log.read()]
+
+
+def write(store: ArtifactStore, *lines: bytes) -> None:
+    store.records(JOB, RecordKind.ITEMS).write(lines, now_ms=1)
+
+
+def crawled(store: ArtifactStore, *lines: bytes) -> None:
+    """Begin a crawl, and write what it writes."""
+    store.begin(JOB)
+    store.path(JOB, Artifact.STDERR).touch()
+    write(store, *lines)
+
+
+def test_the_records_of_an_attempt_are_set_aside(tmp_path: Path) -> None:
+    """Each crawl begins with no records; those of earlier ones are found by their number."""
+    store = ArtifactStore(tmp_path)
+    crawled(store, b"1", b"2")
+    write(store, b"3")
+    store.begin(JOB)
+    assert (records(store), store.attempts(JOB)) == ([], 1)
+    store.begin(JOB)  # nothing was written meanwhile
+    crawled(store, b"4")
+    crawled(store, b"5")
+
+    assert [records(store, attempt) for attempt in (None, 1, 2, 3)] == [
+        [b"5"],
+        [b"1", b"2", b"3"],
+        [b"4"],
+        [],
+    ]
+    assert store.attempts(JOB) == 2
+    assert store.records(JOB, RecordKind.ITEMS, 1).stats().input_values == 3
+    store.delete(JOB)
+    assert store.attempts(JOB) == 0
+
+
+def test_what_was_written_before_the_first_crawl_stays(tmp_path: Path) -> None:
+    """A client may write to a job that is pending: that is of no earlier attempt."""
+    store = ArtifactStore(tmp_path)
+    store.prepare(JOB)
+    write(store, b"1")
+    crawled(store, b"2")
+    assert (records(store), store.attempts(JOB)) == ([b"1", b"2"], 0)
+
+
+def test_setting_aside_is_taken_up_after_a_crash(tmp_path: Path) -> None:
+    """What was renamed already and what was not are one attempt in the end."""
+    store = ArtifactStore(tmp_path)
+    crawled(store, b"1")
+    store.records(JOB, RecordKind.LOGS).write([b"2"], now_ms=1)
+    aside = tmp_path / "jobs" / "attempts" / "0b" / str(JOB) / "new"
+    aside.mkdir(parents=True)
+    store.path(JOB, Artifact.ITEMS).rename(aside / "items.jsonl")
+
+    crawled(store, b"3")
+
+    logs = store.records(JOB, RecordKind.LOGS, 1)
+    assert [records(store), records(store, 1)] == [[b"3"], [b"1"]]
+    assert [record.line for record in logs.read()] == [b"2"]
+    assert store.attempts(JOB) == 1
+
+
+def test_a_read_that_has_begun_stays_with_its_attempt(tmp_path: Path) -> None:
+    """Records of two attempts are never mixed in one answer."""
+    store = ArtifactStore(tmp_path)
+    crawled(store, b"1", b"2")
+    log = store.present_records(JOB, RecordKind.ITEMS)
+    first = log.block(Place(record=0), 1)
+    crawled(store, b"3", b"4", b"5")
+    assert first.lines == b"1\n"
+    assert log.block(Place(record=1)).lines == b"2\n"
+
+
+def test_a_link_in_place_of_records_is_only_moved(tmp_path: Path) -> None:
+    """What a crawl has put in place of its records is not followed."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"1\n")
+    store = ArtifactStore(tmp_path)
+    crawled(store)
+    store.path(JOB, Artifact.ITEMS).unlink(missing_ok=True)
+    store.path(JOB, Artifact.ITEMS).symlink_to(secret)
+    crawled(store, b"2")
+    assert [records(store), records(store, 1)] == [[b"2"], []]
+    assert secret.read_bytes() == b"1\n"
 
 
 def test_names(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         items=artifacts / "items.jsonl",
         requests=artifacts / "requests.jsonl",
         log=artifacts / "log.jsonl",
+        samples=artifacts / "samples.jsonl",
         project=project,
         version="1",
         project_dir=PROJECTS / project,

@@ -1,7 +1,10 @@
 """What a real crawl gets, does and leaves behind, spawned and forked."""
 
 import signal
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from scrapy import Spider
@@ -47,6 +50,79 @@ async def test_counts_and_records(real: RealHarness) -> None:
         "[pages] an error line of two",
     ]
     assert "an error line of two" in spec.err.read_text()
+
+
+class _Site(BaseHTTPRequestHandler):
+    """One page, a redirect to it, and one that stumbles at its first request."""
+
+    stumbled = False
+
+    def do_GET(self) -> None:
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "/page")
+        elif self.path == "/stumble" and not _Site.stumbled:
+            _Site.stumbled = True
+            self.send_response(503)
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    _Site.stumbled = False
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Site) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@on_reactor
+async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str) -> None:
+    """Redirects, tries that failed, cached pages and those of middlewares count everywhere."""
+    spec = real.spec("wandering", arguments={"site": site})
+    ending = await real.run(spec)
+
+    kept = [(one["url"].removeprefix(site), one["status"]) for one in records(spec.requests)]
+    assert sorted(kept) == [
+        ("/made", 200),
+        ("/page", 200),
+        ("/page", 200),
+        ("/redirect", 302),
+        ("/stumble", 200),
+        ("/stumble", 503),
+    ]
+    assert ending.counts.responses == ending.stats["downloader/response_count"] == len(kept)
+    assert ending.counts.requests == 4  # those that went out
+    assert ending.counts.items == 4
+
+
+@on_reactor
+async def test_samples(real: RealHarness) -> None:
+    """At its end a crawl notes the time and how many requests went into the queue and out."""
+    spec = real.spec("pages")
+    ending = await real.run(spec)
+
+    [[time_ms, *queued]] = records(spec.samples)
+    assert isinstance(time_ms, int)
+    assert 0 <= ending.ended_at.timestamp() * 1000 - time_ms < 60_000
+    assert queued == [ending.stats["scheduler/enqueued"], ending.stats["scheduler/dequeued"]]
+    assert queued == [3, 3]
+
+
+@on_reactor
+async def test_times_of_stats_are_whole(real: RealHarness) -> None:
+    """They are whole milliseconds, as floats."""
+    ending = await real.run(real.spec("noop"))
+    times = [ending.stats[name] for name in ("start_time", "finish_time")]
+    assert [(type(time), time % 1) for time in times] == [(float, 0.0)] * 2
 
 
 @on_reactor

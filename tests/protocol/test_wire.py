@@ -45,6 +45,7 @@ SPEC = CrawlSpec(
     items=Path("/data/jobs/7/items"),
     requests=None,
     log=Path("/data/jobs/7/log"),
+    samples=None,
     project="shop",
     version="r3",
     project_dir=Path("/data/unpacked/abc"),

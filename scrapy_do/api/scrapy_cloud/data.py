@@ -29,6 +29,7 @@ from scrapy_do.api.scrapy_cloud.data_reading import (
     FieldTaker,
     RecordTaker,
     answer,
+    attempt_of,
     is_set,
     range_of,
 )
@@ -116,7 +117,8 @@ class CloudDataAPI:
         """Count the records of a job."""
         key = JobKey(project=project, spider=spider, number=number)
         check_own(call.principal, key)
-        found = await self._data.stats(key, self._kind)
+        wanted = RecordRange(project=project, spider=spider, number=number)
+        found = await self._data.stats(key, self._kind, attempt_of(call.params, wanted))
         return stats_json(found, has_hidden=is_set(call.params, "all"))
 
     async def write(self, call: Call, *, project: int, spider: int, number: int) -> Answer:

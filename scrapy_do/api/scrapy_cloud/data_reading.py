@@ -52,11 +52,12 @@ def _number(name: str, text: str) -> int:
 
 
 def range_of(params: Params, wanted: RecordRange) -> RecordRange:
-    """Narrow a range by `start`, `startafter` and `index`.
+    """Narrow a range by `start`, `startafter`, `index` and `attempt`.
 
     Raises:
         BadArgument: one of them means nothing.
     """
+    wanted = replace(wanted, attempt=attempt_of(params, wanted))
     if params.optional_text("start") == "random":
         count = whole_number(params, "count")
         if wanted.number is None or count is None or count > MOST_SAMPLED:
@@ -73,6 +74,18 @@ def range_of(params: Params, wanted: RecordRange) -> RecordRange:
         start=max(bounds, default=None),
         indexes=tuple(numbers) or wanted.indexes,
     )
+
+
+def attempt_of(params: Params, wanted: RecordRange) -> int | None:
+    """The number of an abandoned attempt of one job, our own addition.
+
+    Raises:
+        BadArgument: it is no number from 1, or the range is not of one job.
+    """
+    number = whole_number(params, "attempt")
+    if number is not None and (number < 1 or wanted.number is None):
+        raise BadArgument("attempt", "is the number, from 1, of an earlier attempt of one job")
+    return number
 
 
 def _bound(name: str, text: str, wanted: RecordRange, *, is_after: bool) -> RecordKey:

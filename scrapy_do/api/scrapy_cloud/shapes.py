@@ -170,9 +170,20 @@ def _iso(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def updated_at(job: Job) -> datetime:
+    """When something was last heard of a job: its last report while it runs, else its change."""
+    reported_at = job.progress.reported_at
+    is_running = cloud_state(job.state) is CloudState.RUNNING
+    return max(job.changed_at, reported_at) if is_running and reported_at else job.changed_at
+
+
 def dash_json(job: Job, now: datetime) -> Fields:
-    """Show a job in a list of the dash API. `elapsed` is milliseconds since the last change."""
-    progress = job.progress
+    """Show a job in a list of the dash API.
+
+    `updated_time` is the last report of a running job, else the last change of state; `elapsed`
+    is milliseconds since then.
+    """
+    progress, updated = job.progress, updated_at(job)
     row: Fields = {
         "id": str(job.key),
         "spider": job.request.spider,
@@ -181,8 +192,8 @@ def dash_json(job: Job, now: datetime) -> Fields:
         "spider_type": job.meta.get("spider_type", MANUAL),
         "priority": job.request.priority,
         "tags": list(job.request.tags),
-        "updated_time": _iso(job.changed_at),
-        "elapsed": max(1, ms_of(now) - ms_of(job.changed_at)),
+        "updated_time": _iso(updated),
+        "elapsed": max(1, ms_of(now) - ms_of(updated)),
         "items_scraped": progress.items,
         "responses_received": progress.responses,
         "logs": progress.log_lines,

@@ -60,6 +60,7 @@ from scrapy_do.web.tail import Tail
 from scrapy_do.web.upload import BodyRules
 
 TEXT = "text/plain; charset=utf-8"
+MOST_ATTEMPTS = 10**9
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 
 
@@ -200,7 +201,10 @@ class ScrapyDoAPI:
 
     async def _one(self, text: str) -> JSON:
         found = await self._operations.job_or_schedule(_identifier(text))
-        return job_details_json(found) if isinstance(found, Job) else schedule_job_json(found)
+        if not isinstance(found, Job):
+            return schedule_job_json(found)
+        earlier = await self._operations.outputs.attempts(found.id)
+        return job_details_json(found, earlier_attempts=earlier)
 
     async def cancel_job(self, call: Call) -> JSON:
         """End a job or a standing order."""
@@ -232,7 +236,9 @@ class ScrapyDoAPI:
     async def get_items(self, call: Call, *, name: str) -> Answer:
         """Send or follow the items of a job."""
         job_id, _ = _file_name(name, "jsonl")
-        return await self._send(call, await self._operations.outputs.items(job_id), JSON_LINES)
+        attempt = call.params.integer("attempt", minimum=1, maximum=MOST_ATTEMPTS, default=None)
+        output = await self._operations.outputs.items(job_id, attempt)
+        return await self._send(call, output, JSON_LINES)
 
     async def _send(self, call: Call, output: Output, content_type: str) -> Answer:
         return await self._tail.serve(

@@ -101,8 +101,11 @@ def job_json(job: Job) -> dict[str, Any]:
     }
 
 
-def job_details_json(job: Job) -> dict[str, Any]:
-    """A job asked for by its id: with its statistics and everything it was given."""
+def job_details_json(job: Job, *, earlier_attempts: int) -> dict[str, Any]:
+    """A job asked for by its id: with its statistics and everything it was given.
+
+    `earlier_attempts` is how many abandoned attempts have left records.
+    """
     request, progress = job.request, job.progress
     return {
         **job_json(job),
@@ -110,6 +113,7 @@ def job_details_json(job: Job) -> dict[str, Any]:
         "settings": dict(request.settings),
         "timeout": request.timeout_s,
         "retries": request.retries,
+        "earlier-attempts": earlier_attempts,
         "requests": progress.requests,
         "responses": progress.responses,
         "log-lines": progress.log_lines,

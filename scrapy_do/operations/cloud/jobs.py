@@ -198,6 +198,8 @@ class CloudOperations:
                 if after is not job and not is_active(after.state):
                     after = without(after, CLOSE_REASON) if CLOSE_REASON in job.meta else after
             after = merged(after, one.fields)
+            if after.driver is Driver.CLIENT:  # what its runner says is a report
+                after = replace(after, progress=replace(after.progress, reported_at=now))
             self._rules.check(after.request, job.request, after.driver, by)
             return after
 

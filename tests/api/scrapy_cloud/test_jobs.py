@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from scrapy_do.protocol.wire import Counts, Report, ReportKind
 from tests.api.scrapy_cloud.cloud_world import START_MS, CloudWorld, jl, lines
 from tests.http_client import HttpClient
 
@@ -262,6 +263,55 @@ def test_a_row_of_dash(world: CloudWorld) -> None:
             }
         ],
     }
+
+
+def test_a_running_row_was_updated_by_its_last_report(world: CloudWorld) -> None:
+    """While a job runs, updated_time is its last report and elapsed the time since then."""
+    world.start()
+    key = world.run()
+    job_id = world.stored(key).id
+
+    def times() -> list[Any]:
+        [row] = listed(world.client(), "project=1")["jobs"]
+        return [row[name][-8:] for name in ("started_time", "updated_time")] + [row["elapsed"]]
+
+    world.pass_time(10)
+    before = times()
+    world.launcher.report(
+        Report(
+            job_id=job_id,
+            attempt=1,
+            kind=ReportKind.PROGRESS,
+            time_ms=START_MS + 10_000,
+            counts=Counts(items=7),
+        )
+    )
+    world.pass_time(3)
+    reported = times()
+    world.launcher.crawl_of(job_id).finish()
+    ended = times()
+    assert before == ["10:17:23", "10:17:23", 10_000]
+    assert reported == ["10:17:23", "10:17:33", 3000]
+    assert ended == ["10:17:23", "10:17:36", 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/jobs/2/1/1", b'{"scrapystats": {"item_scraped_count": 1}}'),
+        ("/items/2/1/1", b'{"a": 1}'),
+        ("/logs/2/1/1", b'{"message": "a", "level": 20}'),
+    ],
+)
+def test_what_a_runner_writes_is_a_report(world: CloudWorld, path: str, body: bytes) -> None:
+    """The row of its running job was updated then."""
+    world.push(state="running")
+    world.clock.advance(60)
+    assert world.client().post(path, body=body).status == 200
+    world.clock.advance(5)
+    [row] = listed(world.client(), "project=2")["jobs"]
+    assert (row["started_time"][-8:], row["updated_time"][-8:]) == ("10:17:23", "10:18:23")
+    assert row["elapsed"] == 5000
 
 
 def test_a_pending_row_has_not_started(world: CloudWorld) -> None:

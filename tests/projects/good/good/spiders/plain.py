@@ -36,6 +36,36 @@ class Pages(scrapy.Spider):
         yield {"text": response.text}
 
 
+class Maker:
+    """A downloader middleware that answers for some pages itself."""
+
+    def process_request(self, request, spider=None):
+        if request.url.endswith("/made"):
+            return scrapy.http.TextResponse(request.url, body=b"made")
+
+
+class Wandering(scrapy.Spider):
+    """Pages of `site`: one behind a redirect, one at the second try, one cached, one made here."""
+
+    name = "wandering"
+    custom_settings = {
+        "DOWNLOADER_MIDDLEWARES": {Maker: 50},
+        "HTTPCACHE_ENABLED": True,
+        "HTTPCACHE_DIR": os.path.join(os.environ.get("TMPDIR", "/tmp"), "http-cache"),
+        "HTTPCACHE_IGNORE_HTTP_CODES": [302, 503],
+        "RETRY_PRIORITY_ADJUST": 0,
+    }
+
+    async def start(self):
+        for path in ("redirect", "stumble", "made"):
+            yield scrapy.Request(f"{self.site}/{path}")
+
+    def parse(self, response):
+        yield {"url": response.url}
+        if response.url.endswith("/page") and "cached" not in response.flags:
+            yield scrapy.Request(response.url, dont_filter=True)
+
+
 class Mirror(scrapy.Spider):
     """Says what its process is like."""
 

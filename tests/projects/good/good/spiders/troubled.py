@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -28,6 +29,35 @@ class Stumbling(scrapy.Spider):
             os._exit(3)
         return
         yield
+
+
+class Falling(scrapy.Spider):
+    """Four items, a page and an error line; the first `times` times it then ends badly, or waits."""
+
+    name = "falling"
+    how = "kill"
+    times = 1
+    parsed = False
+
+    async def start(self):
+        for number in range(3):
+            yield {"number": number}
+        yield scrapy.Request("data:text/plain,x")
+        while not self.parsed:
+            await asyncio.sleep(0.02)
+        self.logger.error("waiting")
+        await asyncio.sleep(1.3)  # more than between two flushes
+        if any(first_time(f"fallen-{number}") for number in range(int(self.times))):
+            Path(os.environ["SPIDER_DATA_DIR"], "waiting").touch()
+            if self.how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif self.how == "exit":
+                os._exit(0)
+            await asyncio.sleep(3600)
+
+    def parse(self, response):
+        yield {"number": 3}
+        self.parsed = True
 
 
 class Hesitant(scrapy.Spider):
