@@ -159,12 +159,14 @@ class BadPayload(Invalid):
 class BadArchive(Invalid):
     """A project archive that is unsafe, broken, or whose spiders cannot be listed.
 
-    `traceback` is the project's own output where it was the project that failed.
+    `traceback` is the project's own output where it was the project that failed, `warnings`
+    are what was known of the archive before.
     """
 
     def __init__(self, problem: str, *, traceback: str | None = None) -> None:
         super().__init__(problem)
         self.traceback = traceback
+        self.warnings: tuple[str, ...] = ()
 
 
 class TooLarge(Invalid):

@@ -26,6 +26,7 @@ _LOCKS = 16
 
 # Crawls of one version share one tree: nobody may change it, and everybody may read it.
 _FILE_MODE = 0o444
+_EXECUTE_MODE = 0o555
 _DIRECTORY_MODE = 0o555
 
 
@@ -189,7 +190,7 @@ def _extract_file(archive: int, entry: ArchiveEntry, path: Path) -> None:
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         file.writelines(inflate(archive, entry.zipped))
         file.flush()
-        os.fchmod(file.fileno(), _FILE_MODE)
+        os.fchmod(file.fileno(), _EXECUTE_MODE if entry.is_executable else _FILE_MODE)
         os.fsync(file.fileno())
 
 

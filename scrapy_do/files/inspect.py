@@ -6,12 +6,14 @@ Blocking, and quick (under 0.2 s for any input): called off the reactor thread.
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from scrapy_do.errors import BadArchive
+from scrapy_do.files.entry_links import Links
+from scrapy_do.files.entry_names import EntryName, read_name
 from scrapy_do.files.project_file import ProjectFile, read_entry_points, read_project_file
 from scrapy_do.files.zip_directory import ZipEntry, inflate, read_directory, refuse, shown
 
@@ -21,6 +23,12 @@ EGG_ENTRY_POINTS = f"{EGG_FOLDER}/entry_points.txt"
 
 _NO_PROJECT = "No project found in the archive"
 _DIRECTORY_ATTRIBUTE = 0x10  # of MS-DOS, set by all writers
+_EXECUTE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+_FILES = frozenset({stat.S_IFREG, stat.S_IFLNK})
+_KINDS = _FILES | {0, stat.S_IFDIR}
+_LINK_BYTES = 4096  # the longest path of Linux
+_SHOWN_NAMES = 3
+_SHOWN_LINKS = 20
 
 
 class ArchiveKind(StrEnum):
@@ -50,10 +58,14 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveEntry:
-    """A regular file or directory with a safe relative path, parts joined by slashes."""
+    """A regular file or directory with a safe relative path, parts joined by slashes.
+
+    `zipped` is what holds its content: of several entries, where a link pointed at it.
+    """
 
     path: str
     is_directory: bool
+    is_executable: bool
     zipped: ZipEntry
 
 
@@ -61,16 +73,19 @@ class ArchiveEntry:
 class ArchiveListing:
     """What an accepted archive holds.
 
-    `root` is the project's directory inside the archive ("" for the top).
-    `settings_module` is a dotted Python name. `expanded_bytes` is the sum of all files.
+    `project` is None where the archive does not name it. `root` is the project's directory
+    inside the archive ("" for the top). `settings_module` is a dotted Python name.
+    `expanded_bytes` is the sum of all files. `warnings` say what was left out or read in
+    another way than it was written: sentences without a final full stop.
     """
 
     kind: ArchiveKind
-    project: str
+    project: str | None
     root: str
     settings_module: str
     entries: tuple[ArchiveEntry, ...]
     expanded_bytes: int
+    warnings: tuple[str, ...]
 
 
 def inspect_archive(path: Path, limits: ArchiveLimits | None = None) -> ArchiveListing:
@@ -88,8 +103,10 @@ def inspect_archive(path: Path, limits: ArchiveLimits | None = None) -> ArchiveL
     try:
         zipped = read_directory(descriptor, entry_limit=limits.entries)
         _check_sizes(zipped, limits)
-        entries = tuple(_checked(entry, limits) for entry in zipped)
-        _check_clashes(entries, limits)
+        named = [(entry, _checked(entry, limits)) for entry in zipped]
+        written = [_entry(entry, name) for entry, name in named if name.path]
+        _check_clashes(written, limits)
+        entries, left_out = _without_links(descriptor, written, limits)
         kind, root = _find_project(entries)
         file = _project_file(descriptor, entries, kind, root, limits)
     finally:
@@ -100,7 +117,8 @@ def inspect_archive(path: Path, limits: ArchiveLimits | None = None) -> ArchiveL
         root=root,
         settings_module=file.settings_module,
         entries=entries,
-        expanded_bytes=sum(entry.size_bytes for entry in zipped),
+        expanded_bytes=sum(entry.zipped.size_bytes for entry in entries),
+        warnings=(*_warnings([name for _, name in named]), *left_out),
     )
 
 
@@ -123,55 +141,121 @@ def _check_sizes(entries: Iterable[ZipEntry], limits: ArchiveLimits) -> None:
         refuse(f"it unpacks to more than {limits.ratio} times its size")
 
 
-def _checked(entry: ZipEntry, limits: ArchiveLimits) -> ArchiveEntry:
-    if problem := _name_problem(entry.name, limits):
+def _checked(entry: ZipEntry, limits: ArchiveLimits) -> EntryName:
+    name = read_name(entry, longest_bytes=limits.name_bytes, levels=limits.levels)
+    if problem := _kind_problem(entry, is_directory=name.is_directory):
         refuse(f"entry {shown(entry.name)}: {problem}")
-    name = entry.name.decode()
-    is_directory = name.endswith("/")
-    if problem := _kind_problem(entry, is_directory=is_directory):
-        refuse(f"entry {shown(entry.name)}: {problem}")
-    return ArchiveEntry(path=name.removesuffix("/"), is_directory=is_directory, zipped=entry)
+    return name
 
 
-def _name_problem(raw: bytes, limits: ArchiveLimits) -> str | None:
-    if len(raw) > limits.name_bytes:
-        return f"its name is longer than {limits.name_bytes} bytes"
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError:
-        return "its name is not UTF-8"
-    parts = name.removesuffix("/").split("/")
-    rules = {
-        "a backslash or colon in its name": "\\" in name or ":" in name,
-        "a control character in its name": _has_control(name),
-        "its name is absolute or has an empty part": "" in parts,
-        'a part of its name is "." or ".."': "." in parts or ".." in parts,
-        f"more than {limits.levels} levels deep": len(parts) > limits.levels,
-    }
-    return next((problem for problem, broken in rules.items() if broken), None)
-
-
-def _has_control(name: str) -> bool:
-    """Whether a name has control characters or Unicode's line and paragraph separators."""
-    return not name.isprintable() and any(
-        unicodedata.category(letter) in {"Cc", "Zl", "Zp"} for letter in name
+def _entry(entry: ZipEntry, name: EntryName) -> ArchiveEntry:
+    return ArchiveEntry(
+        path=name.path,
+        is_directory=name.is_directory,
+        is_executable=bool(_mode(entry) & _EXECUTE),
+        zipped=entry,
     )
 
 
+def _warnings(names: Sequence[EntryName]) -> Iterator[str]:
+    recoded = [name.path for name in names if name.is_recoded]
+    if recoded:
+        yield f"Names that are not UTF-8 were read in code page 437: {_listed(recoded)}"
+    slashed = [name.path for name in names if name.has_backslash]
+    if slashed:
+        yield f"Backslashes in names were read as slashes: {_listed(slashed)}"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    named = ", ".join(shown(path) for path in paths[:_SHOWN_NAMES])
+    return f"{named} and {len(paths) - _SHOWN_NAMES} more" if paths[_SHOWN_NAMES:] else named
+
+
+def _mode(entry: ZipEntry) -> int:
+    """The mode of the system that made the archive, or 0."""
+    return entry.attributes >> 16
+
+
 def _kind_problem(entry: ZipEntry, *, is_directory: bool) -> str | None:
-    mode = entry.attributes >> 16  # of the system that made the archive, or 0
+    mode = _mode(entry)
     kind = stat.S_IFMT(mode)
     says_directory = kind == stat.S_IFDIR or bool(entry.attributes & _DIRECTORY_ATTRIBUTE)
     # Directories shared by a group carry its set-group-id bit everywhere below them.
     privileged = mode & (stat.S_ISUID if is_directory else stat.S_ISUID | stat.S_ISGID)
     rules = {
-        "neither a regular file nor a directory": kind not in {0, stat.S_IFREG, stat.S_IFDIR},
+        "neither a regular file nor a directory": kind not in _KINDS,
         "a directory without the final slash in its name": says_directory and not is_directory,
-        "a file with a final slash in its name": is_directory and kind == stat.S_IFREG,
+        "a file with a final slash in its name": is_directory and kind in _FILES,
         "a directory with content": is_directory and entry.size_bytes > 0,
         "it would run as another user": privileged != 0,
     }
     return next((problem for problem, broken in rules.items() if broken), None)
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def _without_links(
+    descriptor: int, written: Sequence[ArchiveEntry], limits: ArchiveLimits
+) -> tuple[tuple[ArchiveEntry, ...], list[str]]:
+    """Put what links point at in their place; say which of them were left out."""
+    entries = [entry for entry in written if not _is_link(entry)]
+    if len(entries) == len(written):
+        return tuple(entries), []
+    targets = {entry.path: _target(descriptor, entry) for entry in written if _is_link(entry)}
+    links = Links(targets, _others(entries))
+    by_path = {entry.path: entry for entry in entries}
+    left_out = []
+    for link in targets:
+        copies = links.copies(link)
+        if copies is None:
+            left_out.append(link)
+            continue
+        for path, source in copies:
+            if source in by_path:  # a directory may have no entry of its own
+                entries.append(replace(by_path[source], path=path))
+            _check_copy(path, entries, limits)
+    _check_sizes([entry.zipped for entry in entries], limits)
+    _check_clashes(entries, limits)
+    said = [
+        f"Left out: {shown(link)}, a symbolic link to {shown(targets[link])}, which leads out of "
+        "the archive, to nothing or to itself"
+        for link in left_out[:_SHOWN_LINKS]
+    ]
+    more = len(left_out) - _SHOWN_LINKS
+    return tuple(entries), [*said, f"Left out: {more} more symbolic links"] if more > 0 else said
+
+
+def _is_link(entry: ArchiveEntry) -> bool:
+    return stat.S_ISLNK(_mode(entry.zipped))
+
+
+def _target(descriptor: int, entry: ArchiveEntry) -> str:
+    """Where a link points; at nothing, when that is no path."""
+    if entry.zipped.size_bytes > _LINK_BYTES:
+        refuse(f"entry {shown(entry.path)}: a symbolic link of {entry.zipped.size_bytes} bytes")
+    target = b"".join(inflate(descriptor, entry.zipped)).decode("utf-8", "replace")
+    return target or "/"
+
+
+def _others(entries: Iterable[ArchiveEntry]) -> dict[str, bool]:
+    """All paths of files and directories, also of those that have no entry: which it is."""
+    others: dict[str, bool] = {}
+    for entry in entries:
+        others[entry.path] = entry.is_directory
+        above = entry.path.rpartition("/")[0]
+        while above and not others.get(above):
+            others[above] = True
+            above = above.rpartition("/")[0]
+    return others
+
+
+def _check_copy(path: str, entries: Sequence[ArchiveEntry], limits: ArchiveLimits) -> None:
+    """Bound what links multiply, while they do."""
+    if len(entries) > limits.entries:
+        refuse(f"with what its links point at more than {limits.entries} entries")
+    if len(path.encode()) > limits.name_bytes or path.count("/") >= limits.levels:
+        refuse(f"entry {shown(path)}: too long or too deep, where a link leads")
 
 
 # --- clashes -----------------------------------------------------------------------------------

@@ -7,15 +7,21 @@ from scrapy_do.core.project import NAME_RULE, is_name
 from scrapy_do.errors import BadArchive
 
 _NO_NAME = "Can't extract project name from the config file"
+NO_PROJECT = (
+    f"{_NO_NAME}: scrapy.cfg has no `project` in a section [deploy]; add it there, or give the "
+    "name in the field `name` of the push"
+)
+"""What is wrong with an archive that nobody has named."""
+
 _NO_SETTINGS = "No project found in the archive"
 _MODULE_LIMIT = 200  # characters of a dotted module name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFile:
-    """The project's name, and the dotted name of its settings module."""
+    """The project's name, None where it is not there, and the dotted name of its settings."""
 
-    project: str
+    project: str | None
     settings_module: str
 
 
@@ -25,14 +31,12 @@ def read_project_file(content: bytes) -> ProjectFile:
     Values are taken as written, without interpolation.
 
     Raises:
-        BadArchive: one of the two is missing or no name.
+        BadArchive: the settings are missing, or one of the two is no name.
     """
     parser = _parse(content)
     sections = ["deploy", *(name for name in parser.sections() if name.startswith("deploy:"))]
     names = (parser.get(section, "project", fallback="").strip() for section in sections)
     project = next((name for name in names if name), None)
-    if project is None:
-        raise BadArchive(_NO_NAME)
     settings_module = parser.get("settings", "default", fallback="").strip()
     if not settings_module:
         raise BadArchive(f"{_NO_SETTINGS}: scrapy.cfg has no [settings] default")
@@ -64,12 +68,12 @@ def _parse(content: bytes) -> configparser.RawConfigParser:
     return parser
 
 
-def _checked(project: str, settings_module: str) -> ProjectFile:
+def _checked(project: str | None, settings_module: str) -> ProjectFile:
     parts = settings_module.split(".")
     if len(settings_module) > _MODULE_LIMIT or not all(part.isidentifier() for part in parts):
         raise BadArchive(
             f"{_NO_SETTINGS}: {settings_module[:100]!a} is not the name of a settings module"
         )
-    if not is_name(project):
+    if project is not None and not is_name(project):
         raise BadArchive(f"{_NO_NAME}: {project[:100]!a} is not a name ({NAME_RULE})")
     return ProjectFile(project=project, settings_module=settings_module)

@@ -50,7 +50,9 @@ _UNKNOWN = (0, _IN_32_BITS)  # a checksum or size that the writer did not know y
 
 _EXTRA_ZIP64 = 0x0001
 _EXTRA_UNICODE_PATH = 0x7075
-_UNICODE_PATH_HEADER_BYTES = 5  # version and CRC before the name
+_EXTRAS_READ = frozenset({_EXTRA_ZIP64, _EXTRA_UNICODE_PATH})
+_UNICODE_PATH_HEADER = struct.Struct("<BL")  # version, and CRC of the first name
+_UNIX_SYSTEMS = frozenset({3, 19})  # Unix and OS X, of the systems that make archives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,13 @@ class ZipEntry:
     data_offset: int
     flags: int
     attributes: int
+    is_of_unix: bool
+    unicode_name: bytes | None
+
+    @property
+    def says_utf8(self) -> bool:
+        """Whether the writer says that the name is UTF-8; many write UTF-8 without saying so."""
+        return bool(self.flags & _UTF8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +247,7 @@ def _read_central(descriptor: int, directory: bytes, at: int) -> tuple[ZipEntry,
     if len(directory) - at < _CENTRAL.size:
         refuse("its directory ends too early")
     fields = _CENTRAL.unpack_from(directory, at)
-    signature, _made_by, _needed, flags, method, _time, _date, crc = fields[:8]
+    signature, made_by, _needed, flags, method, _time, _date, crc = fields[:8]
     compressed, size, name_bytes, extra_bytes, comment_bytes, disk = fields[8:14]
     _internal, attributes, offset = fields[14:]
     name_end = at + _CENTRAL.size + name_bytes
@@ -251,7 +260,7 @@ def _read_central(descriptor: int, directory: bytes, at: int) -> tuple[ZipEntry,
         refuse("it is split over several files")
     extra = _extra_fields(name, directory[name_end:extra_end])
     size, compressed, offset = _sizes(name, extra, size, compressed, offset)
-    _check_encoding(name, flags, method, extra)
+    _check_encoding(name, flags, method)
     if method == STORED and compressed != size:
         refuse(f"entry {shown(name)}: stored, but with two different sizes")
     entry = ZipEntry(
@@ -264,18 +273,38 @@ def _read_central(descriptor: int, directory: bytes, at: int) -> tuple[ZipEntry,
         data_offset=0,
         flags=flags,
         attributes=attributes,
+        is_of_unix=made_by >> 8 in _UNIX_SYSTEMS,
+        unicode_name=_unicode_name(name, flags, extra),
     )
     return replace(entry, data_offset=_check_local(descriptor, entry)), following
 
 
-def _check_encoding(name: bytes, flags: int, method: int, extra: dict[int, bytes]) -> None:
+def _check_encoding(name: bytes, flags: int, method: int) -> None:
     if flags & ~_KNOWN_FLAGS:
         refuse(f"entry {shown(name)}: encrypted or of an unknown kind")
     if method not in {STORED, DEFLATED}:
         refuse(f"entry {shown(name)}: compression method {method}; only deflate is accepted")
-    second_name = extra.get(_EXTRA_UNICODE_PATH)
-    if second_name is not None and second_name[_UNICODE_PATH_HEADER_BYTES:] != name:
-        refuse(f"entry {shown(name)}: it has a second, different name")
+
+
+def _unicode_name(name: bytes, flags: int, extra: dict[int, bytes]) -> bytes | None:
+    """The second name of an entry whose first one is in a code page; there is none otherwise."""
+    field = extra.get(_EXTRA_UNICODE_PATH)
+    if field is None or field[_UNICODE_PATH_HEADER.size :] == name:
+        return None
+    if len(field) > _UNICODE_PATH_HEADER.size and not flags & _UTF8 and not _is_utf8(name):
+        version, crc = _UNICODE_PATH_HEADER.unpack_from(field)
+        second = field[_UNICODE_PATH_HEADER.size :]
+        if version == 1 and crc == zlib.crc32(name) and _is_utf8(second):
+            return second
+    refuse(f"entry {shown(name)}: it has a second, different name")
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _extra_fields(name: bytes, extra: bytes) -> dict[int, bytes]:
@@ -284,7 +313,7 @@ def _extra_fields(name: bytes, extra: bytes) -> dict[int, bytes]:
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)
         at += 4
-        if at + length > len(extra) or (kind == _EXTRA_ZIP64 and kind in fields):
+        if at + length > len(extra) or (kind in _EXTRAS_READ and kind in fields):
             refuse(f"entry {shown(name)}: broken extra fields")
         fields[kind] = extra[at : at + length]
         at += length

@@ -14,9 +14,10 @@ from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import is_active
 from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
 from scrapy_do.core.schedule import Schedule, ScheduleState
-from scrapy_do.errors import BadArgument, ProjectInUse, SpiderInUse
+from scrapy_do.errors import BadArchive, BadArgument, ProjectInUse, SpiderInUse
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
+from scrapy_do.files.project_file import NO_PROJECT
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
 from scrapy_do.launchers.interface import SpiderList
@@ -102,7 +103,10 @@ class ProjectOperations:
         if label is not None:
             check_name(label, "version")
         listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
-        name = check_name(listing.project if project is None else project, "project")
+        name = project or listing.project
+        if name is None:
+            raise BadArchive(NO_PROJECT)
+        check_name(name, "name")
         archive = await self._keep(upload)
         try:
             return await self._accept(name, label, archive, listing, by=by, force=force)
@@ -137,9 +141,13 @@ class ProjectOperations:
         force: bool,
     ) -> Pushed:
         project_dir = await self._in_thread(lambda: self._archives.unpack(archive, listing.root))
-        found = await self._list_spiders(
-            project=name, project_dir=project_dir, settings_module=listing.settings_module
-        )
+        try:
+            found = await self._list_spiders(
+                project=name, project_dir=project_dir, settings_module=listing.settings_module
+            )
+        except BadArchive as error:  # perhaps for want of what was left out
+            error.warnings = listing.warnings
+            raise
         spiders = found.names
         orphans = [
             schedule
@@ -172,7 +180,10 @@ class ProjectOperations:
         self._events.publish(ProjectChanged(project=name))
         removed = tuple(sorted(set(before) - set(spiders)))
         return Pushed(
-            project=project, version=version, removed_spiders=removed, warnings=found.warnings
+            project=project,
+            version=version,
+            removed_spiders=removed,
+            warnings=(*listing.warnings, *found.warnings),
         )
 
     async def _spiders_of(self, name: str) -> tuple[str, ...]:

@@ -38,12 +38,13 @@ EGG: Files = {
 
 @dataclass(frozen=True, kw_only=True)
 class Honest:
-    """An archive, what its tree must hold, and what must be read from it."""
+    """An archive, what its tree must hold, what must be read from it, and what is warned of."""
 
     label: str
     content: bytes
     files: Files
-    project: str = "shop"
+    warnings: tuple[str, ...] = ()
+    project: str | None = "shop"
     root: str = ""
     settings_module: str = "shop.settings"
     kind: str = "zip"
@@ -85,7 +86,7 @@ def _plain(
     label: str,
     files: Files,
     *,
-    project: str = "shop",
+    project: str | None = "shop",
     root: str = "",
     settings_module: str = "shop.settings",
     kind: str = "zip",
@@ -137,7 +138,7 @@ def project_files() -> Iterator[Honest]:
         label: str,
         content: bytes,
         *,
-        project: str = "shop",
+        project: str | None = "shop",
         settings_module: str = "shop.settings",
     ) -> Honest:
         files = with_config(content)
@@ -161,6 +162,10 @@ def project_files() -> Iterator[Honest]:
     yield config("colons", b"[settings]\ndefault: shop.settings\n[deploy]\nproject: shop\n")
     yield config("a percent sign in the address", CONFIG + b"url = http://h/%%20%s\n")
     yield config("Unicode comment", "# γειά\n".encode() + CONFIG)
+    only_settings = b"[settings]\ndefault = shop.settings\n"
+    yield config("no section for the name", only_settings, project=None)
+    yield config("no name", only_settings + b"[deploy]\nurl = http://h/\n", project=None)
+    yield config("empty name", only_settings + b"[deploy]\nproject =\n", project=None)
     yield config("64 KiB", CONFIG + b"#" * (65_536 - len(CONFIG)))
 
 

@@ -67,17 +67,19 @@ def test_put_from_elsewhere_is_a_bug(tmp_path: Path) -> None:
 
 
 def test_unpack_modes(tmp_path: Path) -> None:
-    """The tree is read-only for everybody, whatever modes the archive says."""
+    """The tree is read-only for everybody; of the archive's modes the execute bit is kept."""
     store = ArchiveStore(tmp_path)
     entries = [
         config_entry(),
         Entry(name=b"bin/", mode=0o040700),
         Entry(name=b"bin/x", mode=0o100777),
+        Entry(name=b"bin/y", mode=0o100644),
     ]
     tree = store.unpack(put(store, archive(entries)))
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tree, *tree.rglob("*")]}
-    assert {tree.name: 0o555, "scrapy.cfg": 0o444, "bin": 0o555, "x": 0o444} == modes
+    files = {"scrapy.cfg": 0o444, "x": 0o555, "y": 0o444}
+    assert {tree.name: 0o555, "bin": 0o555, **files} == modes
 
 
 def test_unpack_gives_the_root(tmp_path: Path) -> None:

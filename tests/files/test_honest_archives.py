@@ -7,8 +7,9 @@ import pytest
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveKind, ArchiveLimits, inspect_archive
 from tests.files.honest import PROJECT, Honest, honest_archives, packed
+from tests.files.peoples import peoples_archives
 
-ARCHIVES = honest_archives()
+ARCHIVES = (*honest_archives(), *peoples_archives())
 
 
 @pytest.mark.parametrize("honest", ARCHIVES, ids=[honest.label for honest in ARCHIVES])
@@ -29,6 +30,7 @@ def test_accepted(honest: Honest, tmp_path: Path) -> None:
         listing.root,
         listing.settings_module,
     )
+    assert honest.warnings == listing.warnings
     assert sum(map(len, honest.files.values())) == listing.expanded_bytes
     assert honest.files == {
         str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()

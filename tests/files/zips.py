@@ -10,6 +10,8 @@ STORED = 0
 DEFLATED = 8
 DESCRIPTOR_FLAG = 0x0008
 UTF8_FLAG = 0x0800
+UNIX = 0x31E
+WINDOWS = 0x14
 
 CONFIG = b"[settings]\ndefault = shop.settings\n\n[deploy]\nproject = shop\n"
 
@@ -24,7 +26,7 @@ class Entry:
     """One entry. `central` and `local` override fields of one header only.
 
     The fields: flags, method, crc, compressed, size, name, extra, and in the central
-    header comment, disk, offset.
+    header comment, disk, offset, made_by.
     """
 
     name: bytes
@@ -85,7 +87,17 @@ def central_header(values: Mapping[str, object], attributes: int) -> bytes:
     sizes = [values[key] for key in ("crc", "compressed", "size")]
     lengths = (len(name), len(extra), len(comment))
     last = (values["disk"], 0, attributes, values["offset"])
-    fixed = (b"PK\x01\x02", 0x31E, 20, *numbers, 0, 33, *sizes, *lengths, *last)
+    fixed = (
+        b"PK\x01\x02",
+        values.get("made_by", UNIX),
+        20,
+        *numbers,
+        0,
+        33,
+        *sizes,
+        *lengths,
+        *last,
+    )
     return struct.pack("<4s6H3L5H2L", *fixed) + name + extra + comment
 
 

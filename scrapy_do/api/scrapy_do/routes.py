@@ -76,6 +76,8 @@ def _error_body(error: ScrapyDoError, _status: int) -> bytes:
     answer: dict[str, Any] = {"status": "error", "msg": str(error)}
     if isinstance(error, BadArchive) and error.traceback:
         answer["traceback"] = error.traceback
+    if isinstance(error, BadArchive) and error.warnings:
+        answer["warnings"] = list(error.warnings)
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -127,6 +129,7 @@ class ScrapyDoAPI:
             call.params.file("archive").path,
             by=call.principal.name,
             label=call.params.optional_text("version"),
+            project=call.params.optional_text("name"),
             force=call.params.flag("force"),
         )
         return merged(pushed_json(pushed))

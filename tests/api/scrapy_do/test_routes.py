@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import stat
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from scrapy_do.core.job import Finished, Pending
 from scrapy_do.errors import BadArchive
-from scrapy_do.launchers.interface import Exit
+from scrapy_do.launchers.interface import Exit, SpiderList
 from tests.factories import at
 from tests.http_client import Answer, HttpClient
 from tests.world import World
@@ -123,6 +124,56 @@ def test_push(client: HttpClient) -> None:
         "removed-spiders": [],
         "warnings": [],
     } == ok(push(client))
+
+
+def unnamed() -> bytes:
+    return project(**{"scrapy.cfg": "[settings]\ndefault = quotesbot.settings\n"})
+
+
+def test_a_push_without_a_name(client: HttpClient) -> None:
+    """A project file without a name says where it is missing, and what else gives it."""
+    message = refusal(push(client, unnamed()))
+
+    assert message == (
+        "Can't extract project name from the config file: scrapy.cfg has no `project` in a section "
+        "[deploy]; add it there, or give the name in the field `name` of the push"
+    )
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_push_with_a_name(client: HttpClient, named: bool) -> None:  # noqa: FBT001 - a parameter
+    """The field `name` names the project, whether or not its project file does."""
+    archive = project() if named else unnamed()
+
+    assert ok(push(client, archive, name="mine"))["name"] == "mine"
+    assert ok(client.get("/list-projects.json"))["projects"] == ["mine"]
+
+
+def test_a_push_with_a_bad_name(client: HttpClient) -> None:
+    """What cannot be a name is refused by the field."""
+    assert refusal(push(client, name="../x")).startswith("name: '../x' is not a name")
+
+
+def test_what_a_push_leaves_out(world: World, client: HttpClient) -> None:
+    """It is told with the answer, before what the spiders are warned of; also when it fails."""
+    content = project()
+    packed = io.BytesIO(content)
+    with zipfile.ZipFile(packed, "a") as archive:
+        link = zipfile.ZipInfo("data")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/srv/data")
+    out = (
+        "Left out: 'data', a symbolic link to '/srv/data', which leads out of "
+        "the archive, to nothing or to itself"
+    )
+    world.spider_lists["quotesbot"] = SpiderList(names=("a",), warnings=("b",))
+    fine = push(client, packed.getvalue())
+    world.spider_lists["quotesbot"] = BadArchive("no")
+    failed = push(client, packed.getvalue())
+
+    assert ok(fine)["warnings"] == [out, "b"]
+    assert refusal(failed) == "no"
+    assert failed.json["warnings"] == [out]
 
 
 def test_push_as_the_original_client_does(client: HttpClient) -> None:
