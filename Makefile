@@ -1,4 +1,5 @@
 # make demo | test | lint | bench | faults | setup; ARGS='...' is passed on.
+# make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-faults lint bench faults
+.PHONY: setup demo test test-still test-live test-faults test-cloud-suite lint bench faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -54,3 +55,6 @@ bench: $(INSTALLED)
 
 faults: $(INSTALLED)
 	FAULTS=sweep $(BIN)/pytest -m faults $(ARGS)
+
+test-cloud-suite: $(INSTALLED)
+	$(BIN)/python -m tests.cloud_suite $(SUITE) $(ARGS)

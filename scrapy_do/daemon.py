@@ -64,10 +64,11 @@ from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, s
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
 from scrapy_do.ui.routes import Pages
+from scrapy_do.web.auth import FurtherTokens
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
-from scrapy_do.web.users import access_of
+from scrapy_do.web.users import access_of, read_api_keys
 
 _Result = TypeVar("_Result")
 
@@ -94,6 +95,7 @@ class Daemon:
         self._reactor = reactor
         self._scheme = "https" if config.web.https else "http"
         self._access = access_of(config.web)
+        self._cloud_access = FurtherTokens(read_api_keys(config.web.api_keys), self._access)
         self._secured = _secured_by(config)
         self._sites: list[Site] = []
         self._ports: list[Any] = []
@@ -329,7 +331,10 @@ class Daemon:
                 ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
                 Pages(self._operations, now=now, zone=self._zone),
                 *cloud_dialects(
-                    self._operations, self._cloud, access=self._access, archive_bytes=archive_bytes
+                    self._operations,
+                    self._cloud,
+                    access=self._cloud_access,
+                    archive_bytes=archive_bytes,
                 ),
             ],
             access=self._access,

@@ -353,6 +353,7 @@ def test_secrets_are_masked(write: WriteFile) -> None:
         "chain": "",
         "auth": "on",
         "auth-db": str(Path.cwd() / "auth.db"),
+        "api-keys": str(Path.cwd() / "api-keys"),
         "token": "***",
     }
     assert masked["retention"]["finished-age"] == "2592000"

@@ -110,6 +110,13 @@ class WebConfig:
         kinds.PATH,
         "The users, one `name:password` on each line, in clear text: keep its mode at 0600.",
     )
+    api_keys: Path = option(
+        "api-keys",
+        kinds.PATH,
+        "Further API keys for the Scrapy Cloud dialect, and for it alone: `NAME KEY PROJECTS` on "
+        "each line, in clear text; keep its mode at 0600. PROJECTS are the numbers of those that "
+        "the key sees, as `1,2`, or `all`, or `administrator`: see docs/scrapy-cloud.md.",
+    )
     token: str | None = option(
         "",
         kinds.SECRET,

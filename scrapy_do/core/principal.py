@@ -18,11 +18,24 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Somebody whose credentials were accepted; `name` is what the audit lines say."""
+    """Somebody whose credentials were accepted; `name` is what the audit lines say.
+
+    `projects` are the numbers of those that they are a member of; None: of all. An
+    administrator may open the others, too.
+    """
 
     name: str
     role: Role
+    projects: frozenset[int] | None = None
 
     def may(self, role: Role) -> bool:
         """Whether what needs `role` is allowed."""
         return self.role >= role
+
+    def is_member(self, project: int) -> bool:
+        """Whether a project is one of their own, which their lists show."""
+        return self.projects is None or project in self.projects
+
+    def may_open(self, project: int) -> bool:
+        """Whether they may open a project; what they may do there, their role says."""
+        return self.is_member(project) or self.role is Role.ADMIN

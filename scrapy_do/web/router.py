@@ -69,6 +69,8 @@ from scrapy_do.web.upload import Body, BodyRules
 __all__ = ["JSON", "Answer", "Call", "Dialect", "Route", "Router"]
 
 Handler = Callable[..., Awaitable[JSON | Answer]]
+Guard = Callable[[Principal, Mapping[str, Any]], None]
+"""Raises `NotPermitted` for the values of a pattern that a principal may not touch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +142,20 @@ class Router:
 
     `any_slash` also accepts every path with a slash added at its end. `access` decides
     about credentials in place of the site's, for a dialect with credentials of its own.
+    `guard` is asked before each handler whether who asks may touch what the path names.
     """
 
     def __init__(
-        self, *, style: ErrorStyle, any_slash: bool = False, access: Access | None = None
+        self,
+        *,
+        style: ErrorStyle,
+        any_slash: bool = False,
+        access: Access | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.style = style
         self.access = access
+        self._guard = guard
         self._any_slash = any_slash
         self._klein = Klein()
         self._klein.url_map.merge_slashes = False
@@ -211,6 +220,8 @@ class Router:
 
     async def answer(self, matched: Matched, call: Call) -> Answer:
         """Run the handler; whatever it raises is for the site's single hook."""
+        if self._guard is not None:
+            self._guard(call.principal, matched.values)
         # Klein passes its first argument on as it is and makes a Deferred of the coroutine.
         begun: Any = self._klein.execute_endpoint(
             matched.route.name,

@@ -8,12 +8,14 @@ from scrapy_do.config import WebConfig
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import ConfigError, NotAuthenticated
 from scrapy_do.web.auth import (
+    FurtherTokens,
     NoCredentials,
     OpenAccess,
     PasswordCredentials,
     TokenCredentials,
+    token_digest,
 )
-from scrapy_do.web.users import access_of, read_users
+from scrapy_do.web.users import access_of, read_api_keys, read_users
 from tests.http_client import completed
 
 TOKEN = "a-token-of-more-than-twenty-characters"
@@ -90,3 +92,55 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """What is no text file is refused, the option named."""
     with pytest.raises(ConfigError, match=r"\[web\] auth-db"):
         read_users(tmp_path)
+
+
+# --- API keys ----------------------------------------------------------------------------------
+
+ANN = Principal(name="ann", role=Role.ADMIN)
+
+
+def test_api_keys(tmp_path: Path) -> None:
+    """A line is a name, a key and the projects that it sees: all, some, or those of others."""
+    path = users_file(
+        tmp_path,
+        "# keys\nann key-1\nbob key-2 all\n\n  eve   key-3  7,53\npanel key-4 administrator\n",
+    )
+    assert read_api_keys(path) == {
+        token_digest("key-1"): ANN,
+        token_digest("key-2"): Principal(name="bob", role=Role.ADMIN),
+        token_digest("key-3"): Principal(name="eve", role=Role.PUSH, projects=frozenset({7, 53})),
+        token_digest("key-4"): Principal(name="panel", role=Role.ADMIN, projects=frozenset()),
+    }
+    assert read_api_keys(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("ann", "line 1 of .* is not NAME KEY"),
+        ("ann key 1 2", "line 1 of .* is not NAME KEY"),
+        ("ann key\nbob key", "line 2 of .* is not NAME KEY"),
+        ("ann key quotesbot", "line 1 of .*: 'quotesbot' must be all, administrator, or the num"),
+        ("ann key 1,", "must be all, administrator"),
+        ("ann key 0", "must be all, administrator"),
+    ],
+)
+def test_a_line_that_is_no_key(tmp_path: Path, line: str, problem: str) -> None:
+    """The start is refused with the line and what would be right."""
+    with pytest.raises(ConfigError, match=problem):
+        read_api_keys(users_file(tmp_path, line))
+
+
+def test_keys_that_others_may_read(tmp_path: Path) -> None:
+    """They are refused as passwords are."""
+    with pytest.raises(ConfigError, match=r"api-keys.*chmod 600"):
+        read_api_keys(users_file(tmp_path, "ann key", mode=0o644))
+
+
+def test_further_tokens() -> None:
+    """Their owners get in where they are known; everybody else as the site says."""
+    access = FurtherTokens({token_digest("key"): ANN}, OpenAccess())
+    by_key = completed(access.authenticate(TokenCredentials(token="key")))
+    by_another = completed(access.authenticate(TokenCredentials(token="other")))
+    by_password = completed(access.authenticate(PasswordCredentials(user="key", password="x")))
+    assert (by_key, by_another.name, by_password.name) == (ANN, "local", "local")

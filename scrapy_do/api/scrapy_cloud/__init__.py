@@ -4,7 +4,7 @@ Each service for storage is a dialect with a prefix of its own beside the dash A
 one port serves them all.
 """
 
-from scrapy_do.api.scrapy_cloud.access import DASH, KeyAccess
+from scrapy_do.api.scrapy_cloud.access import DASH, KeyAccess, own_projects
 from scrapy_do.api.scrapy_cloud.data_services import data_services
 from scrapy_do.api.scrapy_cloud.deploy import CloudDeployAPI
 from scrapy_do.api.scrapy_cloud.jobq import CloudJobQAPI
@@ -32,7 +32,9 @@ class CloudDashAPI:
         access: Access,
         archive_bytes: int,
     ) -> None:
-        self.router = Router(style=DASH, any_slash=True, access=KeyAccess(access))
+        self.router = Router(
+            style=DASH, any_slash=True, access=KeyAccess(access), guard=own_projects
+        )
         CloudJobsAPI(cloud).add_to(self.router)
         CloudLegacyDataAPI(cloud, operations.data).add_to(self.router)
         CloudDeployAPI(operations, cloud, archive_bytes=archive_bytes).add_to(self.router)

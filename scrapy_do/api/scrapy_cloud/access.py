@@ -6,7 +6,7 @@ of the dash API have each their own shape.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -25,6 +25,7 @@ from scrapy_do.errors import (
     NotPermitted,
     ScrapyDoError,
 )
+from scrapy_do.operations.cloud.projects import check_may_open
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.web.auth import Access, Credentials, NoCredentials, PasswordCredentials
 from scrapy_do.web.router import JSON, Answer, Call
@@ -111,13 +112,25 @@ def check_own(principal: Principal, key: JobKey) -> None:
 
 
 def check_project(principal: Principal, project: int) -> None:
-    """Let a job touch what its own project shares.
+    """Let a job touch what its own project shares, and people what is in their projects.
 
     Raises:
-        NotPermitted: a job asks for another project's.
+        NotPermitted: a job asks for another project's, or a key for one that it does not see.
     """
     if isinstance(principal, JobRunner) and principal.job.project != project:
         raise NotPermitted(f"The token of job {principal.job} opens only its own project")
+    check_may_open(principal, project)
+
+
+def own_projects(principal: Principal, values: Mapping[str, Any]) -> None:
+    """Guard the routes by project: a key opens the projects that it sees.
+
+    Raises:
+        NotPermitted: it is none of them.
+    """
+    project = values.get("project")
+    if isinstance(project, int) and not isinstance(principal, JobRunner):
+        check_project(principal, project)
 
 
 def not_for_jobs(handler: Handler) -> Handler:

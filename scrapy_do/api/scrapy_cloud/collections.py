@@ -24,7 +24,7 @@ A running job may use its token for the collections of its own project.
 
 import json
 
-from scrapy_do.api.scrapy_cloud.access import check_project
+from scrapy_do.api.scrapy_cloud.access import check_project, own_projects
 from scrapy_do.api.scrapy_cloud.collection_values import (
     Shown,
     ValueWriter,
@@ -74,7 +74,7 @@ class CloudCollectionsAPI:
 
     def __init__(self, collections: CollectionOperations, *, access: Access | None) -> None:
         self._collections = collections
-        self.router = Router(style=STYLE, any_slash=True, access=access)
+        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
         add = self.router.add
         project = "/collections/<int:project>"
         add("GET", f"{project}/list", self.list)

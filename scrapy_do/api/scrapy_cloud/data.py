@@ -16,7 +16,7 @@ no stats. Source: Scrapy Cloud items, logs, requests and samples APIs.
 
 from dataclasses import replace
 
-from scrapy_do.api.scrapy_cloud.access import DATA, JobRunner, check_own
+from scrapy_do.api.scrapy_cloud.access import DATA, JobRunner, check_own, own_projects
 from scrapy_do.api.scrapy_cloud.data_formats import (
     MSGPACK_TYPE,
     TEXT_TYPE,
@@ -65,7 +65,7 @@ class CloudDataAPI:
         self._kind = kind
         self._data = data
         self.prefix = f"/{kind}"
-        self.router = Router(style=STYLE, any_slash=True, access=access)
+        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
         add = self.router.add
         add("GET", f"/{kind}/<int:project>", self.read)
         add("GET", f"/{kind}/<int:project>/<int:spider>", self.read)

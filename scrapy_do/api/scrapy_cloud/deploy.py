@@ -66,7 +66,7 @@ class CloudDeployAPI:
             egg.path,
             by=call.principal.name,
             label=label,
-            project=await self._project(params.text("project")),
+            project=await self._project(call),
         )
         version, warnings = pushed.version, pushed.warnings
         result = ok(
@@ -78,10 +78,11 @@ class CloudDeployAPI:
         log = _log(params) + "".join(f"Warning: {warning}.\n" for warning in warnings)
         return Response(body=log.encode() + encoded(result) + b"\n", content_type=_TEXT)
 
-    async def _project(self, text: str) -> str:
+    async def _project(self, call: Call) -> str:
         """Name a project; a number that is new is the name of the one that the push makes."""
+        text = call.params.text("project")
         try:
-            return (await self._cloud.projects.named(text)).name
+            return (await self._cloud.projects.named(text, by=call.principal)).name
         except ProjectNotFound:
             if not (text.isascii() and text.isdigit()):
                 raise

@@ -19,7 +19,7 @@ A running job may use its token for the frontiers of its own project.
 
 from collections.abc import AsyncGenerator
 
-from scrapy_do.api.scrapy_cloud.access import check_project
+from scrapy_do.api.scrapy_cloud.access import check_project, own_projects
 from scrapy_do.api.scrapy_cloud.collection_values import parse_texts
 from scrapy_do.api.scrapy_cloud.data import STYLE
 from scrapy_do.api.scrapy_cloud.data_formats import JSON_LINES, Value, encode_json
@@ -48,7 +48,7 @@ class CloudFrontierAPI:
 
     def __init__(self, frontiers: FrontierOperations, *, access: Access | None) -> None:
         self._frontiers = frontiers
-        self.router = Router(style=STYLE, any_slash=True, access=access)
+        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
         add = self.router.add
         add("GET", "/hcf/<int:project>/list", self.list)
         add("GET", "/hcf/<int:project>/<frontier>/list", self.list_slots)

@@ -24,7 +24,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.access import STORAGE, JobAccess, JobRunner, check_own, not_for_jobs
+from scrapy_do.api.scrapy_cloud.access import (
+    STORAGE,
+    JobAccess,
+    JobRunner,
+    check_own,
+    not_for_jobs,
+    own_projects,
+)
 from scrapy_do.api.scrapy_cloud.codecs import (
     RAW,
     Format,
@@ -69,7 +76,12 @@ class CloudJobQAPI:
 
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
-        self.router = Router(style=STORAGE, any_slash=True, access=JobAccess(access, cloud.tokens))
+        self.router = Router(
+            style=STORAGE,
+            any_slash=True,
+            access=JobAccess(access, cloud.tokens),
+            guard=own_projects,
+        )
         add = self.router.add
         top = "/jobq/<int:project>"
         add("POST", f"{top}/push", not_for_jobs(self.push), body=RAW)

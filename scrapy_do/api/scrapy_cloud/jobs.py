@@ -84,7 +84,7 @@ class CloudJobsAPI:
 
     async def run(self, call: Call) -> JSON:
         """Accept a job."""
-        project = await self._project(call.params)
+        project = await self._project(call)
         spider = await self._spider(call.params, project)
         push = _push(call.params, spider, base_url=call.base_url)
         job = await self._cloud.run(project, push, by=call.principal)
@@ -92,14 +92,14 @@ class CloudJobsAPI:
 
     async def list(self, call: Call) -> JSON:
         """List jobs."""
-        wanted = await self._wanted(call.params)
+        wanted = await self._wanted(call)
         page = _page(call.params, wanted, most=MOST_ROWS)
         rows = [row for rows in [r async for r in self._rows(page)] for row in rows]
         return ok(count=len(rows), total=await self._cloud.count(wanted), jobs=rows)
 
     async def list_lines(self, call: Call) -> Answer:
         """List jobs of any number, after a line that says how many match."""
-        wanted = await self._wanted(call.params)
+        wanted = await self._wanted(call)
         total = await self._cloud.count(wanted)
         page = _page(call.params, wanted, most=None)
 
@@ -112,7 +112,7 @@ class CloudJobsAPI:
 
     async def count(self, call: Call) -> JSON:
         """Count jobs."""
-        return ok(total=await self._cloud.count(await self._wanted(call.params)))
+        return ok(total=await self._cloud.count(await self._wanted(call)))
 
     async def update(self, call: Call) -> JSON:
         """Change the tags of jobs."""
@@ -122,7 +122,7 @@ class CloudJobsAPI:
         added, removed = params.texts("add_tag"), params.texts("remove_tag")
         if not added and not removed:
             raise BadArgument("add_tag", "or remove_tag is needed")
-        wanted = await self._wanted(params)
+        wanted = await self._wanted(call)
         return ok(count=await self._cloud.retag(wanted, add=added, remove=removed))
 
     async def delete(self, call: Call) -> JSON:
@@ -136,7 +136,7 @@ class CloudJobsAPI:
 
     async def spiders(self, call: Call) -> JSON:
         """List spiders."""
-        project = await self._project(call.params)
+        project = await self._project(call)
         names = call.params.texts("spider")
         found = await self._cloud.projects.spiders(project)
         return ok(
@@ -147,14 +147,15 @@ class CloudJobsAPI:
             ]
         )
 
-    async def projects(self, _call: Call) -> JSON:
-        """List the numbers of the projects."""
-        return ok(projects=[project.id for project in await self._cloud.projects.all()])
+    async def projects(self, call: Call) -> JSON:
+        """List the numbers of the projects that the key is a member of."""
+        projects = await self._cloud.projects.all(by=call.principal)
+        return ok(projects=[project.id for project in projects])
 
     # --- steps ---------------------------------------------------------------------------------
 
-    async def _project(self, params: Params) -> Project:
-        return await self._cloud.projects.named(params.text("project"))
+    async def _project(self, call: Call) -> Project:
+        return await self._cloud.projects.named(call.params.text("project"), by=call.principal)
 
     async def _spider(self, params: Params, project: Project) -> str:
         number = params.integer("jobq_id", minimum=0, maximum=LARGEST, default=None)
@@ -169,13 +170,13 @@ class CloudJobsAPI:
             )
         return spider.name
 
-    async def _wanted(self, params: Params) -> JobFilter:
-        project = await self._project(params)
-        return job_filter(params, project, key_name="job", usual=VISIBLE_STATES)
+    async def _wanted(self, call: Call) -> JobFilter:
+        project = await self._project(call)
+        return job_filter(call.params, project, key_name="job", usual=VISIBLE_STATES)
 
     async def _keys(self, call: Call) -> Sequence[JobKey]:
         call.params.require("project", "job")
-        project = await self._project(call.params)
+        project = await self._project(call)
         texts = call.params.texts("job")
         keys = keys_of(project, texts, "job")
         if len(keys) != len(texts):

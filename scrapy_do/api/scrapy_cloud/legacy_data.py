@@ -66,7 +66,7 @@ class CloudLegacyDataAPI:
 
     async def items(self, call: Call) -> Answer:
         """List items."""
-        project = await self._cloud.projects.named(call.params.text("project"))
+        project = await self._project(call)
         if "job" not in call.params and "spider" in call.params:
             key = await self._last_of(project, call.params.text("spider"))
         else:
@@ -78,7 +78,7 @@ class CloudLegacyDataAPI:
 
     async def log(self, call: Call) -> Answer:
         """List log entries."""
-        project = await self._cloud.projects.named(call.params.text("project"))
+        project = await self._project(call)
         key = await self._job(project, call.params)
         name = _format_name(call)
         form = format_named(name, call.params, kind=RecordKind.LOGS)
@@ -92,7 +92,7 @@ class CloudLegacyDataAPI:
         """Keep a report."""
         params = call.params
         params.require("project", "job", "key", "content", "content_type")
-        project = await self._cloud.projects.named(params.text("project"))
+        project = await self._project(call)
         key = await self._job(project, params)
         await self._cloud.add_report(
             key,
@@ -103,6 +103,9 @@ class CloudLegacyDataAPI:
         return ok()
 
     # --- steps ---------------------------------------------------------------------------------
+
+    async def _project(self, call: Call) -> Project:
+        return await self._cloud.projects.named(call.params.text("project"), by=call.principal)
 
     async def _job(self, project: Project, params: Params) -> JobKey:
         text = params.text("job")

@@ -19,7 +19,13 @@ A running job may use its token for its own metadata; all else needs an API key.
 
 from collections.abc import AsyncGenerator, Sequence
 
-from scrapy_do.api.scrapy_cloud.access import STORAGE, JobAccess, check_own, not_for_jobs
+from scrapy_do.api.scrapy_cloud.access import (
+    STORAGE,
+    JobAccess,
+    check_own,
+    not_for_jobs,
+    own_projects,
+)
 from scrapy_do.api.scrapy_cloud.codecs import (
     EMPTY,
     RAW,
@@ -52,7 +58,12 @@ class CloudMetadataAPI:
 
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
-        self.router = Router(style=STORAGE, any_slash=True, access=JobAccess(access, cloud.tokens))
+        self.router = Router(
+            style=STORAGE,
+            any_slash=True,
+            access=JobAccess(access, cloud.tokens),
+            guard=own_projects,
+        )
         add = self.router.add
         add("GET", "/jobs/<int:project>", not_for_jobs(self.list))
         add("GET", "/jobs/<int:project>/<int:spider>", not_for_jobs(self.list))

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.access import STORAGE, AnyAccess, KeyAccess
+from scrapy_do.api.scrapy_cloud.access import STORAGE, AnyAccess, KeyAccess, own_projects
 from scrapy_do.api.scrapy_cloud.codecs import (
     EMPTY,
     RAW,
@@ -61,7 +61,7 @@ class CloudService:
 
     def __init__(self, prefix: str, access: Access) -> None:
         self.prefix = prefix
-        self.router = Router(style=STORAGE, any_slash=True, access=access)
+        self.router = Router(style=STORAGE, any_slash=True, access=access, guard=own_projects)
 
 
 def project_services(cloud: CloudOperations, *, access: Access) -> tuple[CloudService, ...]:
@@ -164,7 +164,7 @@ class _Projects:
     async def summaries(self, call: Call) -> Answer:
         """Count the jobs of all projects that have active ones, or some in the given states."""
         states = call.params.texts("state") or ("pending", "running")
-        counted = await self._cloud.projects.all_counts()
+        counted = await self._cloud.projects.all_counts(by=call.principal)
         rows = [{"project": number, **_counts_json(counts)} for number, counts in counted.items()]
         return one_value([row for row in rows if any(row.get(state) for state in states)])
 
@@ -242,7 +242,7 @@ class _Activity:
         each = min(whole(params, "pcount", default=count), MOST_EVENTS)
         happened: list[tuple[Happened, Project]] = []
         for text in params.texts("p")[:MOST_PROJECTS]:
-            project = await self._cloud.projects.named(text)
+            project = await self._cloud.projects.named(text, by=call.principal)
             events = await self._happened(call, project, each)
             happened.extend((one, project) for one in events)
         happened.sort(key=lambda pair: (pair[0].time_ms, pair[0].order), reverse=True)

@@ -12,7 +12,7 @@ Source: Scrapy Cloud, as its client and deploy tool use it. Plain REST: statuses
 import json
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.access import REST, KeyAccess
+from scrapy_do.api.scrapy_cloud.access import REST, KeyAccess, own_projects
 from scrapy_do.api.scrapy_cloud.codecs import RAW, read_object
 from scrapy_do.api.scrapy_cloud.shapes import MANUAL, Fields
 from scrapy_do.core.project import Project
@@ -47,7 +47,9 @@ class CloudSpidersAPI:
 
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
-        self.router = Router(style=STYLE, any_slash=True, access=KeyAccess(access))
+        self.router = Router(
+            style=STYLE, any_slash=True, access=KeyAccess(access), guard=own_projects
+        )
         add = self.router.add
         add("GET", "/api/v2/users/me", self.me)
         one = "/api/v2/projects/<int:project>/spiders/<int:spider>"

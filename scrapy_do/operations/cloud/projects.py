@@ -8,8 +8,9 @@ from datetime import datetime
 from scrapy_do.core.cloud_states import STORED, CloudState
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import JSON, Job
+from scrapy_do.core.principal import Principal
 from scrapy_do.core.project import Project, check_number, number_of
-from scrapy_do.errors import ProjectNotFound, SpiderNotFound
+from scrapy_do.errors import NotPermitted, ProjectNotFound, SpiderNotFound
 from scrapy_do.operations.cloud.activity import Happened, events_of
 from scrapy_do.operations.cloud.fields import UNITS, label, retagged, tags
 from scrapy_do.store.store import Store
@@ -69,21 +70,27 @@ class CloudProjects:
             id=check_number(number), name=str(number), current=None, created_at=self._now()
         )
 
-    async def named(self, text: str) -> Project:
+    async def named(self, text: str, *, by: Principal) -> Project:
         """The project of a number, or else of a name.
 
         Raises:
             ProjectNotFound: there is none.
+            NotPermitted: who asks may not open it, be it there or not.
         """
         number = number_of(text)
         if number is not None:
+            check_may_open(by, number)
             with suppress(ProjectNotFound):
                 return await self._store.projects.get_by_id(number)
-        return await self._store.projects.get(text[:200])
+        project = await self._store.projects.get(text[:200])
+        check_may_open(by, project.id)
+        return project
 
-    async def all(self) -> list[Project]:
-        """Every project, by number."""
-        return sorted(await self._store.projects.all(), key=lambda project: project.id)
+    async def all(self, *, by: Principal) -> list[Project]:
+        """The projects that somebody is a member of, by number."""
+        projects = await self._store.projects.all()
+        own = (project for project in projects if by.is_member(project.id))
+        return sorted(own, key=lambda project: project.id)
 
     async def counts(self, project: Project) -> Counts:
         """How many jobs a project has."""
@@ -93,9 +100,11 @@ class CloudProjects:
         units = sum(job.request.units for job in running)
         return _counts(await self._store.jobs.counts_by_state(project.id), units=units)
 
-    async def all_counts(self) -> dict[int, Counts]:
-        """How many jobs each project has that has any, by project number."""
-        projects = {project.id for project in await self._store.projects.all()}
+    async def all_counts(self, *, by: Principal) -> dict[int, Counts]:
+        """How many jobs each project has that has any and may be opened, by project number."""
+        projects = {
+            project.id for project in await self._store.projects.all() if by.may_open(project.id)
+        }
         counted = await self._store.cloud.counts()
         return {number: _counts(counted[number]) for number in sorted(projects & counted.keys())}
 
@@ -221,6 +230,16 @@ class CloudProjects:
         happened.extend(one for job in jobs for one in events_of(job))
         happened.sort(key=lambda one: (one.time_ms, one.order), reverse=True)
         return happened[:limit]
+
+
+def check_may_open(who: Principal, project: int) -> None:
+    """Let somebody open a project.
+
+    Raises:
+        NotPermitted: it is none of theirs.
+    """
+    if not who.may_open(project):
+        raise NotPermitted(f"The key of {who.name} does not open project {project}")
 
 
 def check_settings(values: Mapping[str, JSON]) -> None:

@@ -1,10 +1,15 @@
 """Who may ask: API keys, job tokens, and the shapes of refusals."""
 
 import base64
+import re
+from pathlib import Path
 
 import pytest
 
+from scrapy_do.api.scrapy_cloud import cloud_dialects
+from scrapy_do.core.principal import Principal, Role
 from scrapy_do.operations.cloud.tokens import JobTokens
+from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
 from tests.api.scrapy_cloud.cloud_world import CloudWorld, jl, lines
 
 STORAGE_PATHS = (
@@ -109,6 +114,102 @@ def test_the_clock_needs_no_key(world: CloudWorld) -> None:
     answer = world.client(auth=None).get("/system/ts")
     expected = round(world.now().timestamp() * 1000)
     assert (answer.headers["content-type"], answer.json) == ("application/json", expected)
+
+
+# --- projects of a key -------------------------------------------------------------------------
+
+MEMBER = Principal(name="member", role=Role.PUSH, projects=frozenset({2, 7}))
+PANEL = Principal(name="panel", role=Role.ADMIN, projects=frozenset())
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> CloudWorld:
+    """Return a world with a key that sees project 2 alone, and one that opens all but has none."""
+    owners = (MEMBER, PANEL)
+    world = CloudWorld(
+        tmp_path, access=TokenAccess({token_digest(owner.name): owner for owner in owners})
+    )
+    world.enqueue()
+    world.client("panel:").post("/jobq/2/push", body=jl({"spider": "a"}))
+    return world
+
+
+def test_lists_show_the_projects_of_a_key(shared: CloudWorld) -> None:
+    """An administrator who is a member of none has an empty list, and the summaries of all."""
+    member, panel = shared.client("member:"), shared.client("panel:")
+    path = "/api/scrapyd/listprojects.json"
+    assert [client.get(path).json["projects"] for client in (member, panel)] == [[2], []]
+    path = "/projects/jobsummaries"
+    assert [[row["project"] for row in client.get(path).json] for client in (member, panel)] == [
+        [2],
+        [1, 2],
+    ]
+
+
+def test_every_route_by_project_is_guarded(shared: CloudWorld) -> None:
+    """What a key does not see it cannot touch: be it there or not, it is 403."""
+    dialects = cloud_dialects(
+        shared.operations, shared.cloud, access=OpenAccess(), archive_bytes=1 << 20
+    )
+    routes = [route for dialect in dialects for route in dialect.router.routes()]
+    by_path = [route for route in routes if "<int:project>" in route.pattern]
+    member = shared.client("member:")
+    values = {"spider": "1", "number": "1", "index": "0", "kind": "s", "queue": "pending"}
+
+    def path_of(pattern: str, project: int) -> str:
+        path = pattern.replace("<int:project>", str(project))
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values.get(found[1], "name"), path)
+
+    for project in (1, 99):
+        answers = {
+            route.name: member.request(
+                route.method, path_of(route.pattern, project), body=b'"x"'
+            ).status
+            for route in by_path
+        }
+        assert {name: status for name, status in answers.items() if status != 403} == {}
+    assert len(by_path) > 50
+    own = [route for route in by_path if route.method == "GET"]
+    statuses = {member.get(path_of(route.pattern, 2)).status for route in own}
+    assert 403 not in statuses
+
+
+@pytest.mark.parametrize("project", ["1", "quotesbot", "99"])
+def test_every_form_with_a_project_is_guarded(shared: CloudWorld, project: str) -> None:
+    """The dash API takes the project, by number or name, as a parameter."""
+    member = shared.client("member:")
+    form = {"project": project, "job": "1/1/1", "spider": "toscrape-css", "add_tag": "t"}
+    report = {**form, "key": "k", "content": "c", "content_type": "text/plain"}
+    query = "&".join(f"{name}={value}" for name, value in form.items())
+    egg = {"egg": ("a.egg", b"x")}
+    answers = [
+        *(member.get(f"/api/{path}?{query}") for path in DASH_READS),
+        *(member.post(f"/api/{path}", form=form) for path in DASH_WRITES),
+        member.post("/api/reports/add.json", form=report),
+        member.post(
+            "/api/scrapyd/addversion.json", form={"project": project, "version": "1"}, files=egg
+        ),
+        member.get(f"/activity/projects?p=2&p={project}"),
+    ]
+    assert [answer.status for answer in answers] == [403] * len(answers)
+
+
+DASH_READS = (
+    *("jobs/list.json", "jobs/list.jl", "jobs/count.json", "spiders/list.json"),
+    *("items.jl", "items.json", "items.csv", "log.jl", "log.json", "log.txt"),
+)
+DASH_WRITES = ("run.json", "jobs/update.json", "jobs/delete.json", "jobs/stop.json")
+
+
+def test_a_member_may_do_everything_in_its_project(shared: CloudWorld) -> None:
+    """Run, look, tag, deploy; a number of its own that is new becomes a project, no other."""
+    member = shared.client("member:")
+    assert member.get("/jobq/2/count?state=pending").json == 1
+    assert member.post("/jobq/7/push", body=jl({"spider": "a"})).status == 200
+    assert member.get("/api/scrapyd/listprojects.json").json["projects"] == [2, 7]
+    assert member.post("/jobq/8/push", body=jl({"spider": "a"})).status == 403
+    assert member.get("/ids/8/spider/a?create=1").status == 403
+    assert shared.client("panel:").get("/jobq/1/count?state=pending").json == 1
 
 
 # --- job tokens --------------------------------------------------------------------------------
