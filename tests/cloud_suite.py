@@ -23,6 +23,7 @@ from tests.live.running import Running, running
 
 PROJECT = "2222222"
 SPIDER = "hs-test-spider"
+COLLECTION = "test_collection_123"
 _REQUIREMENTS = ("tests/requirements.txt", "tests/requirements-msgpack.txt")
 _CLIENT_NEEDS = ("python-dotenv>=1", "requests", "retrying>=1.3.3", "six>=1.10")
 _NO_CHECKOUT = 2
@@ -73,9 +74,13 @@ def _installed(suite: Path) -> Path:
 
 
 def _make_project(daemon: Running, key: str) -> None:
-    """Give the project of the suite its number."""
-    made = daemon.curl(f"/ids/{PROJECT}/spider/{SPIDER}?create=1", "-f", "-u", f"{key}:")
+    """Give the project of the suite its number, its spider, and the collections of earlier runs."""
+    auth = ("-f", "-u", f"{key}:")
+    made = daemon.curl(f"/ids/{PROJECT}/spider/{SPIDER}?create=1", *auth)
     assert made == "1", made
+    for kind in ("s", "cs", "vs", "vcs"):
+        path = f"/collections/{PROJECT}/{kind}/{COLLECTION}"
+        daemon.curl(path, *auth, "-d", '{"_key": "earlier"}')
 
 
 if __name__ == "__main__":
