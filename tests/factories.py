@@ -17,8 +17,11 @@ from scrapy_do.core.job import (
     Progress,
     State,
 )
+from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.transitions import Ending
 
+ANN = Principal(name="ann", role=Role.ADMIN)
+TESTER = Principal(name="tester", role=Role.ADMIN)
 START = datetime(2026, 6, 3, 10, 17, 23, tzinfo=UTC)
 PROCESS = Process(pid=4711, start_ticks=12345, boot_id="0f0f")
 

@@ -44,7 +44,7 @@ from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.host import ProcessLoad
 from scrapy_do.web.tail import Tail
-from tests.factories import START
+from tests.factories import START, TESTER
 from tests.fakes import FakeLauncher
 from tests.http_client import HttpClient, completed, inline, site_of
 
@@ -245,7 +245,7 @@ class World:
     def enqueue(self, **fields: Any) -> UUID:
         """Accept a job and return its id."""
         request = JobRequest(**{"project": "quotesbot", "spider": "toscrape-css", **fields})
-        return self.do(self.jobs.enqueue(request, by="tester")).id
+        return self.do(self.jobs.enqueue(request, by=TESTER)).id
 
     def job(self, job_id: UUID) -> Job:
         return self.do(self.store.jobs.get(job_id))

@@ -224,7 +224,9 @@ class CrawlConfig:
     allowed_settings: tuple[str, ...] = option(
         "LOG_LEVEL, CLOSESPIDER_*, CONCURRENT_*, DOWNLOAD_*, DEPTH_LIMIT",
         kinds.NAMES,
-        "The Scrapy settings that a job may bring along; `*` stands for any ending.",
+        "The Scrapy settings that a job may bring along when who makes it may not push code; `*` "
+        "stands for any ending. Settings that name code, such as DOWNLOAD_HANDLERS, are never "
+        "among them. Who may push code may set anything.",
     )
     spiders_timeout_s: float = option(
         "60s", kinds.DURATION, "How long a pushed project may take to list its spiders."

@@ -38,6 +38,9 @@ LONGEST_QUOTE = 80
 MOST_DIGITS = 9
 """As many digits as the longest interval has in seconds."""
 
+BLANKS = " \t\r\n\v\f"
+"""What may stand around a specification; within one the line breaks may not."""
+
 PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 NUMBER_LIKE = re.compile(r"[-+.\d]", re.ASCII)
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
@@ -125,6 +128,7 @@ def _words(text: str) -> list[str]:
             f"the schedule is {len(text)} characters long, the most is {LONGEST_TEXT}",
             "every day at 12:30",
         )
+    text = text.strip(BLANKS)
     if not PRINTABLE.fullmatch(text):
         raise _refusal(
             "the schedule has a character other than printable ASCII", "every day at 12:30"

@@ -19,6 +19,7 @@ from scrapy_do.core.job import (
     Pending,
     is_active,
 )
+from scrapy_do.core.principal import Principal
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
@@ -64,7 +65,12 @@ class JobOperations:
         self.accepting = True
 
     async def enqueue(
-        self, request: JobRequest, *, by: str, unique: str | None = None, job_id: UUID | None = None
+        self,
+        request: JobRequest,
+        *,
+        by: Principal,
+        unique: str | None = None,
+        job_id: UUID | None = None,
     ) -> Job:
         """Accept a job to be run as soon as a slot is free; durable when this returns.
 
@@ -74,7 +80,7 @@ class JobOperations:
             BadArgument: the request carries what a job may not.
             ShuttingDown: the daemon takes no new work.
         """
-        self.check(request)
+        self.check(request, by=by)
         now = self._now()
         job = await self._store.jobs.add(
             NewJob(
@@ -84,14 +90,14 @@ class JobOperations:
                 state=Pending(since=now),
                 created_at=now,
                 unique=unique,
-                scheduled_by=by,
+                scheduled_by=by.name,
             )
         )
         self._events.publish(JobChanged(job=job))
         self._wake()
         return job
 
-    def check(self, request: JobRequest) -> None:
+    def check(self, request: JobRequest, *, by: Principal) -> None:
         """Say whether a request may be accepted now.
 
         Raises:
@@ -100,7 +106,7 @@ class JobOperations:
         """
         if not self.accepting:
             raise ShuttingDown("the daemon is stopping and takes no new jobs")
-        self._rules.check(request)
+        self._rules.check(request, by=by)
 
     async def get(self, job_id: UUID) -> Job:
         """One job.

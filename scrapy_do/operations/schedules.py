@@ -11,6 +11,7 @@ from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
+from scrapy_do.core.principal import Principal
 from scrapy_do.core.schedule import (
     STANDING,
     Schedule,
@@ -88,7 +89,7 @@ class ScheduleOperations:
 
     # --- giving an order -----------------------------------------------------------------------
 
-    async def submit(self, request: JobRequest, order: Order, *, by: str) -> Job | Schedule:
+    async def submit(self, request: JobRequest, order: Order, *, by: Principal) -> Job | Schedule:
         """Accept a job for 'now', a standing order for everything else; durable on return.
 
         Raises:
@@ -96,7 +97,7 @@ class ScheduleOperations:
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
             ShuttingDown: the daemon takes no new jobs.
         """
-        self._rules.check(request)
+        self._rules.check(request, by=by)
         now = whole_ms(self._now())
         zone = self._zone if order.zone is None else order.zone
         when = parse_when(order.when, now=now, zone=parse_zone(zone))
@@ -112,7 +113,7 @@ class ScheduleOperations:
             anchor=now,
             created_at=now,
             changed_at=now,
-            created_by=by,
+            created_by=by.name,
             policies=order.policies,
             note=order.note,
         )
@@ -229,7 +230,7 @@ class ScheduleOperations:
 
         return await self._change(schedule_id, STANDING, change)
 
-    async def update(self, schedule_id: UUID, edit: Edit) -> Schedule:
+    async def update(self, schedule_id: UUID, edit: Edit, *, by: Principal) -> Schedule:
         """Replace what a standing order runs, and when, by what `edit` makes of the present one.
 
         It may be called more than once, when somebody else changes the order at the same time.
@@ -243,8 +244,9 @@ class ScheduleOperations:
             BadWhen, BadArgument: what it should become cannot be kept.
             ProjectNotFound, VersionNotFound, SpiderNotFound: what it should run is not there.
         """
-        request, _ = edit(await self.get(schedule_id))
-        self._rules.check(request)
+        standing = await self.get(schedule_id)
+        request, _ = edit(standing)
+        self._rules.check(request, by=by, before=standing.request)
         await self._check_target(request)
 
         def change(schedule: Schedule, now: datetime) -> Settled:

@@ -2,7 +2,9 @@
 
 A name that is in the body hides the same name in the query. Of a repeated single-valued
 argument the first wins (Source: Scrapy Do 0.5). An argument with an empty value is
-present; what a value may hold is for the rules of the core to say.
+present; what a value may hold is for the rules of the core to say. The line break that ends
+a file is no part of a value that curl reads from one (`-F name=<file`); what a JSON object
+holds is taken as it is.
 """
 
 import difflib
@@ -89,7 +91,7 @@ class Params:
     def optional_text(self, name: str, default: None = None) -> str | None: ...
     def optional_text(self, name: str, default: str | None = None) -> str | None:
         """An argument that may be absent."""
-        values = self.fields.get(name, ())
+        values = self.texts(name)
         return values[0] if values else default
 
     def json_text(self, name: str, default: str) -> str:
@@ -99,7 +101,8 @@ class Params:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """All values of a repeated argument, in their order."""
-        return self.fields.get(name, ())
+        values = self.fields.get(name, ())
+        return values if name in self._document else tuple(map(_without_line_break, values))
 
     def integer(self, name: str, *, minimum: int, maximum: int, default: Default) -> int | Default:
         """A whole number within limits, both included."""
@@ -135,8 +138,9 @@ class Params:
         raise BadArgument(name, f"must be 1 or 0, not {_shown(text)}")
 
     def uuid(self, name: str) -> UUID:
-        """An identifier that must be there."""
-        text = self.text(name)
+        """An identifier that must be there, exactly so."""
+        self.text(name)
+        text = self.fields[name][0]
         found = parse_uuid(text)
         if found is None:
             raise BadArgument(name, f"must be a UUID, not {_shown(text)}")
@@ -171,6 +175,10 @@ class Params:
         if name not in self.files:
             raise BadArgument(name, f"must be a file, as in curl -F {name}=@FILE")
         return self.files[name]
+
+
+def _without_line_break(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def parse_uuid(text: str) -> UUID | None:

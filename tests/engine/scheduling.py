@@ -22,7 +22,7 @@ from scrapy_do.core.transitions import Cancel, Claimed, Lost, Started, advance
 from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.store.store import Store
-from tests.factories import request
+from tests.factories import ANN, request
 from tests.http_client import inline
 from tests.world import World
 
@@ -158,7 +158,7 @@ class SchedulingWorld(World):
         if policies is None:
             policies = Policies(**{"overlap": Overlap.ALLOW, **rules})
         order = Order(when=when, zone=zone, policies=policies, note=note)
-        accepted = self.do(self.schedules.submit(request(), order, by="ann"))
+        accepted = self.do(self.schedules.submit(request(), order, by=ANN))
         assert isinstance(accepted, Schedule)
         return accepted
 

@@ -36,7 +36,7 @@ from scrapy_do.core.schedule import (
 )
 from scrapy_do.core.schedule_rules import Order
 from tests.engine.scheduling import SchedulingWorld
-from tests.factories import START
+from tests.factories import ANN, START
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEGIN = datetime(2026, 10, 24, 20, 0, 7, tzinfo=UTC)
@@ -246,7 +246,9 @@ class Scheduling(RuleBasedStateMachine):
             return
         stored = self.world.schedule(schedule)
         order = Order(when=spec, zone=stored.zone, policies=stored.policies)
-        self.world.do(self.world.schedules.update(schedule.id, lambda _: (stored.request, order)))
+        self.world.do(
+            self.world.schedules.update(schedule.id, lambda _: (stored.request, order), by=ANN)
+        )
         if spec != expected.spec:
             now = self.world.now()
             expected.settle(now, paused=expected.state is ScheduleState.PAUSED)

@@ -37,7 +37,7 @@ from scrapy_do.errors import (
 from scrapy_do.operations.schedules import Preview
 from scrapy_do.store.schedules import Schedules
 from tests.engine.scheduling import SchedulingWorld, missed
-from tests.factories import START, at, request
+from tests.factories import ANN, START, at, request
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_S = 3600
@@ -49,7 +49,7 @@ def world(tmp_path: Path) -> SchedulingWorld:
 
 
 def submit(world: SchedulingWorld, when: str, **fields: Any) -> Job | Schedule:
-    return world.do(world.schedules.submit(request(), Order(when=when, **fields), by="ann"))
+    return world.do(world.schedules.submit(request(), Order(when=when, **fields), by=ANN))
 
 
 def update(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> Schedule:
@@ -61,7 +61,7 @@ def update(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> Schedul
         policies=replace(schedule.policies, **fields.pop("policies", {})),
     )
     asked = replace(schedule.request, **fields)
-    return world.do(world.schedules.update(schedule.id, lambda _: (asked, order)))
+    return world.do(world.schedules.update(schedule.id, lambda _: (asked, order), by=ANN))
 
 
 # --- giving --------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_refused_request(
 ) -> None:
     """What could not run is refused for a job and for a standing order alike."""
     with pytest.raises(error):
-        world.do(world.schedules.submit(request(**fields), Order(when=when), by="ann"))
+        world.do(world.schedules.submit(request(**fields), Order(when=when), by=ANN))
 
 
 # --- pausing -------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_canceled_is_over(world: SchedulingWorld, act: str) -> None:
         "pause": lambda: world.schedules.pause(schedule.id),
         "resume": lambda: world.schedules.resume(schedule.id),
         "update": lambda: world.schedules.update(
-            schedule.id, lambda one: (one.request, Order(when="every minute"))
+            schedule.id, lambda one: (one.request, Order(when="every minute")), by=ANN
         ),
     }
     message = f"Schedule {schedule.id} does not allow this: its state is canceled"
@@ -331,7 +331,7 @@ def test_edit_all(world: SchedulingWorld) -> None:
     asked = request(spider="toscrape-xpath", arguments={"a": "1"}, tags=("x",), priority=4)
     policies = Policies(overlap=Overlap.REPLACE, catchup=CatchUp.NONE, max_runs=2)
     order = Order(when="every minute", zone="Europe/Berlin", policies=policies, note="new")
-    changed = world.do(world.schedules.update(schedule.id, lambda _: (asked, order)))
+    changed = world.do(world.schedules.update(schedule.id, lambda _: (asked, order), by=ANN))
     expected = replace(
         schedule,
         request=asked,
@@ -360,7 +360,7 @@ def test_edits_at_the_same_time(world: SchedulingWorld) -> None:
         order = Order(when=now.spec, zone=now.zone, policies=now.policies, note=now.note)
         return replace(now.request, description="shop"), order
 
-    changed = world.do(world.schedules.update(schedule.id, describe))
+    changed = world.do(world.schedules.update(schedule.id, describe, by=ANN))
     assert ("shop", "new 2") == (changed.request.description, changed.note)
 
 
@@ -509,7 +509,7 @@ def test_find(world: SchedulingWorld) -> None:
     world.wait(seconds=1)
     tagged = world.do(
         world.schedules.submit(
-            request(spider="toscrape-xpath", tags=("a", "b")), Order(when="every hour"), by="ann"
+            request(spider="toscrape-xpath", tags=("a", "b")), Order(when="every hour"), by=ANN
         )
     )
 

@@ -43,7 +43,7 @@ def job_request(params: Params) -> JobRequest:
         spider=params.text("spider"),
         version=params.optional_text("version"),
         arguments=_pairs(params, "arg"),
-        settings=_pairs(params, "setting"),
+        settings=_settings(params),
         priority=params.integer("priority", minimum=0, maximum=4, default=DEFAULT_PRIORITY),
         tags=tuple(dict.fromkeys(check_name(tag, "tag") for tag in params.texts("tag"))),
         description=params.optional_text("description", ""),
@@ -69,6 +69,14 @@ def _pairs(params: Params, name: str) -> dict[str, str]:
             raise BadArgument(name, f"{text[:60]!r} is not NAME=VALUE, as in {name}=category=books")
         pairs[key] = value
     return pairs
+
+
+def _settings(params: Params) -> dict[str, str]:
+    """Read settings, without the blanks around their names, which no setting has."""
+    settings = {name.strip(): value for name, value in _pairs(params, "setting").items()}
+    if "" in settings:
+        raise BadArgument("setting", "has no name, as in setting=LOG_LEVEL=INFO")
+    return settings
 
 
 def payload(text: str) -> str:

@@ -188,7 +188,7 @@ class ScrapyDoAPI:
         call.params.refuse_misspelled(*ORDER_FIELDS)
         request = job_request(call.params)
         accepted = await self._operations.schedules.submit(
-            request, order_of(call.params), by=call.principal.name
+            request, order_of(call.params), by=call.principal
         )
         return merged(accepted_json(accepted))
 

@@ -343,7 +343,7 @@ class ScheduleRoutes:
             request = _edited_request(call.params, schedule.request)
             return request, order_of(call.params, standing)
 
-        changed = await self._schedules.update(_identifier(call.params), edit)
+        changed = await self._schedules.update(_identifier(call.params), edit, by=call.principal)
         return await self._shown(changed)
 
     async def pause(self, call: Call) -> JSON:

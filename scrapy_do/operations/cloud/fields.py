@@ -170,6 +170,14 @@ def _object(value: JSON, field: str) -> Mapping[str, JSON]:
     return value
 
 
+def _settings(value: JSON, field: str) -> Mapping[str, JSON]:
+    """Settings by their names, without the blanks around a name, which no setting has."""
+    settings = {name.strip(): one for name, one in _object(value, field).items()}
+    if "" in settings:
+        raise BadArgument(field, "has a setting without a name")
+    return settings
+
+
 def _texts(value: JSON, field: str) -> Mapping[str, str]:
     """An object of texts; other values become their JSON."""
     return {
@@ -206,7 +214,7 @@ _KNOWN: Mapping[str, tuple[str, Any]] = {
     "priority": ("priority", _whole(PRIORITIES)),
     "units": ("units", _whole(UNITS)),
     "spider_args": ("arguments", _texts),
-    "job_settings": ("settings", _object),
+    "job_settings": ("settings", _settings),
     "environment": ("environment", _environment),
 }
 """The fields that are parts of a request: its attribute, and how a value is read."""

@@ -41,25 +41,17 @@ class CloudRules:
     def check(self, request: JobRequest, before: JobRequest, driver: Driver, by: Principal) -> None:
         """Refuse what may not be asked for, as far as it is new.
 
-        Who may push code may set anything; others the settings that the configuration
-        allows, and no environment.
+        An environment is for who may push code.
 
         Raises:
             BadArgument, NotPermitted: some part of it may not.
         """
         if driver is Driver.CLIENT or request == before:
             return
-        settings = {
-            name: value
-            for name, value in request.settings.items()
-            if name not in before.settings or before.settings[name] != value
-        }
-        if by.may(Role.PUSH):
-            settings = {}
-        elif request.environment != before.environment:
+        if request.environment != before.environment and not by.may(Role.PUSH):
             raise NotPermitted("An environment may only be given by who may push projects")
         # Tags are free texts here, checked when they were read.
-        self._rules.check(replace(request, settings=settings, tags=()))
+        self._rules.check(replace(request, tags=()), by=by, before=before)
 
 
 def new_job(
