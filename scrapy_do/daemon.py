@@ -138,6 +138,7 @@ class Daemon:
                 artifacts=self._artifacts,
                 runs=self._runs,
                 spider_data=self._spider_data,
+                trash=self._trash,
                 defaults=crawl_defaults_of(config, environ, sys.executable),
                 granted=CloudAccess(
                     tokens=JobTokens(store=self._store, now=now),

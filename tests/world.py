@@ -89,6 +89,7 @@ class World:
                 artifacts=self.artifacts,
                 runs=self.runs,
                 spider_data=self.spider_data,
+                trash=self.trash,
                 defaults=CrawlDefaults(
                     environment=environment,
                     start_method=start_method,

@@ -282,6 +282,11 @@ def has_started(state: State) -> bool:
             return True
 
 
+def process_in(state: State) -> Process | None:
+    """The process of a crawl that has begun, where it is known."""
+    return state.process if isinstance(state, Running | Stopping) else None
+
+
 def running_for(job: Job, now: datetime) -> timedelta:
     """How long a job has been running; nothing for one that starts now."""
     state = job.state

@@ -23,6 +23,8 @@ from scrapy_do.core.transitions import Exited, Fenced, Limit, Lost, Shutdown, St
 
 _Number = TypeVar("_Number", int, float)
 
+GONE = "its records are gone"
+
 RUNAWAY = 2
 """A crawl that holds this many times its limit of memory gets no grace."""
 
@@ -178,7 +180,7 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
         never_started = isinstance(job.state, Starting)
         yield Settle(
             job=job,
-            event=Fenced() if never_started else Lost(reason="no trace of its process was left"),
+            event=Fenced() if never_started else Lost(reason=GONE),
         )
     elif live.ended is not None:
         yield Settle(job=job, event=live.ended)

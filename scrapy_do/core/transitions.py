@@ -109,9 +109,13 @@ class Exited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Nobody alive and no exit record: what happened to the crawl cannot be known."""
+    """Nobody alive and no exit record: what happened to the crawl cannot be known.
+
+    `damaged` says that there are records, but none to be believed.
+    """
 
     reason: str
+    damaged: bool = False
     opened: bool = True
     progress: Progress = field(default_factory=Progress)
 
@@ -215,7 +219,7 @@ def _lost(job: Job, state: State, event: Event, now: datetime) -> State:
         since=now,
         started=active.since,
         attempt=active.attempt,
-        outcome=Outcome.LOST,
+        outcome=Outcome.FAILED if lost.damaged else Outcome.LOST,
         reason=lost.reason,
     )
     return _retry(job, active.attempt, finished)

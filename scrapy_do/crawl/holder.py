@@ -8,7 +8,7 @@ order of its steps is the protocol:
 2. take the start-once lock, or go away; also when the order was withdrawn;
 3. tell the order; the crawl prepares itself, touching nothing of the project;
 4. write `started`, synced: whoever comes later knows whom to look for;
-5. announce, then let the crawl go;
+5. announce it with what was written, then let the crawl go;
 6. wait for its end, kill whatever it left behind, write `exit`, synced.
 
 Run by `python -m scrapy_do.crawl.holder` or forked by the warm parent; either way the
@@ -22,6 +22,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
@@ -98,12 +99,12 @@ def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCraw
         spec = decode_spec(text)
         marker.write(spec.mark)
         kills_before = processes.memory_kills()
-        is_ours = _start(spec, crawl, order, text, announce)
+        held = _start(spec, crawl, order, text, announce)
     except (OSError, ValueError) as error:
         refuse(announce, error)
-    if is_ours:
+    if held is not None:
         os.close(announce)
-        _record_end(spec, crawl.pid, kills_before)
+        _record_end(spec, crawl.pid, kills_before, held)
     os._exit(0)
 
 
@@ -128,12 +129,22 @@ def _detach() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _start(spec: CrawlSpec, crawl: WaitingCrawl, order: int, text: bytes, announce: int) -> bool:
-    """Start the crawl; return False when this start was decided before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What a holder needs for the record of the end: the reserved file and its secret."""
+
+    exit: int
+    secret: str
+
+
+def _start(
+    spec: CrawlSpec, crawl: WaitingCrawl, order: int, text: bytes, announce: int
+) -> _Held | None:
+    """Start the crawl; return None when this start was decided before."""
     lock = run_record.take_lock(spec.run_dir)
     if lock is None:
         os.write(announce, TAKEN_ANNOUNCEMENT)
-        return False
+        return None
     if not run_record.holds_order(spec.run_dir, order):
         raise OSError("the order was withdrawn")
     crawl.tell(text + _END_OF_ORDER)
@@ -142,29 +153,33 @@ def _start(spec: CrawlSpec, crawl: WaitingCrawl, order: int, text: bytes, announ
     processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     processes.close_all_but({STDIN, STDOUT, STDERR, announce, lock, crawl.tells})
     processes.become_subreaper()
-    run_record.reserve(spec.run_dir, run_record.EXIT)
+    held = _Held(
+        exit=run_record.reserve(spec.run_dir, run_record.EXIT), secret=run_record.new_secret()
+    )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     try:
-        _record_start(spec, crawl.pid)
+        started = _record_start(spec, crawl.pid, held)
     except OSError:
         os.kill(crawl.pid, signal.SIGKILL)
         raise
     # If nobody listens any more, the next daemon will find the records.
     with contextlib.suppress(BrokenPipeError):
-        os.write(announce, STARTED_ANNOUNCEMENT)
+        os.write(announce, STARTED_ANNOUNCEMENT + started)
     crawl.tell(_GO)
     os.close(crawl.tells)
-    return True
+    return held
 
 
-def _record_start(spec: CrawlSpec, pid: int) -> None:
+def _record_start(spec: CrawlSpec, pid: int, held: _Held) -> bytes:
     holder = run_record.own_identity()
     crawl = run_record.identity_of(pid)
     if crawl is None:
         raise OSError(f"process {pid} ended before it started")
-    started = Started(crawl=crawl, holder=holder, time_ms=_now_ms())
-    run_record.write(spec.run_dir, run_record.STARTED, started.encode(), synced=True)
+    seal = run_record.seal_of(held.secret)
+    record = Started(crawl=crawl, holder=holder, time_ms=_now_ms(), seal=seal).encode()
+    run_record.write(spec.run_dir, run_record.STARTED, record, synced=True)
+    return record
 
 
 def _crawl(hears: int, waits: int, holder: int, marker: processes.Marker) -> NoReturn:
@@ -223,7 +238,7 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
     return streams
 
 
-def _record_end(spec: CrawlSpec, crawl: int, kills_before: int) -> None:
+def _record_end(spec: CrawlSpec, crawl: int, kills_before: int, held: _Held) -> None:
     """Wait for the crawl, then end what it left behind; its own end is what is recorded."""
     while True:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -245,8 +260,11 @@ def _record_end(spec: CrawlSpec, crawl: int, kills_before: int) -> None:
         system_s=usage.ru_stime,
         max_rss_bytes=usage.ru_maxrss * 1024,
         memory_kills=processes.memory_kills() - kills_before,
+        secret=held.secret,
     )
-    run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode())
+    # Without its directory there is nothing to be said: nobody knows of this run any more.
+    with contextlib.suppress(OSError):
+        run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode(), held.exit)
 
 
 def _read_all(descriptor: int) -> bytes:

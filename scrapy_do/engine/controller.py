@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.core.events import JobChanged, Publisher
-from scrapy_do.core.job import Job, attempt_of, running_for
+from scrapy_do.core.job import Job, Running, attempt_of, process_in, running_for
 from scrapy_do.core.plan import (
+    GONE,
     Action,
     Kill,
     Launch,
@@ -40,7 +41,13 @@ from scrapy_do.core.transitions import (
     Started,
     advance,
 )
-from scrapy_do.engine.endings import event_of_adopted, event_of_exit, process_of, progress_of
+from scrapy_do.engine.endings import (
+    event_of_adopted,
+    event_of_exit,
+    identity_of,
+    process_of,
+    progress_of,
+)
 from scrapy_do.engine.launch_attempts import Launches
 from scrapy_do.engine.memory_watch import MeasureMemory, MemoryWatch
 from scrapy_do.engine.patience import Patience
@@ -64,6 +71,7 @@ LONGEST_READING_S = 5.0
 _DISCARD_AGAIN = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_OVER = Exited | Lost | Fenced
 _Event = Claimed | Started | Exited | Lost | Fenced | Limit | Shutdown
 
 
@@ -118,9 +126,11 @@ class Controller:
 
     async def start(self) -> None:
         """Adopt what an earlier daemon left behind, then begin to plan."""
-        runs = await self._run_setup.runs()
-        found = await self._launcher.start([_run(run) for run in runs], self._reported)
         active = {job.id: job for job in await self._store.jobs.active()}
+        runs = await self._run_setup.runs(active.values())
+        found = await self._launcher.start(
+            [_run(run, active.get(run.job_id)) for run in runs], self._reported
+        )
         for run, adopted in zip(runs, found, strict=True):
             await self._adopt(run, adopted, active.get(run.job_id))
         self._run_setup.tidy()
@@ -133,7 +143,10 @@ class Controller:
             if isinstance(adopted, Ended):
                 counted = await self._run_setup.counted(job.id, adopted.exit)
                 adopted = replace(adopted, exit=counted)
-            self._hold(job, crawl, event_of_adopted(adopted))
+            event = event_of_adopted(adopted)
+            if isinstance(event, Fenced) and isinstance(job.state, Running):
+                event = Lost(reason=GONE)
+            self._hold(job, crawl, event)
         elif crawl is not None:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
             crawl.ended.addCallback(
@@ -264,6 +277,10 @@ class Controller:
         """
         if not moves:
             return
+        moves = [
+            (job, self._launches.judged(job, event) if isinstance(event, _OVER) else event)
+            for job, event in moves
+        ]
         pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
         saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
         if len(saved) < len(moves):
@@ -273,7 +290,7 @@ class Controller:
             new = saved.get(job.id)
             if new is not None:
                 self._follow(new, event)
-                if isinstance(event, Exited | Lost | Fenced):
+                if isinstance(event, _OVER):
                     over.append(job.id)
         # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
@@ -358,13 +375,17 @@ class Controller:
         held = self._held.pop(job_id, None)
         self._progress.forget(job_id)
         if held is not None:
-            await self._discard(job_id, held.live.attempt)
+            is_damaged = isinstance(held.live.ended, Lost) and held.live.ended.damaged
+            await self._discard(job_id, held.live.attempt, is_damaged=is_damaged)
 
-    async def _discard(self, job_id: UUID, attempt: int) -> None:
-        """Let the directories of a run disappear; if the disk refuses, it is tried again."""
+    async def _discard(self, job_id: UUID, attempt: int, *, is_damaged: bool = False) -> None:
+        """Let the directories of a run disappear; if the disk refuses, it is tried again.
+
+        The records of a run that were damaged are kept in the trash for a while.
+        """
         self._undiscarded.pop((job_id, attempt), None)
         try:
-            await self._run_setup.discard(job_id, attempt)
+            await self._run_setup.discard(job_id, attempt, is_damaged=is_damaged)
         except OSError as error:
             self._log.warn("a run cannot be cleared away: {error}", error=str(error))
             self._undiscarded[job_id, attempt] = self._steady() + _DISCARD_AGAIN
@@ -459,5 +480,13 @@ class Controller:
         return ended
 
 
-def _run(run: RunPath) -> Run:
-    return Run(job_id=run.job_id, attempt=run.attempt, run_dir=run.path, result=run.crawl / RESULT)
+def _run(run: RunPath, job: Job | None) -> Run:
+    """Say what is known of a run: its places, and its process if the job had started."""
+    known = None if job is None or attempt_of(job) != run.attempt else process_in(job.state)
+    return Run(
+        job_id=run.job_id,
+        attempt=run.attempt,
+        run_dir=run.path,
+        result=run.crawl / RESULT,
+        process=None if known is None else identity_of(known),
+    )

@@ -16,6 +16,8 @@ def event_of_exit(ending: Exit) -> Exited | Lost:
     progress = _progress(ending.counts, ending.stats)
     if ending.lost is not None:
         return Lost(reason=ending.lost, opened=ending.opened, progress=progress)
+    if ending.damaged is not None:
+        return Lost(reason=ending.damaged, damaged=True, progress=progress)
     return Exited(
         ending=Ending(
             ended_at=ending.ended_at,
@@ -34,6 +36,13 @@ def process_of(identity: ProcessIdentity | None) -> Process | None:
     if identity is None:
         return None
     return Process(pid=identity.pid, start_ticks=identity.start_ticks, boot_id=identity.boot_id)
+
+
+def identity_of(process: Process) -> ProcessIdentity:
+    """The same identity as a launcher knows it."""
+    return ProcessIdentity(
+        pid=process.pid, start_ticks=process.start_ticks, boot_id=process.boot_id
+    )
 
 
 def progress_of(report: Report) -> Progress:

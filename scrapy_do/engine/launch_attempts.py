@@ -1,4 +1,10 @@
-"""Launches under way: from a claimed job to its crawl, or to why there is none."""
+"""Launches under way: from a claimed job to its crawl, or to why there is none.
+
+Note [Launches that come to nothing]: a launch that is refused, as while the disk is full, is
+repeated for as long as it takes, ever more seldom. One that went out, and of which there is
+then no trace or whose crawl was gone before its spider opened, may be the doing of the
+crawl: after `MOST_LAUNCHES` of them the job is lost.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,12 +12,14 @@ from uuid import UUID
 
 from twisted.logger import Logger
 
-from scrapy_do.core.job import Job
-from scrapy_do.core.transitions import Fenced, Lost
+from scrapy_do.core.job import Job, Starting
+from scrapy_do.core.transitions import Exited, Fenced, Lost
 from scrapy_do.engine.reconcile_loop import FIRST_RETRY_S, LAST_RETRY_S
 from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import ScrapyDoError, Unavailable
 from scrapy_do.launchers.interface import Crawl, Launcher
+
+MOST_LAUNCHES = 3
 
 
 class Launches:
@@ -26,6 +34,7 @@ class Launches:
         self._now = now
         self._under_way: set[UUID] = set()
         self._failures: dict[UUID, int] = {}
+        self._came_to_nothing: dict[UUID, int] = {}
 
     @property
     def under_way(self) -> frozenset[UUID]:
@@ -47,10 +56,34 @@ class Launches:
         except ScrapyDoError as error:
             self._failures.pop(job.id, None)
             return Lost(reason=f"could not be started: {error}")
+        except Exception as error:  # noqa: BLE001 - a bug of ours is no reason to start it at once
+            self._log.failure("the launch of job {job} failed", job=str(job.id))
+            return self._later(job, repr(error))
         finally:
             self._under_way.discard(job.id)
         self._failures.pop(job.id, None)
         return crawl
+
+    def judged(self, job: Job, event: Exited | Lost | Fenced) -> Exited | Lost | Fenced:
+        """Return the event, or the end of a job that was launched in vain too often.
+
+        See Note [Launches that come to nothing].
+        """
+        match event:
+            case Fenced(not_before=None) if isinstance(job.state, Starting):
+                why = "there is no trace of its start"
+            case Lost(opened=False, reason=reason):
+                why = reason
+            case Fenced():
+                return event
+            case _:
+                self._came_to_nothing.pop(job.id, None)
+                return event
+        launches = self._came_to_nothing.pop(job.id, 0) + 1
+        if launches >= MOST_LAUNCHES:
+            return Lost(reason=f"launched {launches} times in vain: {why}")
+        self._came_to_nothing[job.id] = launches
+        return event
 
     def _later(self, job: Job, problem: str) -> Fenced:
         failures = self._failures.get(job.id, 0)

@@ -4,7 +4,7 @@ The store and the files do not know each other; here they meet.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.runs import RunPath, RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
+from scrapy_do.files.trash import Trash
 from scrapy_do.launchers.interface import Exit
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
@@ -56,6 +57,7 @@ class RunSetup:
         artifacts: ArtifactStore,
         runs: RunStore,
         spider_data: SpiderDataStore,
+        trash: Trash,
         defaults: CrawlDefaults,
         granted: Callable[[Job], Awaitable[Mapping[str, str]]],
         in_thread: InThread,
@@ -65,6 +67,7 @@ class RunSetup:
         self._artifacts = artifacts
         self._runs = runs
         self._spider_data = spider_data
+        self._trash = trash
         self._defaults = defaults
         self._granted = granted
         self._in_thread = in_thread
@@ -73,9 +76,11 @@ class RunSetup:
         self._is_untidy = False
         self._is_tidying = False
 
-    async def runs(self) -> tuple[RunPath, ...]:
-        """The run directories that an earlier daemon left."""
-        return await self._in_thread(self._runs.list)
+    async def runs(self, active: Iterable[Job]) -> tuple[RunPath, ...]:
+        """The runs of an earlier daemon: those that it left, and those of its active jobs."""
+        left = await self._in_thread(self._runs.list)
+        known = (self._runs.run(job.id, attempt_of(job)) for job in active)
+        return tuple(dict.fromkeys((*left, *known)))
 
     async def prepare(self, job: Job) -> CrawlSpec:
         """Make everything that the job's present attempt needs.
@@ -124,14 +129,19 @@ class RunSetup:
             stats = {**stats, ITEMS_STAT: counts.items}
         return replace(ending, counts=counts, stats=stats)
 
-    async def discard(self, job_id: UUID, attempt: int) -> None:
+    async def discard(self, job_id: UUID, attempt: int, *, is_damaged: bool) -> None:
         """Let the directories of a run that is over disappear; they are removed without waiting.
+
+        Damaged records are put into the trash for a while.
 
         Raises:
             OSError: the disk refuses.
         """
         run = self._runs.run(job_id, attempt)
-        await self._in_thread(lambda: self._runs.discard(run))
+        if is_damaged:
+            await self._in_thread(lambda: self._runs.quarantine(run, self._trash))
+        else:
+            await self._in_thread(lambda: self._runs.discard(run))
         self.tidy()
 
     def tidy(self) -> None:

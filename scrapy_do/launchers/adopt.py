@@ -4,13 +4,20 @@ The same question after a restart of the daemon and after a launch that got no a
 
 | found                                   | answer                                     |
 |-----------------------------------------|--------------------------------------------|
-| `exit`                                  | Ended, as recorded                         |
-| no `lock`                               | it is taken here: Fenced                   |
+| no directory, and nothing else of it    | Fenced; a known or found process: lost     |
+| no `lock` and no other record           | it is taken here: Fenced; known: lost      |
 | `lock` held, `started`                  | Alive                                      |
 | `lock` held, no `started` yet           | asked again until there is; at last killed |
+| `lock` free, `exit`                     | Ended, as recorded                         |
 | `lock` free, no `started`               | Fenced: see Note [Start once]              |
-| `lock` free, `started`, another boot    | Ended, lost: nothing is signalled          |
+| `lock` free, `started`, another boot    | Ended, lost                                |
 | `lock` free, `started`, this boot       | what is left is killed; Ended, lost        |
+| anything else                           | what is left is killed; Ended, damaged     |
+
+Note [Whom to believe]: who was there when a crawl was launched knows from its holder who
+runs. Later there are the records, which the crawl may have rewritten. They are believed as
+far as the system confirms them: a holder must carry the mark of the run, a crawl must carry
+it too or be the child of that holder, or be the process that the database knows.
 """
 
 import os
@@ -18,10 +25,9 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from scrapy_do.launchers import containment
-from scrapy_do.launchers.endings import DAMAGED, RESTARTED, lost_exit, read_exit
+from scrapy_do.launchers.endings import RESTARTED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.held_crawl import HeldCrawl, settled_end
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
 from scrapy_do.launchers.services import Services
@@ -36,7 +42,6 @@ _PATIENCE_S = 10.0
 class _Held:
     """A live crawl and a pidfd of its holder."""
 
-    run: Run
     started: Started
     holder: int
 
@@ -48,102 +53,160 @@ class Settler:
         self._services = services
         self._on_end = on_end
 
-    async def settle(self, run: Run) -> Adopted:
+    async def settle(self, run: Run, announced: Started | None = None) -> Adopted:
         """Answer the question; a holder between its lock and its record is waited for.
 
+        `announced` is what the holder itself has said: then the records need not be asked.
+
         Raises:
-            OSError: the records cannot be read or the lock not be taken now.
+            OSError: one of the `run_record.SHORTAGES`.
         """
         services = self._services
+        if announced is not None:
+            holder = containment.open_process(announced.holder)
+            if holder is not None:
+                return self._alive(run, _Held(started=announced, holder=holder))
+            return await services.in_thread(
+                lambda: Ended(
+                    run_dir=run.run_dir, exit=settled_end(run, announced, found_at=services.now())
+                )
+            )
         deadline_s = services.reactor.seconds() + _PATIENCE_S
         owner_killed = False
         while True:
             found = await services.in_thread(lambda: _look(run, services.now()))
             if isinstance(found, _Held):
-                return Alive(run_dir=run.run_dir, crawl=self._crawl(found))
+                return self._alive(run, found)
             if found is not None:
                 return found
             if services.reactor.seconds() > deadline_s:
-                if owner_killed or not _kill_owner(run.run_dir):
+                if owner_killed or not _kill_owner(run):
                     return await services.in_thread(lambda: _give_up(run, services.now()))
                 owner_killed = True
                 deadline_s += _PATIENCE_S
             await services.pause(_ASK_AGAIN_S)
 
-    def _crawl(self, found: _Held) -> HeldCrawl:
-        return HeldCrawl(
-            found.run,
-            found.started,
-            found.holder,
-            services=self._services,
-            on_end=self._on_end,
+    def _alive(self, run: Run, held: _Held) -> Alive:
+        crawl = HeldCrawl(
+            run, held.started, held.holder, services=self._services, on_end=self._on_end
         )
+        return Alive(run_dir=run.run_dir, crawl=crawl)
 
 
 def _look(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
-    """Read the directory once; None when the answer is on its way. Blocking."""
-    run_dir = run.run_dir
-    locked = run_record.is_locked(run_dir)
-    if locked is None:
-        return _fence(run_dir)
+    """Read the records once; None when the answer is on its way. Blocking."""
     try:
-        started = _started(run_dir)
-        ending = read_exit(run)
-    except BadRecord:
-        return None if locked else _damaged(run, now)
-    if ending is not None:
+        return _read(run, now)
+    except BadRecord as problem:
+        return _damaged(run, problem, now)
+    except OSError as problem:
+        if problem.errno in run_record.SHORTAGES:
+            raise
+        return _damaged(run, problem, now)
+
+
+def _read(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
+    if not run_record.is_there(run.run_dir):
+        return _gone(run, now)
+    locked = run_record.is_locked(run.run_dir)
+    started = _started(run)
+    if locked is None:
         if started is not None:
-            containment.reap_ended(started.holder)
-        return Ended(run_dir=run_dir, exit=ending)
+            raise BadRecord("lock is missing")
+        return _gone(run, now) if run.process is not None else _fence(run)
     if locked:
-        holder = None if started is None else containment.open_process(started.holder)
-        if started is None or holder is None:
-            return None
-        return _Held(run=run, started=started, holder=holder)
+        return None if started is None else _held(run, started)
     return _dead(run, started, now)
 
 
-def _fence(run_dir: Path) -> Fenced | None:
+def _held(run: Run, started: Started) -> _Held | None:
+    """Take a live crawl over. See Note [Whom to believe]."""
+    holder = containment.open_process(started.holder)
+    if holder is None:
+        return None
+    is_known = started.crawl == run.process
+    if containment.is_of_run(started.holder, run.mark) and (
+        is_known or _is_ours(run, started) or not run_record.is_alive(started.crawl)
+    ):
+        return _Held(started=started, holder=holder)
+    os.close(holder)
+    raise BadRecord("started names processes that are not of this run")
+
+
+def _is_ours(run: Run, started: Started) -> bool:
+    return containment.is_of_run(started.crawl, run.mark) or containment.is_child(
+        started.crawl, started.holder
+    )
+
+
+def _fence(run: Run) -> Fenced | None:
     """Decide that the start never happened, unless a late holder decides first."""
-    lock = run_record.take_lock(run_dir)
+    lock = run_record.take_lock(run.run_dir)
     if lock is None:
         return None
     os.close(lock)
-    return Fenced(run_dir=run_dir)
+    return Fenced(run_dir=run.run_dir)
+
+
+def _gone(run: Run, now: datetime) -> Ended | Fenced:
+    """Settle a run of which there are no records: it is over, but did it ever begin?"""
+    known = () if run.process is None else (run.process,)
+    had_begun = containment.end_run(run.mark, *known)
+    if had_begun or known or run.result.parent.exists():
+        return Ended(run_dir=run.run_dir, exit=gone_exit(run, now))
+    return Fenced(run_dir=run.run_dir)
 
 
 def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
-    """Settle a run whose holder died without a word."""
+    """Settle a run whose holder is dead."""
     if started is None:
+        if run_record.read(run.run_dir, run_record.EXIT) is not None:
+            raise BadRecord("started is missing")
+        if run.process is not None:
+            return _gone(run, now)
+        containment.sweep(run.mark)
         return Fenced(run_dir=run.run_dir)
-    if started.crawl.boot_id != run_record.boot_id():
+    if started.crawl.boot_id != run_record.boot_id() and read_exit(run, started) is None:
         ending = lost_exit(run, RESTARTED, found_at=now, same_boot=False)
-    else:
-        ending = settled_end(run, started, found_at=now)
+        return Ended(run_dir=run.run_dir, exit=ending)
+    is_stranger = run_record.is_alive(started.crawl) and not _is_ours(run, started)
+    if is_stranger and started.crawl != run.process:
+        raise BadRecord("started names a process that is not of this run")
+    ending = settled_end(run, started, found_at=now)
+    containment.reap_ended(started.holder)
     return Ended(run_dir=run.run_dir, exit=ending)
 
 
-def _kill_owner(run_dir: Path) -> bool:
-    owner = run_record.lock_owner(run_dir)
-    return owner is not None and containment.send(owner, signal.SIGKILL)
+def _kill_owner(run: Run) -> bool:
+    owner = run_record.lock_owner(run.run_dir)
+    return (
+        owner is not None
+        and containment.is_of_run(owner, run.mark)
+        and containment.send(owner, signal.SIGKILL)
+    )
 
 
 def _give_up(run: Run, now: datetime) -> Ended:
-    """Settle a directory whose records contradict each other: end what they name. Blocking."""
-    try:
-        started = _started(run.run_dir)
-    except BadRecord:
-        return _damaged(run, now)
-    if started is None:
-        return _damaged(run, now)
-    return Ended(run_dir=run.run_dir, exit=settled_end(run, started, found_at=now))
+    """Settle a run whose lock somebody holds who does not go on. Blocking."""
+    return _damaged(run, "lock is held by a process that is not its holder", now)
 
 
-def _damaged(run: Run, now: datetime) -> Ended:
-    ending = lost_exit(run, DAMAGED, found_at=now, same_boot=False)
-    return Ended(run_dir=run.run_dir, exit=ending)
+def _damaged(run: Run, problem: object, now: datetime) -> Ended:
+    known = () if run.process is None else (run.process,)
+    containment.end_run(run.mark, *known)
+    return Ended(run_dir=run.run_dir, exit=damaged_exit(run, problem, now))
 
 
-def _started(run_dir: Path) -> Started | None:
-    record = run_record.read(run_dir, run_record.STARTED)
-    return None if record is None else Started.decode(record)
+def _started(run: Run) -> Started | None:
+    """Read who runs.
+
+    Raises:
+        BadRecord: it cannot be read, or it is not whom the daemon knows.
+    """
+    record = run_record.read(run.run_dir, run_record.STARTED)
+    if record is None:
+        return None
+    started = Started.decode(record)
+    if run.process not in (None, started.crawl):
+        raise BadRecord("started names another process than the one that was started")
+    return started

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scrapy_do.protocol.run_record import ProcessIdentity, identity_of
+from scrapy_do.protocol.run_record import ProcessIdentity, identity_of, is_alive, parent_of
 from scrapy_do.protocol.wire import MARK
 
 _ROUNDS = 200
@@ -44,6 +44,16 @@ def send(identity: ProcessIdentity, number: signal.Signals) -> bool:
     return True
 
 
+def is_of_run(identity: ProcessIdentity, mark: str) -> bool:
+    """Whether exactly this process exists and carries the mark of a run."""
+    return _carries(identity.pid, mark) and identity_of(identity.pid) == identity
+
+
+def is_child(identity: ProcessIdentity, parent: ProcessIdentity) -> bool:
+    """Whether exactly this process exists and was made by, or left to, that one."""
+    return parent_of(identity.pid) == parent.pid and identity_of(identity.pid) == identity
+
+
 def kill_with_group(leader: ProcessIdentity) -> None:
     """Kill a process that leads a process group, and its group.
 
@@ -59,6 +69,22 @@ def kill_with_group(leader: ProcessIdentity) -> None:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:
         os.close(descriptor)
+
+
+def end_run(mark: str, *known: ProcessIdentity) -> bool:
+    """Kill whatever lives of a run, and what is known to; return whether there was anything.
+
+    Blocking, up to a few seconds: to be called in a thread.
+    """
+    there = list(filter(is_alive, known))
+    for identity in there:
+        kill_with_group(identity)
+    killed = sweep(mark)
+    for _ in range(_ROUNDS):
+        if not any(map(is_alive, there)):
+            break
+        time.sleep(_ROUND_S)
+    return killed > 0 or bool(there)
 
 
 def reap(descriptor: int) -> None:

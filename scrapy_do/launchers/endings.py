@@ -7,26 +7,34 @@ from datetime import UTC, datetime
 from scrapy_do.launchers.interface import Exit, Run, Usage
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.frames import BadFrame
-from scrapy_do.protocol.run_record import BadRecord, ExitRecord
-from scrapy_do.protocol.wire import Report, Result, decode_result
+from scrapy_do.protocol.run_record import BadRecord, ExitRecord, Started
+from scrapy_do.protocol.wire import MAX_RESULT_BYTES, Report, Result, decode_result
 
 RESTARTED = "the machine was restarted"
 HOLDER_DIED = "killed together with the process that held it"
+GONE = "its records are gone"
 DAMAGED = "its records are damaged"
 
+_MAX_REASON_CHARACTERS = 300
 
-def read_exit(run: Run, last_report: Report | None = None) -> Exit | None:
+
+def read_exit(run: Run, started: Started, last_report: Report | None = None) -> Exit | None:
     """Return the recorded end, or None when there is no exit record.
 
-    `last_report` makes up for a result that a full disk did not take.
+    To be called when the holder is gone. `last_report` makes up for a result that a full
+    disk did not take.
 
     Raises:
-        BadRecord: the exit record is damaged.
+        BadRecord: the exit record is damaged, or not the holder's.
     """
     record = run_record.read(run.run_dir, run_record.EXIT)
     if record is None:
         return None
     ended = ExitRecord.decode(record)
+    if not ended.is_sealed(started):
+        raise BadRecord("exit was not written by the holder")
+    if run_record.is_alive(started.crawl):
+        raise BadRecord("exit tells of a crawl that is alive")
     result = _last_words(run, last_report)
     return Exit(
         ended_at=datetime.fromtimestamp(ended.time_ms / 1000, UTC),
@@ -43,17 +51,36 @@ def read_exit(run: Run, last_report: Report | None = None) -> Exit | None:
     )
 
 
-def lost_exit(run: Run, reason: str, *, found_at: datetime, same_boot: bool) -> Exit:
+def lost_exit(
+    run: Run, reason: str, *, found_at: datetime, same_boot: bool, was_opened: bool = False
+) -> Exit:
     """Return the end of a crawl that nobody recorded.
 
     A crawl writes a result when its spider opens. In the same boot a missing one proves
     that it did not; after a power cut it proves nothing.
     """
+    ending = _unrecorded(run, found_at, reason)
+    is_open = ending.opened or was_opened or not same_boot
+    return replace(ending, opened=is_open)
+
+
+def gone_exit(run: Run, found_at: datetime) -> Exit:
+    """Return the end of a crawl whose records have disappeared."""
+    return replace(_unrecorded(run, found_at, GONE), opened=True)
+
+
+def damaged_exit(run: Run, problem: object, found_at: datetime) -> Exit:
+    """Return the end of a crawl whose records cannot be believed."""
+    damaged = f"{DAMAGED}: {problem}"[:_MAX_REASON_CHARACTERS]
+    return replace(_unrecorded(run, found_at, damaged), opened=True, lost=None, damaged=damaged)
+
+
+def _unrecorded(run: Run, found_at: datetime, lost: str) -> Exit:
     result = _last_words(run, None)
     return Exit(
         ended_at=found_at,
-        lost=reason,
-        opened=result.opened or not same_boot,
+        lost=lost,
+        opened=result.opened,
         close_reason=result.close_reason,
         counts=result.counts,
         stats=result.stats,
@@ -63,9 +90,9 @@ def lost_exit(run: Run, reason: str, *, found_at: datetime, same_boot: bool) -> 
 def _last_words(run: Run, last_report: Report | None) -> Result:
     result = Result(opened=last_report is not None, close_reason=None, time_ms=0)
     try:
-        written = run_record.read(run.result.parent, run.result.name)
+        written = run_record.read(run.result.parent, run.result.name, MAX_RESULT_BYTES)
         if written is None:  # begun by a version whose crawls wrote among the records
-            written = run_record.read(run.run_dir, run_record.RESULT)
+            written = run_record.read(run.run_dir, run_record.RESULT, MAX_RESULT_BYTES)
         if written is not None:
             result = decode_result(written)
     except (BadRecord, BadFrame):

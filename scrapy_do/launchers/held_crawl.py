@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.launchers import containment
-from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, lost_exit, read_exit
+from scrapy_do.launchers.endings import HOLDER_DIED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.interface import Exit, Run
 from scrapy_do.launchers.services import Services, background
 from scrapy_do.launchers.watch import Watch
@@ -51,6 +51,7 @@ class HeldCrawl:
         self._on_end = on_end
         self._over = False
         self._left = False
+        self._is_asked = False
         self._escalation: DelayedCall | None = None
         self._log = Logger(source=self)
         self._watch = Watch(services.reactor, holder, self._holder_ended)
@@ -86,7 +87,10 @@ class HeldCrawl:
             self._escalation.cancel()
 
     def _was_asked(self) -> bool:
-        """Whether somebody asked before us; from now on, somebody did."""
+        """Whether we asked before, or another daemon did; from now on, somebody did."""
+        if self._is_asked:
+            return True
+        self._is_asked = True
         path = self._run.run_dir / run_record.STOPPING
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -112,7 +116,10 @@ class HeldCrawl:
         while ending is None:
             try:
                 ending = await self._services.in_thread(self._read_end)
-            except OSError as error:  # no descriptors left, say: the truth is still there
+            except OSError as error:
+                if error.errno not in run_record.SHORTAGES:
+                    ending = damaged_exit(self._run, error, self._services.now())
+                    break
                 self._log.warn("job={job}: {error}", job=self.job_id, error=error)
                 await self._services.pause(_READ_AGAIN_S)
         if not self._left:
@@ -128,13 +135,24 @@ class HeldCrawl:
 def settled_end(
     run: Run, started: Started, *, found_at: datetime, last_report: Report | None = None
 ) -> Exit:
-    """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking."""
+    """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking.
+
+    `started` must be what the holder announced, or be believed for another reason.
+
+    Raises:
+        OSError: one of the `run_record.SHORTAGES`.
+    """
     try:
-        ending = read_exit(run, last_report)
-    except BadRecord:
-        ending = lost_exit(run, DAMAGED, found_at=found_at, same_boot=True)
+        ending = read_exit(run, started, last_report)
+        is_there = run_record.is_there(run.run_dir)
+    except BadRecord as problem:
+        containment.end_run(run.mark, started.crawl)
+        return damaged_exit(run, problem, found_at)
     if ending is not None:
         return ending
-    containment.kill_with_group(started.crawl)
-    containment.sweep(run.mark)
-    return lost_exit(run, HOLDER_DIED, found_at=found_at, same_boot=True)
+    containment.end_run(run.mark, started.crawl)
+    if not is_there:
+        return gone_exit(run, found_at)
+    return lost_exit(
+        run, HOLDER_DIED, found_at=found_at, same_boot=True, was_opened=last_report is not None
+    )

@@ -9,7 +9,9 @@ The contract, which `tests/launchers/contract.py` checks on every launcher:
 - Crawls outlive the launcher: `start` of a later one, given the same run directories,
   returns them as `Alive`, or their ending as `Ended`, or `Fenced` when the spider never
   ran and never will.
-- Nothing is signalled whose pid, start time and boot are not the recorded ones.
+- Nothing is signalled whose pid, start time and boot are not the recorded ones; and what
+  only the records say is believed of a process that carries the mark of the run.
+- Whatever is found in the directory of one run, it is the end of that run and of no other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,12 +43,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt of one job: the directory of its records, the file of the crawl's last words."""
+    """One attempt of one job: the directory of its records, the file of the crawl's last words.
+
+    `process` is the crawl's process, where the daemon knows it from elsewhere.
+    """
 
     job_id: UUID
     attempt: int
     run_dir: Path
     result: Path
+    process: ProcessIdentity | None = None
 
     @classmethod
     def of(cls, spec: CrawlSpec) -> "Run":
@@ -74,12 +80,12 @@ class Usage:
 class Exit:
     """How a crawl ended.
 
-    Exactly one of `status`, `signal` and `lost` is set; `lost` says why nothing better
-    is known. `close_reason` is None when Scrapy never closed the spider. `opened` says
-    whether the spider was opened; for a lost crawl it is True when that is unknown.
-    `ended_at` of a lost crawl is when its loss was found. `usage` is None when lost.
-    `out_of_memory` is True for a crawl that was killed while the kernel killed for lack of
-    memory: it does not tell whom.
+    Exactly one of `status`, `signal`, `lost` and `damaged` is set; `lost` says why nothing
+    better is known, `damaged` what is wrong with what was found. `close_reason` is None when
+    Scrapy never closed the spider. `opened` says whether the spider was opened; for a lost
+    crawl it is True when that is unknown. `ended_at` of a lost crawl is when its loss was
+    found. `usage` is None when lost. `out_of_memory` is True for a crawl that was killed
+    while the kernel killed for lack of memory: it does not tell whom.
     """
 
     ended_at: datetime
@@ -87,6 +93,7 @@ class Exit:
     signal: int | None = None
     out_of_memory: bool = False
     lost: str | None = None
+    damaged: str | None = None
     opened: bool = False
     close_reason: str | None = None
     counts: Counts = field(default_factory=Counts)
@@ -94,15 +101,17 @@ class Exit:
     usage: Usage | None = None
 
     def __post_init__(self) -> None:
-        given = [one for one in (self.status, self.signal, self.lost) if one is not None]
-        if len(given) != 1:
-            raise ValueError("exactly one of status, signal and lost must be given")
+        causes = (self.status, self.signal, self.lost, self.damaged)
+        if len([one for one in causes if one is not None]) != 1:
+            raise ValueError("exactly one of status, signal, lost and damaged must be given")
 
     @property
     def reason(self) -> str:
         """The end in a few words."""
         if self.lost is not None:
             return self.lost
+        if self.damaged is not None:
+            return self.damaged
         if self.signal is not None:
             return f"killed by signal {self.signal}"
         return self.close_reason or f"exit status {self.status}"
@@ -139,7 +148,7 @@ class Alive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A run directory whose crawl is over; `exit.lost` is set when nobody recorded how."""
+    """A run whose crawl is over; `exit` says `lost` or `damaged` when nobody recorded how."""
 
     run_dir: Path
     exit: Exit

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.logger import Logger
 
 from scrapy_do.errors import BadArchive, LaunchFailed
@@ -33,12 +33,13 @@ from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.frames import BadFrame
-from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.run_record import ProcessIdentity, Started
 from scrapy_do.protocol.wire import (
     CRAWL_ORDER,
     FAILED_ANNOUNCEMENT,
     LISTING_ORDER,
     MAX_SPEC_BYTES,
+    STARTED_ANNOUNCEMENT,
     TAKEN_ANNOUNCEMENT,
     CrawlSpec,
     Report,
@@ -101,7 +102,8 @@ class LocalLauncher:
     ) -> tuple[Adopted, ...]:
         """Settle the runs given and begin to listen to their crawls."""
         self._on_report = on_report
-        found = [await self._settle(run) for run in runs]
+        # All at once: one of them may have to be waited for.
+        found = await gatherResults([Deferred.fromCoroutine(self._settle(run)) for run in runs])
         self._reports = ReportsSocket(self._services.reactor, self._reports_path, self._report)
         return tuple(found)
 
@@ -118,9 +120,9 @@ class LocalLauncher:
             over.callback(None)
 
     async def _launch(self, spec: CrawlSpec) -> Crawl:
-        """Start one crawl: what its holder announces is news, but the records decide."""
+        """Start one crawl: the records decide about what its holder has not announced."""
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
-        match await self._settle_surely(Run.of(spec)):
+        match await self._settle_surely(Run.of(spec), _announced(said)):
             case Alive(crawl=crawl):
                 return crawl
             case Ended(exit=ending):
@@ -208,17 +210,17 @@ class LocalLauncher:
 
     # --- crawls ------------------------------------------------------------------------------
 
-    async def _settle(self, run: Run) -> Adopted:
-        found = await self._settler.settle(run)
+    async def _settle(self, run: Run, announced: Started | None = None) -> Adopted:
+        found = await self._settler.settle(run, announced)
         if isinstance(found, Alive) and isinstance(found.crawl, HeldCrawl):
             self._crawls[found.crawl.job_id, found.crawl.attempt] = found.crawl
         return found
 
-    async def _settle_surely(self, run: Run) -> Adopted:
+    async def _settle_surely(self, run: Run, announced: Started | None) -> Adopted:
         """Settle a start of which a process may exist: give up only with certainty."""
         while True:
             try:
-                return await self._settle(run)
+                return await self._settle(run, announced)
             except OSError as error:
                 self._log.warn("{run_dir}: {error}", run_dir=run.run_dir, error=error)
                 await self._services.pause(_SETTLE_AGAIN_S)
@@ -251,6 +253,13 @@ class EndedCrawl:
 
     def kill(self) -> None:
         """Nothing is left to kill."""
+
+
+def _announced(said: bytes | None) -> Started | None:
+    """Return what a holder said of the start of its crawl, None when it said something else."""
+    if said is None or not said.startswith(STARTED_ANNOUNCEMENT):
+        return None
+    return Started.decode(said.removeprefix(STARTED_ANNOUNCEMENT))
 
 
 def _failure(said: bytes | None) -> str:

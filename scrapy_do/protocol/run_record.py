@@ -1,13 +1,15 @@
-"""The files of a run directory, and how they are written so that each is complete or absent.
+"""The records of a run, and how they are written so that each is complete or absent.
 
-A run directory belongs to one attempt of one job. Its entries, in order of appearance:
+They lie in a directory of one attempt of one job. Its entries, in order of appearance:
 
     order     daemon           what to run (`wire.CrawlSpec`); its open file is handed over
     lock      holder or daemon somebody has decided about this start; held (flock) by a live holder
     started   holder           who runs: before the first instruction of the crawl
     stopping  daemon           the crawl was asked to stop: it is asked once only
-    result    crawl            what the crawl itself says at its end (`wire.Result`)
     exit      holder           how the crawl's process ended
+
+A crawl has a directory of its own, and there leaves `result`, what it says itself at its
+end (`wire.Result`). See Note [Sealed ends].
 
 Note [Start once]: `lock` is made under another name, locked, and then linked to its
 name. Linking is atomic and fails when the name exists, so exactly one of the holder and
@@ -20,16 +22,28 @@ dies and the next one fences the start, removes the directory and makes it anew.
 comes with the old order would find the lock of the new directory free. Therefore a holder
 looks, with the lock in its hand, whether the order in the directory is the very file that
 it was given.
+
+Note [Sealed ends]: a crawl that runs as the user of the daemon can write wherever the
+daemon can, so that a record is there proves nothing. What it cannot do is read the memory
+of its holder before it was made: the holder draws a secret, keeps it to itself, writes the
+digest of it (the seal) into `started` and announces that on a pipe of its own; the secret
+comes to the disk with `exit` only. An exit without the secret was not written by the holder.
+Nothing is kept for that but the records themselves, so it survives every restart.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
+
+from scrapy_do.protocol.regular_file import open_regular
 
 ORDER = "order"
 LOCK = "lock"
@@ -38,13 +52,37 @@ STOPPING = "stopping"
 RESULT = "result"
 EXIT = "exit"
 
-MAX_RECORD_BYTES = 64 * 1024 * 1024
+MAX_RECORD_BYTES = 64 * 1024
+LATEST_MS = 253_402_300_799_999
+"""The last millisecond of the last year that dates have."""
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What is no damage but passes."""
+
+_SECRET_BYTES = 16
+_LARGEST_PID = 2**31 - 1
+_LARGEST = 2**63 - 1
 _RESERVED_BYTES = 1024
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class BadRecord(ValueError):
     """A record that is not what its writer writes: the disk or a stranger changed it."""
+
+
+def new_secret() -> str:
+    """Draw what only the holder of a crawl knows. See Note [Sealed ends]."""
+    return os.urandom(_SECRET_BYTES).hex()
+
+
+def seal_of(secret: str) -> str:
+    """Return what may be told of a secret."""
+    try:
+        # A holder lives for hours: `hashlib` would take as much memory as all the rest of it.
+        from _blake2 import blake2s  # noqa: PLC0415
+    except ImportError:
+        from hashlib import blake2s  # noqa: PLC0415
+    return blake2s(secret.encode()).hexdigest()
 
 
 # --- identities --------------------------------------------------------------------------------
@@ -72,15 +110,26 @@ def identity_of(pid: int, *, ended_too: bool = False) -> ProcessIdentity | None:
 
     A process that has ended but was not yet waited for counts only with `ended_too`.
     """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    # The second field, the program's name, may hold anything; what follows is regular.
-    after_name = stat[stat.rindex(b")") + 2 :].split()
-    if after_name[0] in (b"Z", b"X") and not ended_too:
+    after_name = _status_of(pid)
+    if not after_name or (after_name[0] in (b"Z", b"X") and not ended_too):
         return None
     return ProcessIdentity(pid=pid, start_ticks=int(after_name[19]), boot_id=boot_id())
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the parent of a process, or None when there is no such process."""
+    after_name = _status_of(pid)
+    return int(after_name[1]) if after_name else None
+
+
+def _status_of(pid: int) -> list[bytes]:
+    """Return the fields of a process that follow its name; none when there is no process."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return []
+    # The second field, the program's name, may hold anything; what follows is regular.
+    return status[status.rindex(b")") + 2 :].split()
 
 
 def own_identity() -> ProcessIdentity:
@@ -100,11 +149,15 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """Who runs: the crawl's main process, leader of its own session, and its holder."""
+    """Who runs: the crawl's main process, leader of its own session, and its holder.
+
+    `seal` is empty in records of versions that had none.
+    """
 
     crawl: ProcessIdentity
     holder: ProcessIdentity
     time_ms: int
+    seal: str = ""
 
     def encode(self) -> bytes:
         """Return the record's bytes."""
@@ -113,6 +166,7 @@ class Started:
                 "crawl": _identity_fields(self.crawl),
                 "holder": _identity_fields(self.holder),
                 "time_ms": self.time_ms,
+                "seal": self.seal,
             }
         )
 
@@ -128,9 +182,10 @@ class Started:
             return cls(
                 crawl=_identity(content["crawl"]),
                 holder=_identity(content["holder"]),
-                time_ms=int(content["time_ms"]),
+                time_ms=_whole(content, "time_ms", LATEST_MS),
+                seal=_text(content.get("seal", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadRecord(f"started: {error!r}") from error
 
 
@@ -150,6 +205,11 @@ class ExitRecord:
     system_s: float
     max_rss_bytes: int
     memory_kills: int = 0
+    secret: str = ""
+
+    def is_sealed(self, started: Started) -> bool:
+        """Whether the holder that wrote `started` wrote this. See Note [Sealed ends]."""
+        return not started.seal or seal_of(self.secret) == started.seal
 
     def encode(self) -> bytes:
         """Return the record's bytes."""
@@ -168,15 +228,16 @@ class ExitRecord:
             raise BadRecord("exit: exactly one of status and signal must be set")
         try:
             return cls(
-                status=None if status is None else int(status),
-                signal=None if signal is None else int(signal),
-                time_ms=int(content["time_ms"]),
+                status=None if status is None else _whole(content, "status", _LARGEST_PID),
+                signal=None if signal is None else _whole(content, "signal", _LARGEST_PID),
+                time_ms=_whole(content, "time_ms", LATEST_MS),
                 user_s=float(content["user_s"]),
                 system_s=float(content["system_s"]),
-                max_rss_bytes=int(content["max_rss_bytes"]),
+                max_rss_bytes=_whole(content, "max_rss_bytes", _LARGEST),
                 memory_kills=int(content.get("memory_kills", 0)),
+                secret=_text(content.get("secret", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadRecord(f"exit: {error!r}") from error
 
 
@@ -187,7 +248,7 @@ def _encode(content: Mapping[str, Any]) -> bytes:
 def _decode(record: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(record)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"not JSON: {error}") from error
     if not isinstance(content, dict):
         raise BadRecord("not a JSON object")
@@ -200,29 +261,83 @@ def _identity_fields(identity: ProcessIdentity) -> Mapping[str, Any]:
 
 def _identity(content: Mapping[str, Any]) -> ProcessIdentity:
     return ProcessIdentity(
-        pid=int(content["pid"]),
-        start_ticks=int(content["start_ticks"]),
-        boot_id=str(content["boot_id"]),
+        # A signal to 0 or 1 would be one to all of a group, or to the init process.
+        pid=_whole(content, "pid", _LARGEST_PID, smallest=2),
+        start_ticks=_whole(content, "start_ticks", _LARGEST),
+        boot_id=_text(content["boot_id"]),
     )
+
+
+def _whole(content: Mapping[str, Any], name: str, largest: int, smallest: int = 0) -> int:
+    value = content[name]
+    if type(value) is not int or not smallest <= value <= largest:
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
 
 
 # --- files -------------------------------------------------------------------------------------
 
 
-def read(run_dir: Path, name: str) -> bytes | None:
+def is_there(run_dir: Path) -> bool:
+    """Whether the directory of a run's records exists.
+
+    Raises:
+        BadRecord: something else stands in its place.
+    """
+    try:
+        kind = run_dir.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _damage("the directory of its records", error) from error
+    if not stat.S_ISDIR(kind):
+        raise BadRecord("the directory of its records is no directory")
+    return True
+
+
+def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | None:
     """Return a record's bytes, or None when it was not written (yet).
 
     Raises:
-        BadRecord: the file is larger than any record.
+        BadRecord: it is no regular file, or one that cannot be read, or too large.
+        OSError: one of the `SHORTAGES`.
     """
     try:
-        with (run_dir / name).open("rb") as file:
-            record = file.read(MAX_RECORD_BYTES + 1)
+        descriptor = open_regular(run_dir / name)
     except FileNotFoundError:
         return None
-    if len(record) > MAX_RECORD_BYTES:
-        raise BadRecord(f"{name}: too large")
+    except OSError as error:
+        raise _damage(name, error) from error
+    try:
+        record = _read(descriptor, limit_bytes)
+    except OSError as error:
+        raise _damage(name, error) from error
+    finally:
+        os.close(descriptor)
+    if record is None:
+        raise BadRecord(f"{name} is too large")
     return record
+
+
+def _read(descriptor: int, limit_bytes: int) -> bytes | None:
+    """Return all of a file, or None if that is more than the limit."""
+    chunks = []
+    left_bytes = limit_bytes + 1
+    while left_bytes and (chunk := os.read(descriptor, left_bytes)):
+        chunks.append(chunk)
+        left_bytes -= len(chunk)
+    return b"".join(chunks) if left_bytes else None
+
+
+def _damage(what: str, error: OSError) -> Exception:
+    """What an error of the system means for who reads a record."""
+    return error if error.errno in SHORTAGES else BadRecord(f"{what}: {error.strerror}")
 
 
 def write(run_dir: Path, name: str, record: bytes, *, synced: bool) -> None:
@@ -235,26 +350,41 @@ def write(run_dir: Path, name: str, record: bytes, *, synced: bool) -> None:
     _publish(run_dir, draft, name, synced=synced)
 
 
-def reserve(run_dir: Path, name: str) -> None:
-    """Take the disk space of a small record now, so that a full disk cannot refuse it later."""
+def reserve(run_dir: Path, name: str) -> int:
+    """Take the disk space of a small record now, so that a full disk cannot refuse it later.
+
+    Returns:
+        The descriptor of the file, for `write_reserved`.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(run_dir / f"{name}.new", flags, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, _RESERVED_BYTES)
-    finally:
+    except OSError:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
-def write_reserved(run_dir: Path, name: str, record: bytes) -> None:
-    """Write a record into the space that was reserved for it, sync it, rename it."""
+def write_reserved(run_dir: Path, name: str, record: bytes, descriptor: int) -> None:
+    """Write a record into the space that was reserved for it, sync it, rename it.
+
+    Whatever a crawl has put in its way, and left there, is set aside.
+    """
     draft = f"{name}.new"
-    descriptor = os.open(run_dir / draft, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    record = record.ljust(_RESERVED_BYTES)
+    os.pwrite(descriptor, record, 0)
+    os.fsync(descriptor)
     try:
-        os.write(descriptor, record.ljust(_RESERVED_BYTES))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    _publish(run_dir, draft, name, synced=True)
+        if os.path.samestat((run_dir / draft).lstat(), os.fstat(descriptor)):
+            _publish(run_dir, draft, name, synced=True)
+            return
+    except OSError:
+        run_dir.chmod(0o700)
+    for taken in (draft, name):
+        with contextlib.suppress(FileNotFoundError):
+            (run_dir / taken).rename(run_dir / f"{taken}.{uuid4().hex}")
+    write(run_dir, name, record, synced=True)
 
 
 def sync_directory(directory: Path) -> None:
@@ -319,11 +449,18 @@ def holds_order(run_dir: Path, order: int) -> bool:
 
 
 def is_locked(run_dir: Path) -> bool | None:
-    """Whether a live process holds the lock; None when nobody has taken it ever."""
+    """Whether a live process holds the lock; None when nobody has taken it ever.
+
+    Raises:
+        BadRecord: it is no regular file, or one that cannot be opened.
+        OSError: one of the `SHORTAGES`.
+    """
     try:
-        descriptor = os.open(run_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_regular(run_dir / LOCK, os.O_RDWR)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _damage(LOCK, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -334,11 +471,9 @@ def is_locked(run_dir: Path) -> bool | None:
 
 
 def lock_owner(run_dir: Path) -> ProcessIdentity | None:
-    """Return which process decided about this start, alive or not; None when unreadable."""
-    record = read(run_dir, LOCK)
-    if record is None:
-        return None
+    """Return which process says that it decided about this start; None when unreadable."""
     try:
-        return _identity(_decode(record))
-    except (BadRecord, KeyError, TypeError, ValueError):
+        record = read(run_dir, LOCK)
+        return None if record is None else _identity(_decode(record))
+    except (BadRecord, KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -39,8 +39,9 @@ MAX_REPORT_BYTES = 64 * 1024
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 MAX_LISTING_S = 60.0
 
-# What a holder announces to its launcher, once. A failure is followed by its reason.
-STARTED_ANNOUNCEMENT = b"started"
+# What a holder announces to its launcher, once. A start is followed by its record, a failure
+# by its reason.
+STARTED_ANNOUNCEMENT = b"started "
 TAKEN_ANNOUNCEMENT = b"taken"
 FAILED_ANNOUNCEMENT = b"failed "
 

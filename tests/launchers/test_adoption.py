@@ -1,6 +1,7 @@
 """What is found in run directories after deaths, restarts and edits; spawned and forked."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
-from scrapy_do.launchers.endings import DAMAGED, HOLDER_DIED, RESTARTED
+from scrapy_do.launchers.endings import DAMAGED, GONE, HOLDER_DIED, RESTARTED
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
@@ -162,14 +163,14 @@ async def test_another_boot_loses_the_crawl(real: RealHarness, stranger: Process
 async def test_damaged_records_lose_the_crawl(
     real: RealHarness, stranger: ProcessIdentity, name: str
 ) -> None:
-    """Records that cannot be read give a lost crawl with that reason, not an error."""
+    """Records that cannot be read give an end with that reason, not an error."""
     spec = real.spec("noop")
     write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
     (spec.run_dir / name).write_bytes(b'{"status": 0}')
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
-    assert found.exit.lost == DAMAGED
+    assert str(found.exit.damaged).startswith(f"{DAMAGED}: ")
 
 
 @on_reactor
@@ -185,19 +186,146 @@ async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
 
 
 @on_reactor
-async def test_an_exit_record_is_the_truth(real: RealHarness) -> None:
+async def test_an_exit_record_is_the_truth(real: RealHarness, stranger: ProcessIdentity) -> None:
     """An exit record outweighs everything else, also the lack of a result."""
     spec = real.spec("noop")
-    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
-    lock = run_record.take_lock(spec.run_dir)
-    assert lock is not None
-    os.close(lock)
+    write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
     record = ExitRecord(
         status=None, signal=11, time_ms=1_000, user_s=0.5, system_s=0.25, max_rss_bytes=1
     )
-    run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode())
+    run_record.write(spec.run_dir, run_record.EXIT, record.encode(), synced=True)
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
     assert (found.exit.reason, found.exit.opened) == ("killed by signal 11", False)
     assert found.exit.ended_at.timestamp() == 1.0
+
+
+GOOD_EXIT = ExitRecord(
+    status=0, signal=None, time_ms=1_000, user_s=0.5, system_s=0.25, max_rss_bytes=1
+)
+
+
+def forge_exit(spec: CrawlSpec) -> None:
+    """Say that the crawl has ended well, as somebody who does not know the secret."""
+    forged = replace(GOOD_EXIT, secret=run_record.new_secret())
+    run_record.write(spec.run_dir, run_record.EXIT, forged.encode(), synced=False)
+
+
+def forge_start(spec: CrawlSpec, process: ProcessIdentity) -> None:
+    """Say that the crawl and its holder are this process."""
+    forged = Started(crawl=process, holder=process, time_ms=1)
+    run_record.write(spec.run_dir, run_record.STARTED, forged.encode(), synced=False)
+
+
+@on_reactor
+async def test_a_forged_exit_ends_nothing(real: RealHarness) -> None:
+    """While the holder lives, an exit record means nothing; at the true end it is replaced."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    forge_exit(spec)
+    found = await settle(real, spec)
+
+    assert isinstance(found, Alive)
+    found.crawl.kill()
+    assert (await found.crawl.ended).signal == 9
+
+
+@on_reactor
+async def test_a_forged_exit_does_not_outlive_the_holder(real: RealHarness) -> None:
+    """Without its holder a crawl is over, and an exit that the holder did not write is damage."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    forge_exit(spec)
+    holder = real.started(crawl).holder
+    os.kill(holder.pid, signal.SIGKILL)
+    ending = await crawl.ended
+
+    assert ending.damaged == f"{DAMAGED}: exit was not written by the holder"
+    assert crawl.process is not None
+    assert not run_record.is_alive(crawl.process)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@on_reactor
+async def test_a_forged_start_signals_nobody(
+    real: RealHarness, stranger: ProcessIdentity, *, is_known: bool
+) -> None:
+    """A start that names a stranger is not believed; who has the mark of the run is ended."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    process = crawl.process
+    assert process is not None
+    forge_start(spec, stranger)
+    await real.launcher.stop(leave_crawls=True)
+    real.renew()
+    run = replace(Run.of(spec), process=process if is_known else None)
+    (found,) = await real.launcher.start([run], real.take)
+
+    assert isinstance(found, Ended)
+    assert str(found.exit.damaged).startswith(f"{DAMAGED}: started names")
+    assert not run_record.is_alive(process)
+
+
+@on_reactor
+async def test_a_forged_start_does_not_reach_who_was_there(
+    real: RealHarness, stranger: ProcessIdentity
+) -> None:
+    """The daemon that launched a crawl knows its process from the holder, not from a file."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    forge_start(spec, stranger)
+    crawl.kill()
+
+    assert (await crawl.ended).signal == 9
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+@on_reactor
+async def test_records_that_are_gone(real: RealHarness, *, is_alive: bool) -> None:
+    """A crawl that had begun and has no records any more is lost, and ended if it lives."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    process = crawl.process
+    assert process is not None
+    if not is_alive:
+        crawl.kill()
+        await crawl.ended
+    await real.launcher.stop(leave_crawls=True)
+    shutil.rmtree(spec.run_dir)
+    real.renew()
+    run = replace(Run.of(spec), process=process)
+    (found,) = await real.launcher.start([run], real.take)
+
+    assert isinstance(found, Ended)
+    assert (found.exit.lost, found.exit.opened) == (GONE, True)
+    assert not run_record.is_alive(process)
+
+
+@on_reactor
+async def test_records_that_go_while_it_runs(real: RealHarness) -> None:
+    """Who was there goes on with a crawl whose records are gone; then it is lost, not repeated."""
+    spec = real.spec("sleeper")
+    crawl = await real.launcher.launch(spec)
+    await real.heard(crawl)
+    shutil.rmtree(spec.run_dir)
+    shutil.rmtree(spec.result.parent)
+    crawl.ask_to_stop()
+    ending = await crawl.ended
+
+    assert (ending.lost, ending.opened) == (GONE, True)
+
+
+@on_reactor
+async def test_a_run_that_nobody_began(real: RealHarness) -> None:
+    """Without records, without a process and without a known start, there was none."""
+    spec = real.spec("noop")
+    shutil.rmtree(spec.run_dir)
+    shutil.rmtree(spec.result.parent)
+
+    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
