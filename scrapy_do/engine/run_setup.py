@@ -103,7 +103,7 @@ class RunSetup:
             return ending
         try:
             return await self._in_thread(lambda: self._counted(job_id, ending))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a crawl has written, it has ended
             self._log.warn(
                 "the records of job {job} cannot be counted: {error}", job=str(job_id), error=error
             )

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -127,7 +129,10 @@ def stranger() -> Iterator[ProcessIdentity]:
 
 
 def _rewrite(life: Life, job: str, *, identity: ProcessIdentity) -> None:
-    """Make the record of a start that of another process: the same pid, or an earlier boot."""
+    """Make a start that of another process, in its record and in the database.
+
+    The same pid, or an earlier boot: what was written then is true, and means another now.
+    """
     path = life.run_dir(job) / "started"
     record = json.loads(path.read_bytes())
     for role in ("crawl", "holder"):
@@ -137,6 +142,12 @@ def _rewrite(life: Life, job: str, *, identity: ProcessIdentity) -> None:
             "boot_id": identity.boot_id,
         }
     path.write_text(json.dumps(record))
+    with closing(sqlite3.connect(life.data / "scrapy-do.db")) as database, database:
+        changed = database.execute(
+            "UPDATE jobs SET pid = ?, start_ticks = ?, boot_id = ? WHERE replace(id, '-', '') = ?",
+            (identity.pid, identity.start_ticks, identity.boot_id, job.replace("-", "")),
+        )
+        assert changed.rowcount == 1
 
 
 def test_a_reboot(lives: Lives, stranger: ProcessIdentity) -> None:
