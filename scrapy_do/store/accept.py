@@ -13,6 +13,7 @@ from scrapy_do.errors import DuplicateJob, ProjectNotFound, SpiderNotFound, Vers
 from scrapy_do.store import tables
 from scrapy_do.store.changes import in_batches, insert_jobs
 from scrapy_do.store.job_rows import job_values
+from scrapy_do.store.moments import Moments
 from scrapy_do.store.rows import AnyRow, Values, ms_of, version_of
 
 
@@ -87,6 +88,7 @@ class Acceptance:
     def __init__(self, connection: Connection, *, create_spider: bool = False) -> None:
         self._connection = connection
         self._create_spider = create_spider
+        self._moments = Moments(connection)
         self._targets: dict[tuple[str, str | None, str, Driver], Target] = {}
 
     def target(self, request: JobRequest, driver: Driver = Driver.LOCAL) -> Target:
@@ -131,6 +133,7 @@ class Acceptance:
                 _row(job, target, number)
                 for job, target, number in zip(fresh, targets, numbers, strict=True)
             ],
+            self._moments,
         )
 
     def _without_planned(self, new_jobs: Sequence[NewJob]) -> list[NewJob]:

@@ -21,6 +21,7 @@ from scrapy_do.store.job_rows import (
     outcome_of_state,
     state_name,
 )
+from scrapy_do.store.moments import Moments
 from scrapy_do.store.rows import Values, ms_of
 
 BATCH = 500
@@ -28,6 +29,9 @@ BATCH = 500
 
 _CHANGE = update(tables.jobs).where(tables.jobs.c.id == bindparam("stored_id"))
 """Changes one job; the columns are those of the parameters that it is executed with."""
+
+_MOMENTS = frozenset({"created_ms", "since_ms", "started_ms", "ended_ms", "changed_ms"})
+"""The columns that may show when a job moved."""
 
 _Item = TypeVar("_Item")
 
@@ -60,13 +64,17 @@ def jobs_by_id(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Job]:
     return {job.id: job for job in read_jobs(connection, tables.jobs.c.id, list(ids))}
 
 
-def insert_jobs(connection: Connection, rows: Sequence[Values]) -> list[Job]:
-    """Add rows, numbered in their order, and return their jobs in it."""
+def insert_jobs(connection: Connection, rows: Sequence[Values], moments: Moments) -> list[Job]:
+    """Add rows, numbered in their order, and return their jobs in it.
+
+    See Note [Moments strictly increase].
+    """
     if not rows:
         return []
     sequences = next_sequences(connection, len(rows))
     numbered = [
-        {**row, "sequence": sequence} for row, sequence in zip(rows, sequences, strict=True)
+        {**moments.moved(row, _MOMENTS), "sequence": sequence}
+        for row, sequence in zip(rows, sequences, strict=True)
     ]
     connection.execute(insert(tables.jobs), numbered)
     jobs = read_jobs(connection, tables.jobs.c.sequence, list(sequences))
@@ -87,16 +95,21 @@ def difference(new: Job, old: Job) -> Values:
     }
 
 
-def update_jobs(connection: Connection, changes: Sequence[tuple[Job, Values]]) -> list[Job]:
+def update_jobs(
+    connection: Connection, changes: Sequence[tuple[Job, Values]], moments: Moments
+) -> list[Job]:
     """Change stored jobs and return them as they are then, in the order of the changes.
 
-    A change of the state gives a job the next number of the sequence.
+    A change of the state gives a job the next number of the sequence, and a moment of its
+    own: see Note [Moments strictly increase].
     """
     moved = [n for n, (_, values) in enumerate(changes) if STATE_COLUMNS & values.keys()]
     sequences = next_sequences(connection, len(moved)) if moved else ()
     numbers = dict(zip(moved, sequences, strict=True))
     for n, (stored, values) in enumerate(changes):
         row = {**values, "sequence": numbers.get(n, stored.sequence)}
+        if n in numbers:
+            row |= _moved(moments, stored, values)
         connection.execute(_CHANGE, {**row, "stored_id": stored.id})
     found = jobs_by_id(connection, [stored.id for stored, _ in changes])
     after = [found[stored.id] for stored, _ in changes]
@@ -110,6 +123,14 @@ def update_jobs(connection: Connection, changes: Sequence[tuple[Job, Values]]) -
     _insert_tags(connection, [new for _, new in retagged])
     count_moves(connection, zip(before, after, strict=True))
     return after
+
+
+def _moved(moments: Moments, stored: Job, values: Values) -> Values:
+    """The columns of a changed job that show when it moved."""
+    whole = {**job_values(stored), **values}
+    shown = {"since_ms", "changed_ms"} | (_MOMENTS & values.keys())
+    moved = moments.moved(whole, shown)
+    return {name: moved[name] for name in shown}
 
 
 def delete_jobs(connection: Connection, jobs: Sequence[Job]) -> None:

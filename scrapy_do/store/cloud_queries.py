@@ -14,6 +14,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance, find_version
 from scrapy_do.store.changes import difference, jobs_by_id, read_jobs, update_jobs
 from scrapy_do.store.database import Database
+from scrapy_do.store.moments import Moments
 from scrapy_do.store.projects import insert_project
 from scrapy_do.store.rows import ms_of, project_of
 
@@ -57,14 +58,14 @@ class CloudQueries:
 
         def work(connection: Connection) -> list[tuple[Job, Job]]:
             now = jobs_by_id(connection, list(dict.fromkeys(job_id for job_id, _ in edits)))
-            pairs = []
+            moments, pairs = Moments(connection), []
             for job_id, change in edits:
                 if job_id not in now:
                     continue
                 before = now[job_id]
                 values = difference(change(before), before)
                 if values:
-                    [now[job_id]] = update_jobs(connection, [(before, values)])
+                    [now[job_id]] = update_jobs(connection, [(before, values)], moments)
                 pairs.append((before, now[job_id]))
             return pairs
 

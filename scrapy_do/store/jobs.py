@@ -31,6 +31,7 @@ from scrapy_do.store.jobs_query import (
     prunable_jobs,
     take_next,
 )
+from scrapy_do.store.moments import Moments
 from scrapy_do.store.overview import jobs_by_state
 from scrapy_do.store.removals import Removable, note
 
@@ -210,7 +211,8 @@ class Jobs:
         def work(connection: Connection) -> list[Job]:
             stored = jobs_by_id(connection, ids)
             known = [stored[job_id] for job_id in dict.fromkeys(ids) if job_id in stored]
-            return update_jobs(connection, [(job, difference(change(job), job)) for job in known])
+            changes = [(job, difference(change(job), job)) for job in known]
+            return update_jobs(connection, changes, Moments(connection))
 
         return await self._database.transact(work)
 
@@ -224,7 +226,8 @@ class Jobs:
             job = take_next(connection, tuple(project_ids))
             if job is None:
                 return None
-            return update_jobs(connection, [(job, difference(change(job), job))])[0]
+            changes = [(job, difference(change(job), job))]
+            return update_jobs(connection, changes, Moments(connection))[0]
 
         return await self._database.transact(work)
 
@@ -298,6 +301,7 @@ def save_jobs(connection: Connection, pairs: Sequence[tuple[Job, Job]]) -> list[
             for new, expected in pairs
             if expected.id in stored and stored[expected.id].sequence == expected.sequence
         ],
+        Moments(connection),
     )
 
 

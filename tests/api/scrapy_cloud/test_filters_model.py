@@ -32,18 +32,25 @@ class Model:
 def make_jobs(world: CloudWorld, rng: random.Random) -> list[Model]:
     """Push jobs in random states and move some on; return what must then be there."""
     jobs: list[Model] = []
-    order = 0
+    order = last = 0
+
+    def moment() -> int:
+        """When what is done now has happened: later than all before it."""
+        nonlocal last
+        last = max(now_ms(world), last + 1)
+        return last
+
     for _ in range(JOBS):
         tags = rng.sample(TAGS, rng.randrange(2))
         spider, state = rng.choice(SPIDERS), rng.choice(STATES)
         key = world.push(spider, state=state, tags=tags)
-        jobs.append(Model(key, spider, state, tags, now_ms(world), order := order + 1))
+        jobs.append(Model(key, spider, state, tags, moment(), order := order + 1))
         world.clock.advance(rng.choice((0, 0.001, 0.05)))
         job = rng.choice(jobs)
         target = rng.choice(STATES)
         if rng.random() < 0.5 and STATES.index(target) > STATES.index(job.state):
             world.update({"key": job.key, "state": target})
-            job.state, job.ts, job.order = target, now_ms(world), (order := order + 1)
+            job.state, job.ts, job.order = target, moment(), (order := order + 1)
     return jobs
 
 

@@ -539,6 +539,29 @@ def test_only_finished_jobs_are_listed_unless_asked(world: CloudWorld) -> None:
     assert [one["key"] for one in lines(client.get("/jobq/2/list"))] == ["2/1/3"]
 
 
+def test_lines_of_one_push_are_taken_in_their_order(world: CloudWorld) -> None:
+    """Whatever their spiders, jobs of one call queue as they stood in it, and move one by one."""
+    spiders = ["c", "a", "b", "c", "a", "b"]
+    world.push("a", state="finished")
+    pushed = [one["key"] for one in world.pushed(*({"spider": name} for name in spiders))]
+    client = world.client()
+    taken = [client.post("/jobq/2/startjob", body=b"").json for _ in spiders]
+    assert [one["key"] for one in taken] == pushed
+    assert [one["pending_time"] for one in taken] == [START_MS + n for n in range(1, 7)]
+    assert [one["running_time"] for one in taken] == [START_MS + n for n in range(7, 13)]
+    world.update(*({"key": key, "state": "finished"} for key in pushed))
+    listed = lines(client.get("/jobq/2/list?state=finished&state=running"))
+    assert [one["ts"] for one in listed] == [START_MS + n for n in (*range(18, 12, -1), 0)]
+
+
+def test_priorities_come_before_the_order_of_lines(world: CloudWorld) -> None:
+    """Higher priorities first, and among equals the order of the lines."""
+    lines_of_push = [("c", 1), ("a", 3), ("b", 1), ("a", 4), ("c", 3)]
+    pushed = world.pushed(*({"spider": name, "priority": n} for name, n in lines_of_push))
+    taken = [world.client().post("/jobq/2/startjob", body=b"").json["key"] for _ in pushed]
+    assert taken == [pushed[n]["key"] for n in (3, 1, 4, 0, 2)]
+
+
 def test_a_row_has_what_is_known_of_the_job(world: CloudWorld) -> None:
     """Rows are one line each, newest first, with elapsed since the last change."""
     world.push(tags=["t"], version="v1")
@@ -559,7 +582,7 @@ def test_a_row_has_what_is_known_of_the_job(world: CloudWorld) -> None:
             close_reason="finished",
             version="v1",
         ),
-        row(2, elapsed=3000, spider="crawler", finished_time=START_MS),
+        row(2, START_MS + 1, elapsed=2999, spider="crawler", finished_time=START_MS + 1),
     ]
 
 
@@ -703,11 +726,11 @@ def test_the_summary_has_all_queues_in_order(world: CloudWorld) -> None:
     assert queues[1]["summary"] == [
         {
             "key": "2/1/8",
-            "ts": START_MS,
+            "ts": START_MS + 7,
             "state": "running",
             "elapsed": 1,
             "spider": "crawler",
-            "running_time": START_MS,
+            "running_time": START_MS + 7,
         }
     ]
 
@@ -743,7 +766,7 @@ def test_jobs_by_key_come_in_the_order_of_the_keys(world: CloudWorld) -> None:
         "/jobq/2/jobsummary?key=2/1/2&key=2/9/9&key=2/1/1&jobmeta=foo&jobmeta=key"
     )
     assert lines(answer) == [
-        {"key": "2/1/2", "ts": START_MS, "state": "deleted", "elapsed": 1, "foo": 2},
+        {"key": "2/1/2", "ts": START_MS + 1, "state": "deleted", "elapsed": 1, "foo": 2},
         {"key": "2/1/1", "ts": START_MS, "state": "pending", "elapsed": 1, "foo": 1},
     ]
 

@@ -98,11 +98,11 @@ def test_the_last_finished_job_of_each_spider(world: CloudWorld) -> None:
     assert lines(client.get("/spiders/2/1/lastjobsummary")) == [
         {
             "key": "2/1/2",
-            "ts": START_MS,
+            "ts": START_MS + 1,
             "state": "finished",
             "elapsed": 1,
             "spider": "a",
-            "finished_time": START_MS,
+            "finished_time": START_MS + 1,
         }
     ]
     assert lines(client.get("/spiders/2/2/lastjobsummary")) == []
@@ -222,7 +222,7 @@ def test_jobs_tell_what_has_happened_to_them(world: CloudWorld) -> None:
         {"event": "noted", "_ts": START_MS + 3000},
         {"event": "job:deleted", "job": key, "user": "local", "_ts": START_MS + 2000},
         {"event": "job:completed", "job": key, "user": "jobrunner", "_ts": START_MS + 1000},
-        {"event": "job:started", "job": key, "user": "jobrunner", "_ts": START_MS},
+        {"event": "job:started", "job": key, "user": "jobrunner", "_ts": START_MS + 2},
         {"event": "job:scheduled", "job": key, "user": "local", "_ts": START_MS},
     ]
 

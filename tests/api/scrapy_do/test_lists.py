@@ -96,9 +96,12 @@ def test_pages_of_both_kinds(
     assert 0 < len(pages[-1]) <= limit
 
 
-def test_one_order(client: HttpClient) -> None:
+def test_one_order(world: SchedulingWorld, client: HttpClient) -> None:
     """What was given or changed last comes first, of whatever kind; time stamps agree."""
-    ids = [schedule(client, when=when) for when in ("every hour", "now", "every day", "now", "now")]
+    ids = []
+    for when in ("every hour", "now", "every day", "now", "now"):
+        ids.append(schedule(client, when=when))
+        world.wait(seconds=1)
     client.post("/pause-schedule.json", form={"id": str(ids[0])})
 
     rows = listed(client, "status=ACTIVE")
