@@ -104,6 +104,7 @@ def test_a_retry_begins_with_no_records(daemon: Running, how: str) -> None:
 
     assert (done["status"], done["attempt"]) == ("SUCCESSFUL", 3)
     check(daemon, job)
+    assert len(lines(daemon, f"/samples/{done['key']}")) == 1
     assert daemon.job(job)["earlier-attempts"] == 2
     assert [earlier_items(daemon, job, attempt) for attempt in (1, 2)] == [ITEMS] * 2
     unknown = daemon.curl(f"/get-items/data/{job}.jsonl?attempt=3", "-o/dev/null", "-w%{http_code}")

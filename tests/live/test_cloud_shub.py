@@ -147,6 +147,14 @@ def test_deploy_with_requirements(shub: Shub, home: Path) -> None:
     assert "v3" == _deployed(printed)["version"]
 
 
+def test_eggs_of_dependencies(shub: Shub) -> None:
+    """They are neither taken nor given: packages are those of the server's environment."""
+    said = shub("deploy-egg", str(PROJECT), status=REMOTE_ERROR)
+    assert "Error: Deploy failed (400):\nEggs of dependencies are not kept here: crawls" in said
+    said = shub("fetch-eggs", str(PROJECT), status=REMOTE_ERROR)
+    assert "Error: Eggs could not be fetched. Status: 400" in said
+
+
 def test_deploy_of_what_is_no_project(shub: Shub, home: Path) -> None:
     """It fails, and the tool shows why."""
     (home / "bad.egg").write_text("no zip")

@@ -6,8 +6,8 @@ is JSON.
 | method | path | role | what |
 |---|---|---|---|
 | POST | /api/scrapyd/addversion.json | PUSH | takes an egg |
-| POST | /api/eggs/add.json | PUSH | refused with the reason: `shub deploy-reqs`, `deploy-egg` |
-| GET | /api/eggs/bundle.zip | READ | refused with the reason: `shub fetch-eggs` |
+| POST | /api/eggs/<path:what> | PUSH | refused: `shub deploy-reqs`, `deploy-egg` |
+| GET | /api/eggs/<path:what> | READ | refused: `shub fetch-eggs`, `copy-eggs`, `migrate-eggs` |
 """
 
 import re
@@ -32,10 +32,10 @@ _TEXT = "text/plain; charset=utf-8"
 class NoPackages(Invalid):
     """Packages are asked for that a crawl would import: they are those of this server alone."""
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"Eggs of dependencies {problem} here: crawls import the packages that are installed "
-            "in the server's own environment. Install what the project needs there, with pip"
+            "Eggs of dependencies are not kept here: crawls import the packages that are "
+            "installed in the server's own environment. Install what the project needs there"
         )
 
 
@@ -54,8 +54,8 @@ class CloudDeployAPI:
         rules = BodyRules(limit_bytes=self._archive_bytes)
         path = "/api/scrapyd/addversion.json"
         router.add("POST", path, self.add_version, role=Role.PUSH, body=rules)
-        router.add("POST", "/api/eggs/add.json", self.add_egg, role=Role.PUSH, body=rules)
-        router.add("GET", "/api/eggs/bundle.zip", self.get_eggs)
+        router.add("POST", "/api/eggs/<path:what>", self.eggs, role=Role.PUSH, body=rules)
+        router.add("GET", "/api/eggs/<path:what>", self.eggs)
 
     async def add_version(self, call: Call) -> Answer:
         """Make an egg the current version of a project."""
@@ -88,13 +88,9 @@ class CloudDeployAPI:
                 raise
         return self._cloud.projects.draft(int(text[:_DIGITS])).name
 
-    async def add_egg(self, _call: Call) -> Answer:
-        """Refuse an egg of packages."""
-        raise NoPackages("cannot be deployed")
-
-    async def get_eggs(self, _call: Call) -> Answer:
-        """Refuse to hand out eggs of packages."""
-        raise NoPackages("are not kept")
+    async def eggs(self, _call: Call, *, what: str) -> Answer:  # noqa: ARG002 - all are refused
+        """Refuse to take, list or hand out eggs of packages."""
+        raise NoPackages
 
 
 def _label(version: str) -> str:
