@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
-from scrapy_do.config import Config
+from scrapy_do.config import Config, WebConfig
 from scrapy_do.core.events import Publisher
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.policies import (
@@ -65,6 +65,7 @@ from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
 from scrapy_do.ui.routes import Pages
 from scrapy_do.web.auth import FurtherTokens
+from scrapy_do.web.connection import Limits
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
@@ -97,6 +98,7 @@ class Daemon:
         self._access = access_of(config.web)
         self._cloud_access = FurtherTokens(read_api_keys(config.web.api_keys), self._access)
         self._secured = _secured_by(config)
+        self._web_limits = _limits_of(config.web)
         self._sites: list[Site] = []
         self._ports: list[Any] = []
         self._sockets: list[socket.socket] = []
@@ -345,6 +347,7 @@ class Daemon:
             spool_dir=self._archives.incoming,
             in_thread=self._in_thread,
             reactor=self._reactor,
+            limits=self._web_limits,
         )
         listening.setblocking(False)
         # Twisted works on a copy of the descriptor; ours stays open to be handed on.
@@ -367,6 +370,14 @@ class Daemon:
 
     async def _health(self) -> list[str]:
         return sorted(await self._operations.status.problems())
+
+
+def _limits_of(web: WebConfig) -> Limits:
+    return Limits(
+        connections=web.connections,
+        connections_per_address=web.connections_per_address,
+        stall_s=web.reader_timeout_s,
+    )
 
 
 def _secured_by(config: Config) -> Callable[[Site], Any]:

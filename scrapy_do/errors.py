@@ -30,6 +30,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "OutOfMeans",
     "ProjectInUse",
     "ProjectNotFound",
     "ScheduleNotFound",
@@ -41,6 +42,7 @@ __all__ = [
     "StaleJob",
     "StoreUnavailable",
     "TooLarge",
+    "TooManyConnections",
     "Unavailable",
     "ValueNotFound",
     "VersionNotFound",
@@ -280,6 +282,20 @@ class StoreUnavailable(Unavailable):
 
 class ShuttingDown(Unavailable):
     """The daemon is stopping and takes no new work."""
+
+
+class TooManyConnections(Unavailable):
+    """As many connections are open, or answers under way, as are allowed at once."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many connections are open here; try again in a moment")
+
+
+class OutOfMeans(Unavailable):
+    """The system gives the daemon no descriptor, no memory or no answer of its disk."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"The server cannot do this now: {problem}")
 
 
 class NoSpace(Unavailable):

@@ -104,6 +104,8 @@ class _Wire:
         self._connection = connection
         self._address = address
         self.producer: Any = None
+        self.reactor = self
+        self.bufferSize = _BUFFER_BYTES
         self.is_reading = True
         self.disconnecting = False
 
@@ -133,6 +135,12 @@ class _Wire:
 
     def unregisterProducer(self) -> None:
         self.producer = None
+
+    def fileno(self) -> int:
+        return -1
+
+    def getWriters(self) -> list["_Wire"]:
+        return [self] if self._connection.unread_bytes else []
 
     def pauseProducing(self) -> None:
         self.is_reading = False
@@ -227,7 +235,11 @@ class Connection:
         self.unread_bytes += len(data)
         self.most_unread_bytes = max(self.unread_bytes, self.most_unread_bytes)
         producer = self._wire.producer
-        if self.unread_bytes > _BUFFER_BYTES and producer is not None and not self._is_paused:
+        if (
+            self.unread_bytes > self._wire.bufferSize
+            and producer is not None
+            and not self._is_paused
+        ):
             self._is_paused = True
             producer.pauseProducing()
 

@@ -125,6 +125,26 @@ class WebConfig:
         secret=True,
     )
 
+    connections: int = option(
+        "512",
+        kinds.whole(8),
+        "How many connections may be open at once. One more is answered with 503 and "
+        "Retry-After. A quarter is kept for short answers: readers of logs and items may have "
+        "the rest.",
+    )
+    connections_per_address: int = option(
+        "64",
+        kinds.whole(0),
+        "The same for each client address; 0: no limit of its own. Behind a proxy all clients "
+        "share the address of the proxy.",
+    )
+    reader_timeout_s: float = option(
+        "0",
+        kinds.DURATION,
+        "How long a client may take for the next 64 KiB of an answer before it is cut; 0: as "
+        "long as it likes. One that is gone is cut in any case, within ten minutes.",
+    )
+
     def __post_init__(self) -> None:
         if self.token is not None and not self.auth:
             raise ConfigError("web", "token", "has no effect while auth = off; set auth = on")

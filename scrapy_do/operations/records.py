@@ -164,9 +164,9 @@ class DataOperations:
             for start, stop in await self._spans(wanted, job, log):
                 place: Place | None = Place(record=start)
                 while place is not None and not taker.is_full:
-                    made, place = await self._in_thread(_taken_step(log, job, place, stop, taker))
-                    if made:
-                        yield made
+                    held, place = await self._in_thread(_taken_step(log, job, place, stop, taker))
+                    if held[0]:
+                        yield held.pop()  # nothing of it stays here while it is taken
                 if taker.is_full:
                     return
 
@@ -299,10 +299,10 @@ def _lines_step(
 
 def _taken_step(
     log: RecordLog, job: JobKey, place: Place, stop: int | None, taker: Taker
-) -> Callable[[], tuple[bytes, Place | None]]:
-    def step() -> tuple[bytes, Place | None]:
+) -> Callable[[], tuple[list[bytes], Place | None]]:
+    def step() -> tuple[list[bytes], Place | None]:
         block = log.block(place, stop)
-        return taker.take(_batch(log, job, block, taker)), block.after
+        return [taker.take(_batch(log, job, block, taker))], block.after
 
     return step
 

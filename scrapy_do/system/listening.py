@@ -14,6 +14,9 @@ from scrapy_do.errors import ConfigError
 FIRST_DESCRIPTOR = 3
 BACKLOG = 512
 
+_ALIVE = ((socket.TCP_KEEPIDLE, 300), (socket.TCP_KEEPINTVL, 60), (socket.TCP_KEEPCNT, 5))
+"""A peer that is silent for 5 minutes is probed, and given up when it is silent for 5 more."""
+
 
 def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
     """Take the sockets that were handed to this process; the variables are removed."""
@@ -51,17 +54,26 @@ def sockets_for(
     endpoints: Iterable[Endpoint], inherited: Sequence[socket.socket]
 ) -> list[socket.socket]:
     """The sockets to listen on: those handed to us if there are any, else new ones."""
-    if inherited:
-        return list(inherited)
-    opened: list[socket.socket] = []
+    opened: list[socket.socket] = list(inherited)
     try:
-        for endpoint in endpoints:
+        for endpoint in () if inherited else endpoints:
             opened.append(open_socket(endpoint))  # noqa: PERF401 - closed below when one fails
     except ConfigError:
         for one in opened:
             one.close()
         raise
+    for one in opened:
+        _probe_the_silent(one)
     return opened
+
+
+def _probe_the_silent(listening: socket.socket) -> None:
+    """Have the kernel end connections whose other side is gone; they inherit this."""
+    if listening.family == socket.AF_UNIX:
+        return
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _ALIVE:
+        listening.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def address_of(listening: socket.socket) -> tuple[str, int]:

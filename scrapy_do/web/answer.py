@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
 Headers = tuple[tuple[str, str], ...]
 
+PIECE_BYTES = 32 * 1024
+"""How much of an answer is in memory while a client takes it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:

@@ -7,8 +7,21 @@ What `twisted.web` leaves open is closed here. Its own time-out starts again wit
 byte, so a head may take for ever; ours is absolute. Nagle's algorithm is off already
 (`HTTPChannel.connectionMade`), and the head and body of a small answer meet in the
 transport's buffer, so they leave in one write.
+
+Note [How an answer gets to a slow reader]
+    A reader may take as long as it likes: what has its limits is what it holds meanwhile.
+    In our memory that is one piece: a whole one fills the transport's buffer, which then
+    asks for the next only when it is empty. What the kernel has taken is not read yet
+    either: an abort would throw it away, and so would, after some minutes, a close, because
+    the kernel gives up sockets without an owner. So a connection counts as idle, and is
+    closed, only when the other side has acknowledged every byte. A dead peer acknowledges
+    nothing and answers no probe, and then the kernel ends the connection (`listening.py`).
 """
 
+import fcntl
+import struct
+import termios
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -17,27 +30,35 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from scrapy_do.web.answer import PIECE_BYTES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long and how much. Seconds, bytes, connections.
 
     `headers_s` runs from the first byte of a request, or from the connection. A body must
-    bring `body_bytes_per_s` in every window of `body_window_s`. An answer must be taken
-    from our buffer (64 KiB) within `stall_s`. `linger_s` is how long a client that is
+    bring `body_bytes_per_s` in every window of `body_window_s`. A piece of an answer (64 KiB)
+    must be taken within `stall_s`; 0: whenever. `linger_s` is how long a client that is
     still sending a refused body has for reading why; `depart_s` is how long a request may
     take to come in once nothing new is taken.
+
+    `connections` are open at once, `connections_per_address` of one address (0: no limit of
+    its own). `surplus` more may come in to be told so. A connection that has asked for
+    nothing for `young_s` makes room for one that asks.
     """
 
     headers_s: float = 10
     idle_s: float = 60
     body_window_s: float = 10
     body_bytes_per_s: int = 1024
-    stall_s: float = 60
+    stall_s: float = 0
     linger_s: float = 2
     depart_s: float = 0.3
+    young_s: float = 0.5
     connections: int = 512
     connections_per_address: int = 64
+    surplus: int = 64
 
 
 class Phase(Enum):
@@ -47,7 +68,13 @@ class Phase(Enum):
     BODY = auto()
     ANSWER = auto()
     IDLE = auto()
+    LEAVING = auto()
     CLOSING = auto()
+
+
+_FIRST_LOOK_S = 0.001
+_LAST_LOOK_S = 1.0
+"""How often it is seen whether a client has taken all: soon at first, then less and less."""
 
 
 class Channel(http.HTTPChannel):
@@ -62,7 +89,10 @@ class Channel(http.HTTPChannel):
     def __init__(self) -> None:
         super().__init__()
         self.phase = Phase.HEAD
+        self.since_s = 0.0
         self.is_full = False
+        self.is_surplus = False
+        self.is_streaming = False
         self._deadline: Any = None
         self._stall: Any = None
         self._window_bytes = 0
@@ -72,11 +102,13 @@ class Channel(http.HTTPChannel):
     def connectionMade(self) -> None:
         """Start the clock."""
         super().connectionMade()
+        # See Note [How an answer gets to a slow reader].
+        self._wire.bufferSize = PIECE_BYTES - 1
         self._enter(Phase.HEAD, self.site.limits.headers_s)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, unless nothing that comes can matter any more."""
-        if self.phase is Phase.CLOSING:
+        if self.phase in (Phase.CLOSING, Phase.LEAVING):
             return
         if self.phase is Phase.IDLE and data:
             self._enter(Phase.HEAD, self.site.limits.headers_s)
@@ -107,18 +139,18 @@ class Channel(http.HTTPChannel):
     def requestDone(self, request: http.Request) -> None:
         """Wait for the next request; it may be in our buffer already."""
         if self.phase is not Phase.CLOSING:
-            self._enter(Phase.IDLE, self.site.limits.idle_s)
+            self._enter(Phase.IDLE, self.site.limits.idle_s, self._idle_over)
         super().requestDone(request)
 
     def loseConnection(self) -> None:
-        """Close, but after a refused body only when the client had time to read why."""
-        if self.phase is not Phase.CLOSING:
-            super().loseConnection()
+        """Close once the client has all; after a refused body when it had time to read why."""
+        if self.phase not in (Phase.CLOSING, Phase.LEAVING):
+            self._leave(_FIRST_LOOK_S)
 
     def pauseProducing(self) -> None:
         """Our buffer is full: the client has to read."""
         self.is_full = True
-        if self._stall is None:
+        if self._stall is None and self.site.limits.stall_s:
             self._stall = self.callLater(self.site.limits.stall_s, self.abort)
         super().pauseProducing()
 
@@ -127,6 +159,8 @@ class Channel(http.HTTPChannel):
         self.is_full = False
         self._stop_stall()
         super().resumeProducing()
+        if self.phase is Phase.LEAVING:
+            self._leave(_FIRST_LOOK_S)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
@@ -139,8 +173,15 @@ class Channel(http.HTTPChannel):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request is lost when the connection is closed now."""
-        return self.phase in (Phase.HEAD, Phase.IDLE, Phase.CLOSING)
+        """Whether no request and no answer is lost when the connection is closed now."""
+        return self.phase in (Phase.HEAD, Phase.IDLE, Phase.CLOSING) and self._is_taken()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the client is taking an answer, and nobody knows for how long."""
+        return self.is_streaming or (
+            self.phase in (Phase.IDLE, Phase.LEAVING) and not self._is_taken()
+        )
 
     def depart(self) -> None:
         """Close: at once between requests, in a moment when the first may be on its way."""
@@ -172,7 +213,7 @@ class Channel(http.HTTPChannel):
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         )
-        super().loseConnection()
+        self._leave(_FIRST_LOOK_S)
 
     def abort(self) -> None:
         """Close at once."""
@@ -180,13 +221,46 @@ class Channel(http.HTTPChannel):
 
     # --- time
 
-    def _enter(self, phase: Phase, deadline_s: float | None) -> None:
+    def _enter(
+        self, phase: Phase, deadline_s: float | None, then: Callable[[], None] | None = None
+    ) -> None:
         self.phase = phase
+        self.since_s = self.site.seconds()
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
         if deadline_s is not None:
-            self._deadline = self.callLater(deadline_s, self.abort)
+            self._deadline = self.callLater(deadline_s, then or self.abort)
+
+    def _idle_over(self) -> None:
+        """Close, unless it is the answer before that takes so long."""
+        if self._is_taken():
+            self.loseConnection()
+        else:
+            self._enter(Phase.IDLE, self.site.limits.idle_s, self._idle_over)
+
+    def _leave(self, look_s: float) -> None:
+        """Close if the client has all, else look again.
+
+        See Note [How an answer gets to a slow reader].
+        """
+        if self._is_taken():
+            self._enter(Phase.CLOSING, None)
+            super().loseConnection()
+            return
+        later_s = min(2 * look_s, _LAST_LOOK_S)
+        self._enter(Phase.LEAVING, look_s, lambda: self._leave(later_s))
+
+    def _is_taken(self) -> bool:
+        """Whether nothing of what was answered is still under way."""
+        wire = self._wire
+        is_sent = wire not in wire.reactor.getWriters()
+        return is_sent and _unacknowledged_bytes(wire.fileno()) == 0
+
+    @property
+    def _wire(self) -> Any:  # noqa: ANN401 - one of Twisted's, or a test's
+        """The transport of bytes, below TLS if that is spoken."""
+        return getattr(self.transport, "transport", self.transport)
 
     def _watch_pace(self) -> None:
         limits = self.site.limits
@@ -205,3 +279,12 @@ class Channel(http.HTTPChannel):
         if self._stall is not None and self._stall.active():
             self._stall.cancel()
         self._stall = None
+
+
+def _unacknowledged_bytes(descriptor: int) -> int:
+    """How much the other side of a socket has not taken yet. Source: tcp(7), SIOCOUTQ."""
+    if descriptor < 0:
+        return 0
+    size = struct.Struct("i")
+    (found,) = size.unpack(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(size.size)))
+    return int(found)

@@ -21,8 +21,8 @@ from twisted.web import http
 from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import implementer, provider
 
-from scrapy_do.errors import TooLarge
-from scrapy_do.web.answer import Answer, Response, Stream
+from scrapy_do.errors import TooLarge, TooManyConnections
+from scrapy_do.web.answer import PIECE_BYTES, Answer, Response, Stream
 from scrapy_do.web.connection import Channel, Limits
 from scrapy_do.web.sinks import Sink
 from scrapy_do.web.upload import Form
@@ -81,8 +81,20 @@ class Door(Protocol):
         """Forget a connection."""
         ...
 
-    def visit(self, head: Head) -> Visit:
+    def visit(self, head: Head, channel: Channel) -> Visit:
         """Begin a request. Never raises."""
+        ...
+
+    def check_readers(self, channel: Channel) -> None:
+        """Let a client take an answer of any length.
+
+        Raises:
+            TooManyConnections: those that do leave no room for others.
+        """
+        ...
+
+    async def shelve(self, answer: Response) -> Answer:
+        """Put a large answer where it costs no memory while the client takes it."""
         ...
 
 
@@ -181,7 +193,7 @@ class Request(http.Request):
     # --- from the head to the answer
 
     def _begin(self) -> None:
-        visit = self._site.visit(self._head())
+        visit = self._site.visit(self._head(), self.channel)
         Deferred.fromCoroutine(self._run(visit)).addErrback(self._give_up)
 
     def _head(self) -> Head:
@@ -200,6 +212,10 @@ class Request(http.Request):
     async def _run(self, visit: Visit) -> None:
         try:
             answer = await self._answer(visit)
+            if isinstance(answer, Stream):
+                self._check_readers(answer)
+            elif len(answer.body) > PIECE_BYTES and self.method != b"HEAD":
+                answer = await self._site.shelve(answer)
         except _ClientLeft:
             return
         except Exception:  # noqa: BLE001  the HTTP edge: whatever was raised becomes an answer
@@ -226,6 +242,13 @@ class Request(http.Request):
         if not self._is_whole:
             raise _ClientLeft
         return await visit.answer(sink.finish())
+
+    def _check_readers(self, stream: Stream) -> None:
+        try:
+            self._site.check_readers(self.channel)
+        except TooManyConnections:
+            stream.release()
+            raise
 
     def _take(self, data: bytes) -> None:
         if self._is_answered or self._sink is None:
@@ -281,7 +304,7 @@ class Request(http.Request):
         if not self._is_whole:  # a refusal; the rest of the body is neither wanted nor read
             self.requestHeaders.removeHeader(b"expect")
             self.channel.linger()
-        if not self._is_whole or self._site.is_draining:
+        if not self._is_whole or self._site.is_draining or self.channel.is_surplus:
             self.channel.persistent = False
             headers.setRawHeaders(b"Connection", [b"close"])
 
@@ -296,18 +319,21 @@ class Request(http.Request):
             self.finish()
 
     async def _pour(self, stream: Stream) -> None:
-        valve = _Valve(is_open=not self.channel.is_full)
         self.write(b"")  # the head goes now: the first piece may be a long time coming
+        valve = _Valve(is_open=not self.channel.is_full)
         self.registerProducer(valve, streaming=True)
+        self.channel.is_streaming = True
         sent_bytes = 0
         try:
             async with aclosing(stream.chunks) as chunks:
                 async for chunk in chunks:
                     sent_bytes += len(chunk)
                     self.write(chunk)
+                    del chunk  # the transport's copy is the only one while the client waits
                     await valve.opened()
         finally:
             if not self._disconnected:
+                self.channel.is_streaming = False
                 self.unregisterProducer()
         if stream.length_bytes not in (None, sent_bytes):
             raise _WrongLength(f"{sent_bytes} bytes instead of {stream.length_bytes}")

@@ -7,17 +7,23 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
 from twisted.web import http
 
-from scrapy_do.web.answer import Answer, json_response
+from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
+from scrapy_do.web.answer import Answer, Response, json_response
 from scrapy_do.web.auth import Access
-from scrapy_do.web.connection import Channel, Limits
+from scrapy_do.web.connection import Channel, Limits, Phase
 from scrapy_do.web.origin import OwnHosts
 from scrapy_do.web.request import Head, Request
 from scrapy_do.web.router import Call, Dialect, Router
+from scrapy_do.web.shelf import shelved
 from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle
 from scrapy_do.web.verdict import ANONYMOUS, HEALTH_PATH, SiteParts, Verdict
+
+NOTE_EVERY_S = 60.0
+_log = Logger()
 
 Health = Callable[[], Awaitable[Sequence[str]]]
 
@@ -33,10 +39,13 @@ class Site(http.HTTPFactory):
         super().__init__(reactor=reactor)
         self.timeOut = None
         self.limits = limits
+        self.seconds = parts.seconds
         self.is_draining = False
         self._parts = parts
         self._channels: dict[Channel, str] = {}
         self._emptied: list[Deferred[None]] = []
+        self._refused = 0
+        self._noted_s = -NOTE_EVERY_S
 
     # --- what Twisted calls
 
@@ -50,21 +59,51 @@ class Site(http.HTTPFactory):
         """Write no access log."""
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ANN401  Twisted's proxy class
-        """Accept a connection; None, which closes it, when there are too many."""
+        """Accept a connection; None, which closes it, when not even a refusal can be given.
+
+        One too many is let in as surplus: what it asks for decides, see `visit`.
+        """
         address = str(getattr(addr, "host", ""))
-        if not self._make_room(address):
+        limits = self.limits
+        is_full = len(self._channels) >= limits.connections + limits.surplus
+        if is_full and not self._close_idle(list(self._channels), young_s=0):
             return None
         channel: Any = super().buildProtocol(addr)
         channel.site = self
         channel.requestFactory = self.requestFactory
+        channel.is_surplus = self._crowd(address) is not None
         self._channels[channel] = address
         return channel
 
     # --- what connections and requests call
 
-    def visit(self, head: Head) -> Verdict:
-        """Begin a request."""
-        return Verdict(self._parts, head, is_draining=self.is_draining)
+    def visit(self, head: Head, channel: Channel) -> Verdict:
+        """Begin a request; a surplus connection needs the place of one that asks for nothing."""
+        closed: Unavailable | None = None
+        if self.is_draining:
+            closed = ShuttingDown("The server is stopping")
+        elif channel.is_surplus and not self._make_room(channel):
+            closed = TooManyConnections()
+        return Verdict(self._parts, head, closed=closed)
+
+    def check_readers(self, channel: Channel) -> None:
+        """Keep a quarter of the connections, of all and of each address, for short answers.
+
+        Raises:
+            TooManyConnections: an answer that may take long to be taken has to wait.
+        """
+        address, limits = self._channels.get(channel, ""), self.limits
+        readers = [known for one, known in self._channels.items() if one.is_reading]
+        most = limits.connections_per_address if address else 0
+        if len(readers) >= _share(limits.connections) or (
+            most and readers.count(address) >= _share(most)
+        ):
+            self._note_refusal(address)
+            raise TooManyConnections
+
+    async def shelve(self, answer: Response) -> Answer:
+        """Put a large answer into a file without a name."""
+        return await shelved(answer, self._parts.spool_dir, self._parts.in_thread)
 
     def disconnected(self, channel: Channel) -> None:
         """Forget a connection."""
@@ -99,25 +138,64 @@ class Site(http.HTTPFactory):
         for channel in list(self._channels):
             channel.abort()
 
-    def _make_room(self, address: str) -> bool:
-        """Let a connection in, if need be in place of the oldest that asks for nothing.
+    def _crowd(self, address: str) -> list[Channel] | None:
+        """The connections among which one more has no room; None if it has."""
+        counted = [(one, known) for one, known in self._channels.items() if not one.is_surplus]
+        most = self.limits.connections_per_address
+        same = [one for one, known in counted if address and known == address]
+        if most and len(same) >= most:
+            return same
+        return [one for one, _ in counted] if len(counted) >= self.limits.connections else None
+
+    def _make_room(self, channel: Channel) -> bool:
+        """Count a surplus connection among the others, if need be in place of one of them.
 
         So clients that only sit there, or send their headers byte by byte, cannot keep
         others out.
         """
-        same = [one for one, known in self._channels.items() if address and known == address]
-        if len(same) >= self.limits.connections_per_address:
-            crowd = same
-        elif len(self._channels) >= self.limits.connections:
-            crowd = list(self._channels)
-        else:
-            return True
-        idle = next((one for one in crowd if one.is_waiting), None)
-        if idle is None:
+        address = self._channels.get(channel, "")
+        crowd = self._crowd(address)
+        if crowd is not None and not self._close_idle(crowd, young_s=self.limits.young_s):
+            self._note_refusal(address)
             return False
-        del self._channels[idle]
-        idle.abort()
+        channel.is_surplus = False
         return True
+
+    def _close_idle(self, crowd: Sequence[Channel], *, young_s: float) -> bool:
+        """Close the oldest of some connections that asks for nothing; whether there was one.
+
+        One between requests first; else one that has had its time to say what it wants.
+        """
+        latest_s = self._parts.seconds() - young_s
+        waiting = [one for one in crowd if one.is_waiting]
+        waiting.sort(key=lambda one: one.phase is not Phase.IDLE)
+        for one in waiting:
+            if one.phase is Phase.IDLE or one.since_s <= latest_s:
+                del self._channels[one]
+                one.abort()
+                return True
+        return False
+
+    def _note_refusal(self, address: str) -> None:
+        """Tell the log, once in a while, whom the limits have kept out."""
+        self._refused += 1
+        now_s = self._parts.seconds()
+        if now_s < self._noted_s + NOTE_EVERY_S:
+            return
+        _log.warn(
+            "{count} requests were answered with 503, the last from {address}: [web] connections "
+            "is {connections}, connections-per-address {per_address}",
+            count=self._refused,
+            address=address or "a socket",
+            connections=self.limits.connections,
+            per_address=self.limits.connections_per_address,
+        )
+        self._refused, self._noted_s = 0, now_s
+
+
+def _share(connections: int) -> int:
+    """How many of some connections may take answers of any length."""
+    return max(1, connections * 3 // 4)
 
 
 class HealthPage:
@@ -175,5 +253,6 @@ def make_site(
         public=frozenset({HEALTH_PATH, *public}),
         spool_dir=spool_dir,
         in_thread=in_thread,
+        seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )
     return Site(parts, reactor=reactor, limits=Limits() if limits is None else limits)

@@ -5,6 +5,7 @@ A handler raises; the router asks this module for the status and the dialect's
 with its failure, and the client gets a neutral sentence without any detail.
 """
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from scrapy_do.errors import (
     NoSpace,
     NotAuthenticated,
     NotFound,
+    OutOfMeans,
     ScrapyDoError,
     TooLarge,
     Unavailable,
@@ -85,6 +87,18 @@ STATUS: Mapping[type[ScrapyDoError], int] = MappingProxyType(
 )
 
 
+NO_MEANS: Mapping[int, str] = MappingProxyType(
+    {
+        errno.EMFILE: "it has no file descriptors left",
+        errno.ENFILE: "its system has no file descriptors left",
+        errno.ENOMEM: "its system has no memory left",
+        errno.EAGAIN: "its system has no means left",
+        errno.EIO: "its disk fails",
+    }
+)
+"""What a system may refuse to any request, by the number of the OSError; trying again helps."""
+
+
 def _json_body(error: ScrapyDoError, _status: int) -> bytes:
     value = {"status": "error", "message": str(error)}
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
@@ -133,8 +147,14 @@ def error_response(error: ScrapyDoError, style: ErrorStyle) -> Response:
 
 def failure_response(failure: Failure, style: ErrorStyle, *, where: str) -> Response:
     """Whatever a handler raised, as an answer; what is not ours is logged under `where`."""
-    if isinstance(failure.value, ScrapyDoError):
-        return error_response(failure.value, style)
+    error = failure.value
+    if isinstance(error, ScrapyDoError):
+        return error_response(error, style)
+    if isinstance(error, OSError) and (problem := NO_MEANS.get(error.errno or 0)):
+        _log.warn("{where}: {error}", where=where, error=error)
+        return error_response(OutOfMeans(problem), style)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return error_response(NoSpace("The disk is full"), style)
     _log.failure("{where} failed", failure, where=where)
     return error_response(InternalError(), style)
 

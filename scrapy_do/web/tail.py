@@ -17,12 +17,11 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scrapy_do.errors import LogNotFound
-from scrapy_do.web.answer import Stream
+from scrapy_do.web.answer import PIECE_BYTES, Stream
 from scrapy_do.web.router import Call
 from scrapy_do.web.spool import InThread
-from scrapy_do.web.status import UnsatisfiableRange
+from scrapy_do.web.status import NO_MEANS, UnsatisfiableRange
 
-PIECE_BYTES = 64 * 1024
 TEXT = "text/plain; charset=utf-8"
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.ASCII)
 
@@ -110,7 +109,9 @@ class OpenFile:
 
         try:
             descriptor, size_bytes = await in_thread(open_and_measure)
-        except OSError:
+        except OSError as error:
+            if error.errno in NO_MEANS:
+                raise
             raise LogNotFound from None
         return cls(descriptor, size_bytes, in_thread)
 
@@ -186,10 +187,10 @@ async def _grow(file: OpenFile, waker: _Waker) -> AsyncGenerator[bytes, None]:
     offset = 0
     while True:
         was_live = waker.is_live()  # before the read, so that nothing written last is missed
-        piece = await file.read(offset, PIECE_BYTES)
-        offset += len(piece)
-        if piece:
-            yield piece
+        held = [await file.read(offset, PIECE_BYTES)]
+        offset += len(held[0])
+        if held[0]:
+            yield held.pop()  # as below
         elif was_live:
             await waker.wait()
         else:
@@ -205,7 +206,7 @@ def _ranged(file: OpenFile, wanted: str, content_type: str) -> Stream:
         headers += (("Content-Range", f"bytes {start}-{stop - 1}/{size_bytes}"),)
     return Stream(
         status=200 if span is None else 206,
-        chunks=_pieces(file, start, stop),
+        chunks=pieces(file, start, stop),
         length_bytes=stop - start,
         content_type=content_type,
         headers=headers,
@@ -213,14 +214,15 @@ def _ranged(file: OpenFile, wanted: str, content_type: str) -> Stream:
     )
 
 
-async def _pieces(file: OpenFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+async def pieces(file: OpenFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    """The bytes of a file from `start` to before `stop`."""
     offset = start
     while offset < stop:
-        piece = await file.read(offset, min(PIECE_BYTES, stop - offset))
-        if not piece:
+        held = [await file.read(offset, min(PIECE_BYTES, stop - offset))]
+        if not held[0]:
             return  # cut short by somebody; the length that was promised tells the client
-        offset += len(piece)
-        yield piece
+        offset += len(held[0])
+        yield held.pop()  # nothing of it stays here while the client takes it
 
 
 def parse_range(wanted: str, size_bytes: int) -> tuple[int, int] | None:

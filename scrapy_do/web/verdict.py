@@ -1,11 +1,12 @@
 """The verdict on a request, before its body, and the way to its handler.
 
-Order: syntax of the target, dialect (for the words of what follows), draining, Host,
+Order: syntax of the target, dialect (for the words of what follows), whether the site is
+closed (it stops, or is too full), Host,
 Origin, credentials, route, role, length. So nobody without credentials learns which paths
 exist, and nothing of a refused body is read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -13,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.python.failure import Failure
 
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.errors import NotAuthenticated, ShuttingDown
+from scrapy_do.errors import NotAuthenticated, Unavailable
 from scrapy_do.web.answer import Answer, Response
 from scrapy_do.web.auth import Access, credentials_of
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
@@ -39,6 +40,7 @@ class SiteParts:
     public: frozenset[str]
     spool_dir: Path
     in_thread: InThread
+    seconds: Callable[[], float]
 
     def dialect(self, path: str) -> Dialect | None:
         """The dialect of a path: the one with the longest prefix."""
@@ -62,11 +64,11 @@ _NOWHERE = Router(style=ErrorStyle())
 class Verdict:
     """What the site makes of one request."""
 
-    def __init__(self, parts: SiteParts, head: Head, *, is_draining: bool) -> None:
+    def __init__(self, parts: SiteParts, head: Head, *, closed: Unavailable | None) -> None:
         self.limit_bytes = 0
         self._parts = parts
         self._head = head
-        self._is_draining = is_draining
+        self._closed = closed
         self._router = _NOWHERE
         self._path = ""
         self._host = ""
@@ -82,8 +84,8 @@ class Verdict:
         dialect = self._parts.dialect(self._path)
         if dialect is not None:
             self._router = dialect.router
-        if self._is_draining and self._path != HEALTH_PATH:
-            raise ShuttingDown("The server is stopping")
+        if self._closed is not None and self._path != HEALTH_PATH:
+            raise self._closed
         self._check_source(authority)
         self._query = decode_pairs(raw_query.encode("latin-1"))
         self._principal = await self._authenticate()

@@ -64,7 +64,7 @@ def main() -> None:
         spool_dir=directory,
         in_thread=in_thread,
         reactor=reactor,
-        limits=Limits(headers_s=2),
+        limits=Limits(headers_s=2, idle_s=0.2),
     )
     reactor.adoptStreamPort(listening.fileno(), socket.AF_INET, site)
     sys.stdout.write(f"{number}\n")

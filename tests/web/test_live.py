@@ -83,6 +83,22 @@ def test_download(port: int) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("size", [1_000_000, 20_000_000], ids=["in the kernel", "in the daemon"])
+@pytest.mark.parametrize("words", ["HTTP/1.1", "HTTP/1.0", "HTTP/1.1 and close"])
+def test_reader_that_sleeps(port: int, words: str, size: int) -> None:
+    """Who reads nothing for many times what may be idle still gets every byte, and then the end."""
+    version, _, close = words.partition(" and ")
+    head = f"GET /log HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nRange: bytes=0-{size - 1}\r\n"
+    head = head.replace("HTTP/1.1", version) + ("Connection: close\r\n" if close else "")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"{head}\r\n".encode())
+        received = client.recv(1000)
+        time.sleep(0.8)  # nothing happens: that is what this is about
+        while piece := client.recv(1_000_000):
+            received += piece
+    assert len(received.partition(b"\r\n\r\n")[2]) == size
+
+
 def test_slow_clients(port: int) -> None:
     """Two hundred silent clients keep nobody waiting, and are all gone after their deadline."""
     silent = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(200)]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.web.auth import TokenAccess, token_digest
@@ -258,37 +258,134 @@ async def _pieces(count: int = 10_000, size: int = 65_536) -> AsyncGenerator[byt
 
 
 def test_slow_reader(tmp_path: Path) -> None:
-    """A stream waits for its reader with one piece in the buffer, but not for ever."""
+    """A stream waits for its reader as long as it takes, with one piece in the buffer."""
     pouring = Pouring(_pieces)
     client = HttpClient(site_of(pouring, spool_dir=tmp_path))
+    connection = client.connect(reads=False)
+    connection.send(client.raw_request("GET", "/pour"))
+    for _ in range(5):
+        client.clock.advance(1_000_000)
+        connection.read()
+    assert not connection.is_closed
+    assert connection.most_unread_bytes < 65_536 + 1000
+    connection.close()
+    assert pouring.releases == 1
+
+
+def test_reader_that_may_not_stall(tmp_path: Path) -> None:
+    """Where an option says so, a reader has to take a piece within a time."""
+    pouring = Pouring(_pieces)
+    site = site_of(pouring, spool_dir=tmp_path, limits=Limits(stall_s=60))
+    client = HttpClient(site)
     connection = client.connect(reads=False)
     connection.send(client.raw_request("GET", "/pour"))
     for _ in range(5):
         client.clock.advance(59)
         connection.read()
     assert not connection.is_closed
-    assert connection.most_unread_bytes < 3 * 65_536
     client.clock.advance(61)
     assert (True, 1) == (connection.is_closed, pouring.releases)
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_last_bytes_of_an_answer(client: HttpClient, version: str) -> None:
+    """A connection is not idle, and not closed, while its client takes the last answer."""
+    connection = client.connect(reads=False)
+    connection.send(HEAD.replace("1.1", version).encode() + b"\r\n")
+    for _ in range(1000):
+        client.clock.advance(61)
+    assert (False, [200]) == (
+        connection.is_closed,
+        [answer.status for answer in connection.answers()],
+    )
+    connection.read()
+    client.clock.advance(61)
+    assert connection.is_closed
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_large_answer(tmp_path: Path, method: str) -> None:
+    """However large an answer of a handler is, one piece of it waits in memory for its reader."""
+    word = "x" * 3_000_000
+
+    async def speak(_call: object) -> dict[str, str]:
+        return {"word": word}
+
+    client = HttpClient(site_of(Single(speak), spool_dir=tmp_path))
+    connection = client.connect(reads=False)
+    connection.send(client.raw_request(method, "/one"))
+    while not connection.answers(method):
+        client.clock.advance(10_000)
+        connection.read()
+    (answer,) = connection.answers(method)
+    assert answer.headers["content-length"] == str(len(word) + 13)
+    assert answer.body == (b"" if method == "HEAD" else b'{"word": "%b"}\n' % word.encode())
+    assert connection.most_unread_bytes < 65_536 + 1000
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_too_many_connections(tmp_path: Path) -> None:
-    """Beyond the limit the oldest idle connection makes room; busy ones do not."""
+    """Beyond the limit who asks takes the place of the oldest idle; if all work, it is told."""
     waiting = Waiting()
-    limits = Limits(connections=3, connections_per_address=2)
+    limits = Limits(connections=3, connections_per_address=2, surplus=2)
     site = site_of(waiting, spool_dir=tmp_path, limits=limits)
     near, far = HttpClient(site), HttpClient(site, address="127.0.0.9")
     busy, idle = near.connect(), near.connect()
     busy.send(near.raw_request("GET", "/waiting"))
-    third = near.connect()
-    assert (False, True, False) == (busy.is_closed, idle.is_closed, third.is_closed)
+    idle.send(near.raw_request("GET", "/healthz"))
+    third, silent = near.connect(), near.connect()
+    assert (False, False) == (busy.is_closed, idle.is_closed)
     third.send(near.raw_request("GET", "/waiting"))
-    assert near.connect().is_refused
-    last = far.connect()
-    assert not last.is_refused
-    far.connect()
-    assert last.is_closed
-    assert site.connections == 3
+    assert (False, True, False) == (busy.is_closed, idle.is_closed, third.is_closed)
+    with capturedLogs() as events:
+        answer = near.get("/waiting")
+    assert (503, "5", "close") == (
+        answer.status,
+        answer.headers["retry-after"],
+        answer.headers["connection"],
+    )
+    assert ["connections-per-address 2"] == [
+        str(formatEvent(event)).rpartition(", ")[2] for event in events
+    ]
+    assert near.get("/healthz").status == 200
+    assert [200, 200] == [far.get("/healthz").status, far.get("/healthz").status]
+    client_of_all = far.connect()
+    client_of_all.send(far.raw_request("GET", "/waiting"))
+    assert (far.get("/waiting").status, silent.is_closed) == (503, False)
+    assert [False, False] == [near.connect().is_refused for _ in range(2)]
+    assert silent.is_closed
+    assert site.connections == 5
+
+
+def test_no_limit_of_an_address(tmp_path: Path) -> None:
+    """Behind a proxy, where all share one address, the limit of an address can be left out."""
+    limits = Limits(connections=100, connections_per_address=0)
+    waiting = Waiting()
+    client = HttpClient(site_of(waiting, spool_dir=tmp_path, limits=limits))
+    for _ in range(100):
+        client.connect().send(client.raw_request("GET", "/waiting"))
+    assert len(waiting.begun) == 100
+    assert client.get("/waiting").status == 503
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(connections=8), Limits(connections_per_address=8)], ids=["all", "one"]
+)
+def test_readers_leave_room(tmp_path: Path, limits: Limits) -> None:
+    """Answers that may take long get three quarters of the connections, the rest is for others."""
+    pouring = Pouring(_pieces)
+    client = HttpClient(site_of(pouring, spool_dir=tmp_path, limits=limits))
+    readers = [client.connect(reads=False) for _ in range(6)]
+    for reader in readers:
+        reader.send(client.raw_request("GET", "/pour"))
+    refused = client.get("/pour")
+    short = [client.get("/healthz").status for _ in range(20)]
+    assert (503, "5", 1) == (refused.status, refused.headers["retry-after"], pouring.releases)
+    assert {200} == set(short)
+    readers[0].close()
+    again = client.connect(reads=False)
+    again.send(client.raw_request("GET", "/pour"))
+    assert again.received.startswith(b"HTTP/1.1 200 ")
 
 
 def test_slow_clients_do_not_keep_others_out(tmp_path: Path) -> None:
@@ -298,6 +395,7 @@ def test_slow_clients_do_not_keep_others_out(tmp_path: Path) -> None:
     for connection in slow:
         connection.send(b"GET /echo HT")
     slow += [client.connect() for _ in range(500)]
+    client.clock.advance(0.5)
     assert client.get("/echo").status == 200
     client.clock.advance(11)
     assert [] == [connection for connection in slow if not connection.is_closed]

@@ -266,11 +266,12 @@ async def answer(
     """Pieces as an answer: whole when there is one at most, else a stream."""
     first = await _next(pieces)
     second = await _next(pieces)
-    begun = form.head + (first or b"")
+    begun = [form.head + (first or b"")]
     if second is None:
-        return Response(body=begun + form.tail, content_type=form.content_type, headers=headers)
+        return Response(body=begun[0] + form.tail, content_type=form.content_type, headers=headers)
+    begun.append(second)
     return Stream(
-        chunks=_framed(form, [begun, second], pieces),
+        chunks=_framed(form, begun, pieces),
         content_type=form.content_type,
         headers=headers,
     )
@@ -284,11 +285,14 @@ async def _next(pieces: AsyncGenerator[bytes, None]) -> bytes | None:
 
 
 async def _framed(
-    form: Format, begun: Sequence[bytes], pieces: AsyncGenerator[bytes, None]
+    form: Format, begun: list[bytes], pieces: AsyncGenerator[bytes, None]
 ) -> AsyncGenerator[bytes, None]:
-    for piece in begun:
-        yield piece
+    """All of an answer; nothing of it stays here while the client takes it."""
+    while begun:
+        yield begun.pop(0)
     async for piece in pieces:
-        yield piece
+        begun.append(piece)
+        del piece
+        yield begun.pop()
     if form.tail:
         yield form.tail
