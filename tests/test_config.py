@@ -347,6 +347,9 @@ def test_secrets_are_masked(write: WriteFile) -> None:
     assert masked["web"] == {
         "interfaces": "127.0.0.1:7654",
         "hosts": "",
+        "connections": "512",
+        "connections-per-address": "64",
+        "reader-timeout": "0",
         "https": "off",
         "key": str(Path.cwd() / "scrapy-do.key"),
         "cert": str(Path.cwd() / "scrapy-do.crt"),

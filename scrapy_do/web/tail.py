@@ -56,9 +56,9 @@ class Tail:
         """The file as an answer to a GET or HEAD.
 
         While `is_live()` says that more may be written, the answer follows the file and
-        ends with it, unless the argument `follow` is 0. Otherwise it has its length and
-        takes one Range. `on_end` calls its callback once when the file has ended, unless
-        the function that it returns is called before.
+        ends with it, unless the argument `follow` is 0 or a Range is asked for: then it is
+        what there is now, with its length. `on_end` calls its callback once when the file
+        has ended, unless the function that it returns is called before.
 
         Raises:
             LogNotFound: there is no such file.
@@ -67,7 +67,7 @@ class Tail:
         """
         follow = call.params.flag("follow", default=True)
         # Asked before the size is read: what was not live then grows no more.
-        live = is_live() and follow
+        live = is_live() and follow and not _is_range(call.header("Range"))
         file = await OpenFile.open(path, call.in_thread)
         if live:
             waker = _Waker(reactor=self.reactor, look_s=self.look_s, is_live=is_live, on_end=on_end)
@@ -178,7 +178,7 @@ def _following(file: OpenFile, waker: _Waker, content_type: str) -> Stream:
     return Stream(
         chunks=_grow(file, waker),
         content_type=content_type,
-        headers=(("Cache-Control", "no-store"),),
+        headers=(("Accept-Ranges", "bytes"), ("Cache-Control", "no-store")),
         release=file.close,
     )
 
@@ -223,6 +223,10 @@ async def pieces(file: OpenFile, start: int, stop: int) -> AsyncGenerator[bytes,
             return  # cut short by somebody; the length that was promised tells the client
         offset += len(held[0])
         yield held.pop()  # nothing of it stays here while the client takes it
+
+
+def _is_range(wanted: str) -> bool:
+    return _RANGE.fullmatch(wanted.strip().lower()) is not None
 
 
 def parse_range(wanted: str, size_bytes: int) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """Tiny dialects for the tests of the web room."""
 
+import errno
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -80,6 +81,9 @@ class Faulty:
             "store": StoreUnavailable("The database is locked"),
             "space": NoSpace("The disk is full"),
             "bug": RuntimeError("/secret/path of a bug"),
+            "descriptors": OSError(errno.EMFILE, "Too many open files", "/secret/path"),
+            "disk": OSError(errno.EIO, "Input/output error", "/secret/path"),
+            "room": OSError(errno.ENOSPC, "No space left on device", "/secret/path"),
         }
         raise errors.get(name, NotFound(name))
 

@@ -144,6 +144,24 @@ def test_bug(tmp_path: Path) -> None:
     assert str(logged[0]["log_failure"].value) == "/secret/path of a bug"
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("descriptors", 503, "The server cannot do this now: it has no file descriptors left"),
+        ("disk", 503, "The server cannot do this now: its disk fails"),
+        ("room", 507, "The disk is full"),
+    ],
+)
+def test_what_the_system_refuses(tmp_path: Path, name: str, status: int, words: str) -> None:
+    """What the system lacks at the moment is no bug of ours: the client may try again."""
+    with capturedLogs() as events:
+        answer = HttpClient(site_of(Faulty(ErrorStyle()), spool_dir=tmp_path)).get(
+            f"/faulty/{name}"
+        )
+    assert (status, words) == (answer.status, answer.json["message"])
+    assert [] == [event for event in events if "log_failure" in event]
+
+
 def test_text_with_half_a_character(tmp_path: Path) -> None:
     """A text that UTF-8 cannot hold is still answered as JSON."""
     style = ErrorStyle()

@@ -213,6 +213,30 @@ def test_not_following(log: Log) -> None:
     assert log.client.get("/one?follow=perhaps").status == 400
 
 
+@pytest.mark.parametrize(
+    ("wanted", "span", "body"),
+    [
+        ("bytes=0-2", "0-2", b"012"),
+        ("bytes=-3", "7-9", b"789"),
+        ("bytes=4-", "4-9", b"456789"),
+        ("Bytes=8-100", "8-9", b"89"),
+    ],
+)
+def test_range_of_a_growing_file(log: Log, wanted: str, span: str, body: bytes) -> None:
+    """A range of a growing file is answered at once from what is there, also to HEAD."""
+    log.append(b"0123456789")
+    for method in ("GET", "HEAD"):
+        answer = log.client.request(method, "/one", headers={"Range": wanted})
+        assert (206, f"bytes {span}/10", str(len(body)), body if method == "GET" else b"") == (
+            answer.status,
+            answer.headers["content-range"],
+            answer.headers["content-length"],
+            answer.body,
+        )
+    behind = log.client.get("/one", headers={"Range": "bytes=10-"})
+    assert (416, "bytes */10") == (behind.status, behind.headers["content-range"])
+
+
 def test_client_that_leaves(log: Log) -> None:
     """A follower stops when its client leaves: no file, no timer, no listener stays."""
     connection = log.follow()
