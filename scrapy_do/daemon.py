@@ -38,6 +38,7 @@ from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.runs import RunStore
+from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
 from scrapy_do.launchers import make_launcher
@@ -109,6 +110,7 @@ class Daemon:
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
         self._spider_data = SpiderDataStore(self._directory.spider_data)
+        self._scratch = ScratchStore(self._directory.listings)
         age = timedelta(seconds=config.retention.trash_age_s)
         self._trash = Trash(self._directory.trash, age=age, now=now)
         # It has threads, which keep the process alive until it is closed.
@@ -166,7 +168,14 @@ class Daemon:
             make_wake_up=partial(make_wake_up, reactor, now),
         )
         self._operations = self._make_operations(
-            SpiderLister(launcher, config, environ, sys.executable)
+            SpiderLister(
+                launcher,
+                config,
+                environ,
+                sys.executable,
+                scratch=self._scratch,
+                in_thread=self._in_thread,
+            )
         )
         self._pruner = Pruner(
             store=self._store,
@@ -265,7 +274,7 @@ class Daemon:
 
     async def _start(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets
-        for files in (self._archives, self._artifacts, self._spider_data):
+        for files in (self._archives, self._artifacts, self._spider_data, self._scratch):
             await self._in_thread(files.sweep)
         await self.controller.start()
         await self._scheduler.start()

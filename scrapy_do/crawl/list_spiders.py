@@ -5,16 +5,18 @@ is a subreaper in a session of its own, forks the process that imports; reads it
 from one pipe and all it prints from another, keeping the end; waits no longer than the
 request says, nor than its asker lives; kills everything that was started; answers.
 
+Above the guard there is a keeper, which does nothing but wait for it, end whatever it has
+left, and pass its answer on: a project may kill its guard. Who hears nothing at all knows
+that the keeper itself was killed, and by whom nobody can say.
+
 Run by `python -m scrapy_do.crawl.list_spiders` or forked by the warm parent; either way
 the request comes from one descriptor and the answer leaves by another.
 """
 
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from dataclasses import replace
@@ -23,6 +25,7 @@ from typing import NoReturn
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, set_streams
 from scrapy_do.protocol.wire import (
+    MARK,
     MAX_SPEC_BYTES,
     SpidersAnswer,
     SpidersRequest,
@@ -34,38 +37,75 @@ from scrapy_do.protocol.wire import (
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_FOUND_BYTES = 8 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
+_GUARD_GRACE_S = 5.0
 
 
-def answer_request(request: int, answer: int) -> NoReturn:
+def answer_request(request: int, answer: int, marker: processes.Marker) -> NoReturn:
     """Answer one request for spiders, in a process of its own, which ends here."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if os.getsid(0) != os.getpid():
         os.setsid()
-    processes.set_name("scrapy-do-list")
+    processes.set_name("scrapy-do-keep")
     answer = processes.above_streams(answer)
     with os.fdopen(os.dup(request), "rb") as file:
         order = decode_spiders_request(file.read(MAX_SPEC_BYTES))
+    marker.write(order.mark)
     for descriptor in (STDIN, STDOUT):
         processes.point(descriptor, os.devnull, os.O_RDWR)
     processes.close_all_but({STDIN, STDOUT, STDERR, answer})
     processes.become_subreaper()
-    directory = tempfile.mkdtemp(prefix="scrapy-do-")
-    try:
-        told = _Guard(order, answer, directory).ask()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    told = _kept(order, answer)
     with os.fdopen(answer, "wb") as file:
-        file.write(encode(told))
+        file.write(told)
+    os._exit(0)
+
+
+def _kept(order: SpidersRequest, asker: int) -> bytes:
+    """Have a guard ask the project; return its answer when all that it started is gone."""
+    told_end, told_in = os.pipe()
+    keeper = os.getpid()
+    guard = os.fork()
+    if guard == 0:
+        processes.never_return(lambda: _guard(order, asker, told_in, keeper))
+    os.close(told_in)
+    told = bytearray()
+    deadline_s = time.monotonic() + order.timeout_s + _GUARD_GRACE_S
+    poll = select.poll()
+    poll.register(told_end, select.POLLIN)
+    poll.register(asker, 0)  # nothing but its closing
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        ready = dict(poll.poll(left_s * 1000))
+        chunk = os.read(told_end, _CHUNK_BYTES) if told_end in ready else b""
+        told += chunk
+        if asker in ready or (told_end in ready and not chunk):
+            break
+    # A guard that has said everything has nothing more to do.
+    os.kill(guard, signal.SIGKILL)
+    processes.end_descendants()
+    try:
+        decode_spiders_answer(bytes(told))
+    except ValueError:
+        problem = "the project ended the process that lists them"
+        return encode(SpidersAnswer(names=(), problem=problem, output=""))
+    return bytes(told)
+
+
+def _guard(order: SpidersRequest, asker: int, told: int, keeper: int) -> NoReturn:
+    processes.die_with_parent(keeper)
+    processes.set_name("scrapy-do-list")
+    processes.become_subreaper()
+    answer = encode(_Guard(order, asker).ask())
+    with os.fdopen(told, "wb") as file:
+        file.write(answer)
     os._exit(0)
 
 
 class _Guard:
     """Runs the project in a child and listens to it."""
 
-    def __init__(self, order: SpidersRequest, asker: int, directory: str) -> None:
+    def __init__(self, order: SpidersRequest, asker: int) -> None:
         self._order = order
         self._asker = asker
-        self._directory = directory
         self._found = bytearray()
         self._output = bytearray()
         self._timed_out = False
@@ -82,7 +122,7 @@ class _Guard:
             os.dup2(output_in, STDOUT)
             os.dup2(output_in, STDERR)
             processes.close_all_but({STDIN, STDOUT, STDERR, found_in})
-            _list(self._order, found_in, self._directory)
+            _list(self._order, found_in)
         os.close(found_in)
         os.close(output_in)
         self._listen(child, {found_end: self._found, output_end: self._output})
@@ -150,9 +190,10 @@ def _last_line(text: str) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _list(order: SpidersRequest, answer: int, directory: str) -> NoReturn:
+def _list(order: SpidersRequest, answer: int) -> NoReturn:
     """Import the project and write its spiders' names; ends the process."""
     status = 1
+    directory = str(order.work_dir)
     try:
         processes.be_the_first_to_go()
         set_streams(None)
@@ -163,6 +204,7 @@ def _list(order: SpidersRequest, answer: int, directory: str) -> NoReturn:
                 "SPIDER_DATA_DIR": directory,
                 **order.environment,
                 "SCRAPY_SETTINGS_MODULE": order.settings_module,
+                MARK: order.mark,
             }
         )
         os.chdir(directory)
@@ -194,4 +236,4 @@ def _find(order: SpidersRequest) -> SpidersAnswer:
 
 
 if __name__ == "__main__":
-    answer_request(STDIN, STDOUT)
+    answer_request(STDIN, STDOUT, processes.Marker())

@@ -122,7 +122,7 @@ def _serve(
     if order == LISTING_ORDER:
         if crawl is not None:
             os.close(crawl.tells)
-        answer_request(source, sink)
+        answer_request(source, sink, marker)
     try:
         if crawl is None or not crawl.is_alive():
             crawl = WaitingCrawl(marker)

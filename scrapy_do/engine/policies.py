@@ -10,8 +10,10 @@ from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
 from scrapy_do.errors import BadArgument, ConfigError
+from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
+from scrapy_do.system.runtime import InThread
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
@@ -123,12 +125,21 @@ class SpiderLister:
     """Asks the launcher for the spiders of a project; see `projects.ListSpiders`."""
 
     def __init__(
-        self, launcher: Launcher, config: Config, environ: Mapping[str, str], python: str
+        self,
+        launcher: Launcher,
+        config: Config,
+        environ: Mapping[str, str],
+        python: str,
+        *,
+        scratch: ScratchStore,
+        in_thread: InThread,
     ) -> None:
         self._launcher = launcher
         self._config = config
         self._environ = environ
         self._python = python
+        self._scratch = scratch
+        self._in_thread = in_thread
 
     async def __call__(
         self, *, project: str, project_dir: Path, settings_module: str
@@ -137,15 +148,21 @@ class SpiderLister:
 
         Raises:
             BadArchive: the project cannot say; with its traceback.
+            LaunchFailed: nobody could be asked.
         """
-        return await self._launcher.spiders(
-            SpidersRequest(
-                project_dir=project_dir,
-                settings_module=settings_module,
-                environment=environment_of(self._config, self._environ, project),
-                start_method=start_method_of(self._config, project),
-                python=self._python,
-                limits=crawl_limits_of(self._config),
-                timeout_s=self._config.crawls.spiders_timeout_s,
+        work_dir = await self._in_thread(self._scratch.make)
+        try:
+            return await self._launcher.spiders(
+                SpidersRequest(
+                    project_dir=project_dir,
+                    work_dir=work_dir,
+                    settings_module=settings_module,
+                    environment=environment_of(self._config, self._environ, project),
+                    start_method=start_method_of(self._config, project),
+                    python=self._python,
+                    limits=crawl_limits_of(self._config),
+                    timeout_s=self._config.crawls.spiders_timeout_s,
+                )
             )
-        )
+        finally:
+            await self._in_thread(lambda: self._scratch.remove(work_dir))

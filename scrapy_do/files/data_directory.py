@@ -28,6 +28,7 @@ class DataDirectory:
         self.runs = root / "runs"
         self.spider_data = root / "spider-data"
         self.trash = root / "trash"
+        self.listings = root / "listings"
         self._lock: int | None = None
 
     def open(self) -> None:

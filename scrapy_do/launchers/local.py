@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults, succee
 from twisted.logger import Logger
 
 from scrapy_do.errors import BadArchive, LaunchFailed
+from scrapy_do.launchers import containment
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.held_crawl import HeldCrawl
 from scrapy_do.launchers.inbox import Inbox
@@ -131,19 +132,34 @@ class LocalLauncher:
                 raise LaunchFailed(_failure(said))
 
     async def spiders(self, request: SpidersRequest) -> SpiderList:
-        """Ask a throw-away process for the spiders of a project."""
-        said = await self._order_listing(request).read(request.timeout_s + _LISTING_GRACE_S)
-        if said is None:
-            raise BadArchive(f"{_UNABLE}: no answer within {request.timeout_s:g} s")
+        """Ask a throw-away process for the spiders of a project.
+
+        It always answers, whatever the project does, unless somebody kills it: the warm parent
+        before it has forked, or the system for want of memory. Then it is asked once more.
+        """
+        said = await self._ask_for_spiders(request) or await self._ask_for_spiders(request)
+        if not said:
+            raise LaunchFailed("the process that lists the spiders was killed; try again")
         if said.startswith(FAILED_ANNOUNCEMENT):
             raise LaunchFailed(_failure(said))
         try:
             answer = decode_spiders_answer(said)
         except BadFrame:
-            raise BadArchive(f"{_UNABLE}: the project ended the process that lists them") from None
+            raise LaunchFailed("the process that lists the spiders was disturbed") from None
         if answer.problem is not None:
             raise BadArchive(f"{_UNABLE}: {answer.problem}", traceback=answer.output)
         return SpiderList(names=tuple(sorted(answer.names)), warnings=_shown(answer.warnings))
+
+    async def _ask_for_spiders(self, request: SpidersRequest) -> bytes:
+        """Give what was answered; nothing when whoever was to answer has died."""
+        mark = f"listing.{uuid4()}"
+        inbox = self._order_listing(replace(request, mark=mark))
+        said = await inbox.read(request.timeout_s + _LISTING_GRACE_S)
+        if said is None:
+            raise BadArchive(f"{_UNABLE}: no answer within {request.timeout_s:g} s")
+        if not said:
+            await self._services.in_thread(lambda: containment.sweep(mark))
+        return said
 
     async def stop(self, *, leave_crawls: bool) -> None:
         """Let go of everything; kill what runs unless it is to be left."""
@@ -189,7 +205,7 @@ class LocalLauncher:
             raise LaunchFailed(str(error)) from error
         os.write(source, encode(request))
         os.lseek(source, 0, os.SEEK_SET)
-        return self._begin(LISTING_ORDER, request, f"listing.{uuid4()}", source)
+        return self._begin(LISTING_ORDER, request, request.mark, source)
 
     def _begin(
         self, order: bytes, wanted: CrawlSpec | SpidersRequest, mark: str, source: int

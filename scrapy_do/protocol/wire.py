@@ -210,15 +210,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpidersRequest:
-    """Which unpacked project to ask for its spiders, and what it may use meanwhile."""
+    """Which unpacked project to ask for its spiders, and what it may use meanwhile.
+
+    `work_dir` is an empty directory for whatever the project writes; the asker removes it.
+    `mark` is filled in by the launcher: the value of the `MARK` of each process.
+    """
 
     project_dir: Path
+    work_dir: Path
     settings_module: str
     environment: Mapping[str, str]
     start_method: StartMethod
     python: str
     limits: CrawlLimits = field(default_factory=CrawlLimits)
     timeout_s: float = MAX_LISTING_S
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,12 +349,14 @@ def decode_spiders_request(frame: bytes) -> SpidersRequest:
     reader = FrameReader.of_frame("spiders request", frame)
     return SpidersRequest(
         project_dir=Path(reader.text("project_dir")),
+        work_dir=Path(reader.text("work_dir")),
         settings_module=reader.text("settings_module"),
         environment=reader.texts("environment"),
         start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
         limits=_limits(reader),
         timeout_s=reader.number("timeout_s"),
+        mark=reader.text("mark"),
     )
 
 

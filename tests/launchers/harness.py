@@ -103,9 +103,12 @@ def runs_in(directory: Path) -> list[Run]:
     ]
 
 
-def spiders_request(project: str) -> SpidersRequest:
+def spiders_request(project: str, directory: Path) -> SpidersRequest:
+    work_dir = directory / f"listing-{uuid4()}"
+    work_dir.mkdir()
     return SpidersRequest(
         project_dir=PROJECTS / project,
+        work_dir=work_dir,
         settings_module=f"{project}.settings",
         environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
         start_method=StartMethod.FORK,
@@ -171,7 +174,8 @@ class RealHarness:
         return make_spec(self.directory, spider, **{"start_method": self._start_method, **changes})
 
     def spiders_request(self, project: str, **changes: Any) -> SpidersRequest:
-        return replace(spiders_request(project), start_method=self._start_method, **changes)
+        request = spiders_request(project, self.directory)
+        return replace(request, start_method=self._start_method, **changes)
 
     async def launch(self, spider: str, **changes: Any) -> Crawl:
         return await self.launcher.launch(self.spec(spider, **changes))
@@ -261,7 +265,7 @@ class FakeHarness:
         return make_spec(self.directory, spider, **changes)
 
     def spiders_request(self, project: str) -> SpidersRequest:
-        return spiders_request(project)
+        return spiders_request(project, self.directory)
 
     async def launch(self, spider: str, **changes: Any) -> Crawl:
         crawl = await self.fake.launch(self.spec(spider, **changes))

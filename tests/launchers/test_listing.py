@@ -1,13 +1,16 @@
 """Listing the spiders of projects that do not want to be listed; spawned and forked."""
 
+import contextlib
+import os
+import signal
 import time
-from pathlib import Path
 
+import psutil
 import pytest
+from twisted.internet.defer import Deferred
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import SpiderList
-from scrapy_do.protocol.run_record import identity_of
 from tests.launchers.harness import RealHarness, on_reactor
 
 pytestmark = pytest.mark.live
@@ -58,6 +61,59 @@ async def test_an_import_that_kills_its_guard(real: RealHarness) -> None:
     assert str(error) == UNABLE + "the project ended the process that lists them"
 
 
+async def kill(real: RealHarness, name: str) -> None:
+    """Kill a process that lists spiders now, by its name."""
+    await real.until(lambda: name in _running())
+    for pid, comm in _processes():
+        if comm == name:
+            os.kill(pid, signal.SIGKILL)
+
+
+@on_reactor
+async def test_a_guard_that_is_killed(real: RealHarness) -> None:
+    """When the guard of a hanging import is killed, all it has started is ended at once."""
+    refused = Deferred.fromCoroutine(refusal(real, "hanging"))
+    await kill(real, "scrapy-do-list")
+
+    assert str(await refused) == UNABLE + "the project ended the process that lists them"
+    await real.until(lambda: {"scrapy-do-list", "scrapy-do-keep"}.isdisjoint(_running()))
+
+
+@on_reactor
+async def test_a_keeper_that_is_killed(real: RealHarness) -> None:
+    """It is asked once more; when that dies, too, the archive is not to blame."""
+    request = real.spiders_request("hanging")
+    answer = Deferred.fromCoroutine(real.launcher.spiders(request))
+    first = await _keeper(real, None)
+    os.kill(first, signal.SIGKILL)
+    os.kill(await _keeper(real, first), signal.SIGKILL)
+
+    with pytest.raises(LaunchFailed, match="was killed"):
+        await answer
+    await real.until(lambda: {"scrapy-do-list", "scrapy-do-keep"}.isdisjoint(_running()))
+
+
+@on_reactor
+async def test_a_keeper_that_is_killed_once(real: RealHarness) -> None:
+    """The second answer counts."""
+    answer = Deferred.fromCoroutine(real.launcher.spiders(real.spiders_request("forking")))
+    os.kill(await _keeper(real, None), signal.SIGKILL)
+
+    assert await answer == SpiderList(names=("fine",))
+
+
+async def _keeper(real: RealHarness, other: int | None) -> int:
+    """Wait for the keeper of a listing, another than the one that was killed."""
+    found: list[int] = []
+
+    def look() -> bool:
+        found[:] = [pid for pid, name in _processes() if name == "scrapy-do-keep" and pid != other]
+        return bool(found)
+
+    await real.until(look)
+    return found[0]
+
+
 @on_reactor
 async def test_a_broken_import_is_quoted(real: RealHarness) -> None:
     """The error is the last line of the traceback, and all of it comes along."""
@@ -79,14 +135,21 @@ async def test_children_of_an_import_are_ended(real: RealHarness) -> None:
 
 def _running() -> list[str]:
     """Return the names of all processes that have not ended."""
-    names = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if identity_of(int(entry.name)) is not None:
-                names.append((entry / "comm").read_text().strip())
-        except OSError:
-            continue
-    return names
+    return [
+        process.info["name"]
+        for process in psutil.process_iter(["name", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _processes() -> list[tuple[int, str]]:
+    """Our descendants that have not ended, and their names."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.append((child.pid, child.name()))
+    return found
 
 
 @on_reactor

@@ -71,11 +71,13 @@ REPORT = Report(
 RESULT = Result(opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1))
 REQUEST = SpidersRequest(
     project_dir=Path("/p"),
+    work_dir=Path("/w"),
     settings_module="s",
     environment={},
     start_method=StartMethod.FORK,
     python="/py",
     timeout_s=3.0,
+    mark="listing.1",
 )
 ANSWER = SpidersAnswer(names=("a", "\n"), warnings=("w",), problem=None, output="ž")
 
