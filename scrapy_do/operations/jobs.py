@@ -1,6 +1,6 @@
 """The use cases of jobs: enqueue, look up, cancel, delete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -37,6 +37,11 @@ def warnings_of(job: Job) -> tuple[str, ...]:
     """What the crawl of a job said that the author of its spider should know."""
     warning = job.progress.stats.get(WARNING_STAT)
     return (warning,) if isinstance(warning, str) else ()
+
+
+def _runner(groups: Sequence[str]) -> str:
+    """Name who takes a job: an outside runner, of one of the groups if there are any."""
+    return f"a runner of botgroup {' or '.join(groups)}" if groups else "a runner that takes it"
 
 
 class JobOperations:
@@ -131,6 +136,18 @@ class JobOperations:
     async def count(self, wanted: JobFilter) -> int:
         """How many jobs match."""
         return await self._store.jobs.count(wanted)
+
+    async def waiting_for(self, jobs: Iterable[Job]) -> Mapping[UUID, str]:
+        """Which of the jobs wait for something else than a free slot here, and for what."""
+        waiting = [job for job in jobs if isinstance(job.state, Pending)]
+        if not waiting:
+            return {}
+        groups = await self._store.jobs.runner_groups({job.key.project for job in waiting})
+        return {
+            job.id: _runner(groups.get(job.key.project, ()))
+            for job in waiting
+            if job.driver is Driver.CLIENT or job.key.project in groups
+        }
 
     async def cancel(self, job_id: UUID, *, by: str, wait_s: float = CANCEL_WAIT_S) -> Job:
         """End a job. The wish is durable before this waits for the end, at most `wait_s`.

@@ -29,6 +29,7 @@ from scrapy_do.store.jobs_query import (
     next_not_before,
     pending_jobs,
     prunable_jobs,
+    runner_groups,
     take_next,
 )
 from scrapy_do.store.moments import Moments
@@ -157,6 +158,11 @@ class Jobs:
     async def next_not_before(self, now: datetime) -> datetime | None:
         """The next instant after `now` at which a waiting job becomes due."""
         return await self._database.read(lambda connection: next_not_before(connection, now))
+
+    async def runner_groups(self, project_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """The groups of outside runners for which the jobs of some projects wait."""
+        ids = tuple(project_ids)
+        return await self._database.read(lambda connection: runner_groups(connection, ids))
 
     async def save(self, job: Job, *, expected: Job) -> Job:
         """Store what differs between two values of a job, if nobody moved it in between.

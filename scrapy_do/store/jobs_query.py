@@ -34,6 +34,7 @@ from scrapy_do.core.job import Driver, Job
 from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
+from scrapy_do.store.meta import BOTGROUPS, groups_of, settings_scope, settings_scope_of
 from scrapy_do.store.rows import instant_of, ms_of
 
 _jobs, _tags = tables.jobs, tables.job_tags
@@ -238,9 +239,17 @@ _DUE = (
     *_of_queue(StateName.PENDING),
     _jobs.c.not_before_ms.is_(None) | (_jobs.c.not_before_ms <= bindparam("now_ms")),
 )
-_WAITING_PROJECTS = select(tables.projects.c.id, tables.projects.c.name).where(
-    tables.projects.c.name.not_in(bindparam("full", expanding=True)),
-    exists(select(_jobs.c.id).where(*_DUE, _jobs.c.project_id == tables.projects.c.id)),
+_WAITING_PROJECTS = (
+    select(tables.projects.c.id, tables.projects.c.name, tables.meta.c.value.label("groups"))
+    .outerjoin(
+        tables.meta,
+        (tables.meta.c.scope == settings_scope_of(tables.projects.c.id))
+        & (tables.meta.c.key == BOTGROUPS),
+    )
+    .where(
+        tables.projects.c.name.not_in(bindparam("full", expanding=True)),
+        exists(select(_jobs.c.id).where(*_DUE, _jobs.c.project_id == tables.projects.c.id)),
+    )
 )
 _FIRST_OF_PROJECT = (
     select(_jobs.c.sequence)
@@ -269,11 +278,16 @@ def pending_jobs(
     full_projects: Iterable[str],
     full_spiders: Iterable[tuple[str, str]],
 ) -> list[Job]:
-    """Of each project the first due jobs that our controller could claim."""
+    """Of each project the first due jobs that our controller could claim.
+
+    Those of a project that names groups of runners wait for these.
+    """
     moment = {"now_ms": ms_of(now)}
     waiting = connection.execute(_WAITING_PROJECTS, {**moment, "full": list(full_projects)}).all()
     first: list[int] = []
     for project in waiting:
+        if groups_of(project.groups):
+            continue
         full = [spider for name, spider in full_spiders if name == project.name]
         numbers = _numbers(connection, project.id, full) if full else ()
         asked = {**moment, "project": project.id, "full": list(numbers), "most": per_project}
@@ -314,6 +328,16 @@ def take_next(connection: Connection, project_ids: Sequence[int]) -> Job | None:
         .limit(1)
     ).first()
     return None if row is None else job_of(row)
+
+
+def runner_groups(connection: Connection, project_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """The groups of runners of each of these projects that names any."""
+    projects = {settings_scope(project_id): project_id for project_id in project_ids}
+    query = select(tables.meta.c.scope, tables.meta.c.value).where(
+        tables.meta.c.scope.in_(tuple(projects)), tables.meta.c.key == BOTGROUPS
+    )
+    found = {projects[scope]: groups_of(value) for scope, value in connection.execute(query)}
+    return {project_id: groups for project_id, groups in found.items() if groups}
 
 
 # --- retention ---------------------------------------------------------------------------------

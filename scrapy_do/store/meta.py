@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, select
 
 from scrapy_do.core.job import JSON
 from scrapy_do.store import tables
@@ -10,6 +10,25 @@ from scrapy_do.store.database import Database
 from scrapy_do.store.upsert import replacing
 
 _meta = tables.meta
+
+BOTGROUPS = "botgroups"
+"""The setting of a project that names the groups of runners that its jobs are for."""
+
+
+def settings_scope(project_id: int) -> str:
+    """Where the settings of a project are."""
+    return f"project/{project_id}/settings"
+
+
+def settings_scope_of(project_id: ColumnElement[int]) -> ColumnElement[str]:
+    """The same in SQL."""
+    return "project/" + cast(project_id, Text) + "/settings"
+
+
+def groups_of(value: JSON) -> tuple[str, ...]:
+    """The groups that the value of the setting `botgroups` names."""
+    groups = value if isinstance(value, list) else [value]
+    return tuple(str(group) for group in groups if isinstance(group, str | int) and group)
 
 
 class Meta:

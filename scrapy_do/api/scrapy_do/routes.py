@@ -200,14 +200,18 @@ class ScrapyDoAPI:
         if "status" not in params:
             raise BadArgument("status or id")
         page = await self._operations.listing.page(list_name(params), job_filter(params))
-        return merged(page_json("jobs", [job_or_schedule_json(row) for row in page.rows], page))
+        jobs = [row for row in page.rows if isinstance(row, Job)]
+        waiting = await self._operations.jobs.waiting_for(jobs)
+        rows = [job_or_schedule_json(row, waiting) for row in page.rows]
+        return merged(page_json("jobs", rows, page))
 
     async def _one(self, text: str) -> JSON:
         found = await self._operations.job_or_schedule(_identifier(text))
         if not isinstance(found, Job):
             return schedule_job_json(found)
         earlier = await self._operations.outputs.attempts(found.id)
-        return job_details_json(found, earlier_attempts=earlier)
+        waiting = await self._operations.jobs.waiting_for([found])
+        return job_details_json(found, waiting_for=waiting.get(found.id), earlier_attempts=earlier)
 
     async def cancel_job(self, call: Call) -> JSON:
         """End a job or a standing order."""

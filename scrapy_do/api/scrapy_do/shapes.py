@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from scrapy_do import __version__
 from scrapy_do.core.job import (
@@ -70,8 +71,8 @@ def duration_s(state: State) -> int | None:
     return None
 
 
-def job_json(job: Job) -> dict[str, Any]:
-    """A job as `list-jobs.json` shows it."""
+def job_json(job: Job, waiting_for: str | None = None) -> dict[str, Any]:
+    """A job as `list-jobs.json` shows it; a pending one with what it waits for, if not a slot."""
     state, request = job.state, job.request
     return {
         "identifier": str(job.id),
@@ -98,17 +99,18 @@ def job_json(job: Job) -> dict[str, Any]:
         "schedule-id": None if job.schedule_id is None else str(job.schedule_id),
         "planned": iso(job.planned_at),
         "warnings": list(warnings_of(job)),
+        "waiting-for": waiting_for,
     }
 
 
-def job_details_json(job: Job, *, earlier_attempts: int) -> dict[str, Any]:
+def job_details_json(job: Job, *, waiting_for: str | None, earlier_attempts: int) -> dict[str, Any]:
     """A job asked for by its id: with its statistics and everything it was given.
 
     `earlier_attempts` is how many abandoned attempts have left records.
     """
     request, progress = job.request, job.progress
     return {
-        **job_json(job),
+        **job_json(job, waiting_for),
         "arguments": dict(request.arguments),
         "settings": dict(request.settings),
         "timeout": request.timeout_s,
@@ -128,9 +130,11 @@ def status_of_schedule(state: ScheduleState) -> str:
     return "CANCELED" if state is ScheduleState.CANCELED else "COMPLETED"
 
 
-def job_or_schedule_json(row: Job | Schedule) -> dict[str, Any]:
+def job_or_schedule_json(row: Job | Schedule, waiting: Mapping[UUID, str]) -> dict[str, Any]:
     """A row of `list-jobs.json`."""
-    return job_json(row) if isinstance(row, Job) else schedule_job_json(row)
+    if isinstance(row, Job):
+        return job_json(row, waiting.get(row.id))
+    return schedule_job_json(row)
 
 
 def page_json(name: str, rows: Sequence[Mapping[str, Any]], page: Page[Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class CloudOperations:
         self._events = events
         self._wake = wake
         self.now = now
-        self.projects = CloudProjects(store=store, now=now)
+        self.projects = CloudProjects(store=store, now=now, wake=wake)
         self.tokens = JobTokens(store=store, now=now)
 
     # --- new jobs ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from scrapy_do.core.project import Project, check_number, number_of
 from scrapy_do.errors import NotPermitted, ProjectNotFound, SpiderNotFound
 from scrapy_do.operations.cloud.activity import Happened, events_of
 from scrapy_do.operations.cloud.fields import UNITS, label, retagged, tags
+from scrapy_do.store.meta import BOTGROUPS, groups_of, settings_scope
 from scrapy_do.store.store import Store
 
 ACTIVITIES_KEPT = 10_000
@@ -42,9 +43,12 @@ class Counts:
 class CloudProjects:
     """Projects by number, with what these clients keep for them."""
 
-    def __init__(self, *, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, store: Store, now: Callable[[], datetime], wake: Callable[[], None]
+    ) -> None:
         self._store = store
         self._now = now
+        self._wake = wake
 
     async def get(self, number: int, *, create: bool = False) -> Project:
         """The project of a number; `create` makes one that is new, named by its number.
@@ -112,28 +116,27 @@ class CloudProjects:
 
     async def settings(self, project: Project) -> dict[str, JSON]:
         """What clients have set; nothing by default."""
-        return await self._store.meta.all(_settings(project))
+        return await self._store.meta.all(settings_scope(project.id))
 
     async def put_settings(self, project: Project, values: Mapping[str, JSON]) -> None:
         """Store settings beside those that are there."""
         check_settings(values)
-        await self._store.meta.put(_settings(project), values)
+        await self._store.meta.put(settings_scope(project.id), values)
+        self._wake()  # jobs may have waited for runners
 
     async def remove_setting(self, project: Project, name: str) -> None:
         """Forget a setting, if there is one."""
-        await self._store.meta.delete(_settings(project), name)
+        await self._store.meta.delete(settings_scope(project.id), name)
+        self._wake()
 
     async def default_units(self, project: Project) -> int:
         """The units of a job that asks for none: the setting `default_job_units`, or 1."""
-        units = await self._store.meta.get(_settings(project), "default_job_units")
+        units = await self._store.meta.get(settings_scope(project.id), "default_job_units")
         return units if isinstance(units, int) and units in UNITS else 1
 
     async def botgroups(self, project: Project) -> tuple[str, ...]:
-        """The groups of runners that alone may start jobs; none: all may."""
-        groups = await self._store.meta.get(_settings(project), "botgroups")
-        if isinstance(groups, str):
-            return (groups,)
-        return tuple(map(str, groups)) if isinstance(groups, list) else ()
+        """The groups of runners that its jobs are for, instead of this daemon; none: no such."""
+        return groups_of(await self._store.meta.get(settings_scope(project.id), BOTGROUPS))
 
     # --- spiders -------------------------------------------------------------------------------
 
@@ -262,10 +265,6 @@ def _counts(by_state: Mapping[StateName, int], *, units: int = 0) -> Counts:
         finished=jobs(CloudState.FINISHED),
         units=units,
     )
-
-
-def _settings(project: Project) -> str:
-    return f"project/{project.id}/settings"
 
 
 def _spiders(project: Project) -> str:

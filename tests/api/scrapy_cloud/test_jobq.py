@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from scrapy_do.core.job import Pending
 from tests.api.scrapy_cloud.cloud_world import START_MS, CloudWorld, jl, lines
 from tests.http_client import HttpClient
+from tests.world import World
 
 
 def row(number: int, ts: int = START_MS, **fields: Any) -> dict[str, Any]:
@@ -292,6 +294,57 @@ def test_groups_of_runners(world: CloudWorld, groups: Any, asked: str | None, ge
     world.push()
     extras = {} if asked is None else {"botgroup": asked}
     assert bool(client.post("/jobq/2/startjob", body=jl(extras)).body) is gets
+
+
+def waiting_for(world: CloudWorld) -> list[str | None]:
+    """What the Scrapy Do API says that pending jobs wait for, the newest first."""
+    rows = World.client(world).get("/list-jobs.json?status=PENDING").json["jobs"]
+    return [row["waiting-for"] for row in rows]
+
+
+@pytest.mark.parametrize("groups", [["g1", "g2"], ["g1"], "g1"])
+def test_jobs_of_a_group_wait_for_its_runners(world: CloudWorld, groups: Any) -> None:
+    """The daemon runs none of them, whoever made them, and says for whom they wait."""
+    world.start()
+    client = world.client()
+    client.post("/projects/1/settings", body=jl({"botgroups": groups}))
+    world.put_project("another")
+    ours = world.run()
+    theirs = world.enqueue()
+    elsewhere = world.enqueue(project="another")
+    said = f"a runner of botgroup {groups if isinstance(groups, str) else ' or '.join(groups)}"
+    assert [said, said] == waiting_for(world)
+    assert [elsewhere] == [crawl.job_id for crawl in world.launcher.alive]
+    (shown,) = World.client(world).get(f"/list-jobs.json?id={theirs}").json["jobs"]
+    assert (said, "PENDING") == (shown["waiting-for"], shown["status"])
+    taken = client.post("/jobq/1/startjob", body=jl({"botgroup": "g1"})).json
+    assert (ours, "running") == (taken["key"], taken["state"])
+    assert isinstance(world.state(theirs), Pending)
+
+
+@pytest.mark.parametrize("way", ["delete", "empty", "null", "no name"])
+def test_without_groups_they_run_here(world: CloudWorld, way: str) -> None:
+    """As soon as the setting names no group any more, jobs that waited are run."""
+    world.start()
+    client = world.client()
+    client.post("/projects/1/settings", body=jl({"botgroups": ["g1"]}))
+    job = world.enqueue()
+    assert [] == [crawl.job_id for crawl in world.launcher.alive]
+    if way == "delete":
+        client.request("DELETE", "/projects/1/settings/botgroups")
+    else:
+        values: dict[str, Any] = {"empty": [], "null": None, "no name": ""}
+        client.post("/projects/1/settings", body=jl({"botgroups": values[way]}))
+    assert [job] == [crawl.job_id for crawl in world.launcher.alive]
+
+
+def test_what_is_not_deployed_waits_for_a_runner(world: CloudWorld) -> None:
+    """A job of a spider that is not here says so; one that waits for a slot waits for nobody."""
+    world.start()
+    world.push("elsewhere")
+    for _ in range(world.limits.slots + 1):
+        world.enqueue()
+    assert [None, "a runner that takes it"] == waiting_for(world)
 
 
 # --- update ------------------------------------------------------------------------------------
