@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from zoneinfo import TZPATH
 
 import pytest
 
@@ -18,6 +19,7 @@ from scrapy_do.config import (
     load,
 )
 from scrapy_do.config.sections import SECTIONS, option_name, variable_name
+from scrapy_do.engine.policies import zone_of
 from scrapy_do.errors import ConfigError
 from tools.config_docs import CONF, DOCS, conf_text, docs_text
 
@@ -409,3 +411,58 @@ def test_every_option_has_a_variable_of_its_own() -> None:
     ]
     assert sorted(set(variables)) == sorted(variables)
     assert option_name(fields(CrawlConfig)[1]) == "stop-grace"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("Europe/Warsaw", "Europe/Warsaw"),
+        (":Europe/Warsaw", "Europe/Warsaw"),
+        ("EST5EDT", "EST5EDT"),
+        ("CET", "Europe/Brussels"),
+        ("MST", "America/Phoenix"),
+        ("UTC", "UTC"),
+        ("UTC0", "UTC"),
+        ("", "UTC"),
+        ("EST5", "Etc/GMT+5"),
+        ("<+03>-3", "Etc/GMT-3"),
+        ("JST-9", "Etc/GMT-9"),
+        ("GMT+00:00", "UTC"),
+    ],
+)
+def test_zone_of_the_environment(text: str, zone: str) -> None:
+    """The zone of orders that name none is the one that TZ names, in any form of it."""
+    assert load(None, {"TZ": text}).scrapy_do.timezone == zone
+    assert zone_of(load(None, {"TZ": text})) == zone
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bogus", "EST5EDT,M3.2.0,M11.1.0", "IST-5:30", "XXX99", "/no/such/file", ":/etc/hostname"],
+)
+def test_zone_without_a_name(text: str) -> None:
+    """A TZ that names no zone is refused, with what to set; the option goes before it."""
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"TZ": text})
+    assert str(caught.value) == (
+        f"[scrapy-do] timezone: is not set, and TZ={text!r} in the environment names no time zone; "
+        "set this option, or TZ, to a name such as Europe/Warsaw"
+    )
+    given = {"TZ": text, "SCRAPY_DO_SCRAPY_DO_TIMEZONE": "Asia/Tokyo"}
+    assert load(None, given).scrapy_do.timezone == "Asia/Tokyo"
+
+
+def test_zone_in_a_file(tmp_path: Path) -> None:
+    """A file is the zone that it is in the zone database: by its place, or by its content."""
+    place = next(Path(root, "Asia/Tokyo") for root in TZPATH if Path(root, "Asia/Tokyo").exists())
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(place)
+    copy.write_bytes(place.read_bytes())
+    found = [load(None, {"TZ": f"{name}"}).scrapy_do.timezone for name in (place, link, copy)]
+    assert ["Asia/Tokyo"] * 3 == found
+
+
+def test_zone_of_the_machine() -> None:
+    """Where TZ says to look into /etc, the zone is the one of the machine."""
+    of_machine = load(None, {}).scrapy_do.timezone
+    assert of_machine == load(None, {"TZ": ":/etc/localtime"}).scrapy_do.timezone

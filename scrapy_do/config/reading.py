@@ -21,6 +21,7 @@ from scrapy_do.config.sections import (
     option_name,
     variable_name,
 )
+from scrapy_do.config.zone import machine_zone
 from scrapy_do.errors import ConfigError
 
 T = TypeVar("T")
@@ -50,7 +51,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     _check_files(config.web)
     return replace(
         config,
-        scrapy_do=replace(config.scrapy_do, timezone=config.scrapy_do.timezone or _machine_zone()),
+        scrapy_do=replace(
+            config.scrapy_do, timezone=config.scrapy_do.timezone or machine_zone(environ)
+        ),
         warnings=(*warnings, *_warnings(config.web)),
     )
 
@@ -142,18 +145,6 @@ def _check_files(web: WebConfig) -> None:
         if not os.access(path, os.R_OK):
             instead = "; or give a token in SCRAPY_DO_WEB_TOKEN" if name == "auth-db" else ""
             raise ConfigError("web", name, f"{path} is not a file that can be read{instead}")
-
-
-def _machine_zone() -> str:
-    """Name the zone of the machine; a machine that names none counts as UTC."""
-    from tzlocal import get_localzone_name  # noqa: PLC0415 - only needed without an option
-
-    try:
-        return kinds.ZONE.parse(get_localzone_name() or "UTC")
-    except (LookupError, ValueError) as error:  # pragma: no cover - files in /etc that disagree
-        raise ConfigError(
-            "scrapy-do", "timezone", f"must be set, the machine's own zone is unknown ({error})"
-        ) from error
 
 
 def _warnings(web: WebConfig) -> Iterator[str]:

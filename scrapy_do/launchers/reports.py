@@ -13,6 +13,7 @@ from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.wire import MAX_REPORT_BYTES, Report, decode_report
 
+NOTE_EVERY_S = 60.0
 _PER_TURN = 64
 _log = Logger(namespace="scrapy_do.launchers")
 
@@ -23,6 +24,9 @@ class ReportsSocket:
     def __init__(self, reactor: Any, path: Path, on_report: Callable[[Report], None]) -> None:  # noqa: ANN401 - IReactorFDSet
         self._path = path
         self._on_report = on_report
+        self._reactor = reactor
+        self._strange = 0
+        self._noted_s = -NOTE_EVERY_S
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._bind()
@@ -47,6 +51,16 @@ class ReportsSocket:
             os.close(directory)
         self._path.chmod(0o600)
 
+    def _note(self, error: BadFrame) -> None:
+        """Tell the log what came that is no report, once in a while: anybody can send it."""
+        self._strange += 1
+        now_s = self._reactor.seconds()
+        if now_s >= self._noted_s + NOTE_EVERY_S:
+            _log.warn(
+                "{count} datagrams were no reports: {error}", count=self._strange, error=error
+            )
+            self._strange, self._noted_s = 0, now_s
+
     def _receive(self) -> None:
         """Take what is there, but let others have the reactor too."""
         with contextlib.suppress(BlockingIOError):
@@ -55,6 +69,6 @@ class ReportsSocket:
                 try:
                     report = decode_report(frame)
                 except BadFrame as error:
-                    _log.warn("Not a report: {error}", error=error)
+                    self._note(error)
                 else:
                     self._on_report(report)

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from scrapy_do.launchers import containment
@@ -150,6 +151,22 @@ def test_reports_are_received_and_nonsense_is_not(tmp_path: Path) -> None:
 
     assert reports == [REPORT, later]
     assert (reactor.readers, path.exists()) == (set(), False)
+
+
+def test_what_is_no_report_is_told_once_in_a_while(tmp_path: Path) -> None:
+    """However many datagrams are no reports, the log has one line about them in a minute."""
+    path = tmp_path / "reports.sock"
+    reactor = Readers()
+    receiver = ReportsSocket(reactor, path, lambda _report: None)
+    with capturedLogs() as events:
+        for second in range(180):
+            send(path, b"nonsense")
+            reactor.read()
+            if second % 2:
+                reactor.advance(1)
+    receiver.close()
+
+    assert [1, 120] == [event["count"] for event in events]
 
 
 def test_the_reports_socket_is_private_and_its_path_long(tmp_path: Path) -> None:
