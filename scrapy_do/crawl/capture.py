@@ -18,11 +18,13 @@ class Capture:
 
     When the file cannot be written, records are held up to a limit and then dropped; the
     first failure is logged. The file is not touched before the first record. `taken_bytes` is
-    the size of the records taken, `dropped` how many were lost.
+    the size of the records taken, `dropped` how many were lost. With `durable` they survive a
+    power loss once it is closed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._writer = RecordWriter(path)
+        self._durable = durable
         self._kind = path.name
         self._flushed_s = time.monotonic()
         self._flushing = False
@@ -68,7 +70,7 @@ class Capture:
         """Write the rest for good."""
         self._flushing = True
         try:
-            self._writer.close(_now_ms())
+            self._writer.close(_now_ms(), durable=self._durable)
         except OSError as error:
             self.dropped += self._writer.drop()
             self._complain(error)

@@ -61,7 +61,8 @@ class Recorder:
         self._items = _capture(spec.items)
         self._requests = _capture(spec.requests)
         self._log = _capture(spec.log)
-        self._samples = _capture(spec.samples)
+        # One more wait for the disk is a thirtieth of a small crawl; this is only for curves.
+        self._samples = None if spec.samples is None else Capture(spec.samples, durable=False)
         self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
         self._logging = LogTap(self._lines, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)

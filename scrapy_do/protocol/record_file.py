@@ -132,11 +132,11 @@ class RecordWriter:
         with self.locked():
             return self.commit(now_ms, durable=durable)
 
-    def close(self, now_ms: int) -> None:
-        """Flush to the disk for good and close the files."""
+    def close(self, now_ms: int, *, durable: bool = True) -> None:
+        """Flush, unless told otherwise to the disk for good, and close the files."""
         try:
             self.flush(now_ms)
-            if self._is_unsynced:
+            if self._is_unsynced and durable:
                 os.fsync(self._data)
         finally:
             self._close_files()

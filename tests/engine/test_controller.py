@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -23,6 +24,8 @@ from scrapy_do.core.job import (
 )
 from scrapy_do.core.plan import JobLimits, Limits
 from scrapy_do.errors import LaunchFailed, StoreUnavailable, Unavailable
+from scrapy_do.files.artifacts import Artifact
+from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.launchers.interface import Ended, Exit
 from scrapy_do.protocol.wire import Counts, CrawlSpec, Report, ReportKind
 from scrapy_do.store.jobs import Jobs
@@ -352,6 +355,60 @@ def test_retries(world: World) -> None:
     assert Pending(since=at(5), attempt=1, not_before=at(65)) == waiting
     assert second.attempt == 2
     assert world.state(job_id).outcome is Outcome.FAILED
+
+
+def crawled(world: World, job_id: UUID, *items: bytes) -> None:
+    """Write what a crawl writes: its log and its items."""
+    world.artifacts.path(job_id, Artifact.STDERR).touch()
+    world.artifacts.records(job_id, RecordKind.ITEMS).write(items, now_ms=1)
+    lines = [b'{"time":1,"level":20,"message":"a"}', b'{"time":1,"level":40,"message":"b"}']
+    world.artifacts.records(job_id, RecordKind.LOGS).write(lines, now_ms=1)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"signal": 9},
+        {"status": 1},
+        {"status": 0},
+        {"lost": "nobody saw its end"},
+        {"status": 1, "close_reason": "finished"},
+    ],
+    ids=str,
+)
+def test_a_crawl_without_last_words_is_counted(world: World, ending: dict[str, Any]) -> None:
+    """What it has reported is older than what it has written: its records are counted."""
+    job_id = world.enqueue()
+    crawled(world, job_id, b"{}", b"{}", b"{}")
+    counts = Counts(items=1, requests=7, responses=5, log_lines=1)
+    stats = {"item_scraped_count": 1, "other": 5, "scrapy_do/dropped/log_lines": 10}
+    world.launcher.crawl_of(job_id).finish(
+        Exit(ended_at=at(5), opened=True, counts=counts, stats=stats, **ending)
+    )
+    assert world.job(job_id).progress == Progress(
+        items=3,
+        requests=7,
+        responses=0,
+        log_lines=12,
+        errors=1,
+        stats={**stats, "item_scraped_count": 3},
+    )
+
+
+def test_a_retry_begins_without_records_and_counts(world: World) -> None:
+    """Until it begins those of the failed attempt are the job's; then they are kept apart."""
+    job_id = world.enqueue(retries=1, retry_delay_s=60)
+    crawled(world, job_id, b"{}", b"{}")
+    world.launcher.crawl_of(job_id).finish(exited(signal=9, status=None))
+    waiting = world.job(job_id).progress.items, world.artifacts.attempts(job_id)
+
+    world.pass_time(65)
+
+    assert waiting == (2, 0)
+    assert world.job(job_id).progress == Progress()
+    assert world.artifacts.records(job_id, RecordKind.ITEMS).count() == 0
+    assert world.artifacts.attempts(job_id) == 1
+    assert world.artifacts.records(job_id, RecordKind.ITEMS, 1).count() == 2
 
 
 def test_changes_are_published(world: World) -> None:
