@@ -2,14 +2,18 @@
 
 Runs once after the start and then every hour, and soon after something became
 removable. Records and files go together: first the row, then the files, and what a crash
-leaves between the two is found by the next run. See Note [Nothing unknown is removed] in
+leaves between the two is found by the next run. Files of jobs that nobody knows are looked
+for, told of in the log, and left alone: see Note [Nothing unknown is removed] in
 `store/removals.py`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
+
+from twisted.logger import Logger
 
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.trash import Trash
@@ -55,6 +59,8 @@ class Pruner:
         self._reactor = reactor
         self._in_thread = in_thread
         self._timer: Delayed | None = None
+        self._log = Logger()
+        self._strangers = 0
 
     def start(self) -> None:
         """Prune now, and again every hour."""
@@ -88,6 +94,7 @@ class Pruner:
         await self._store.projects.prune_versions(self._retention.versions_per_project)
         await self._sweep()
         await self._in_thread(self._trash.empty)
+        await self._look_for_strangers()
         return removed
 
     def _oldest(self) -> datetime | None:
@@ -106,3 +113,20 @@ class Pruner:
 
             await self._in_thread(delete)
             await self._store.removals.done(Removable.JOB, batch)
+
+    async def _look_for_strangers(self) -> None:
+        """Tell of the directories of jobs that nobody knows, whenever there are more of them."""
+        directories = self._artifacts.jobs()
+        found: list[UUID] = []
+        while batch := await self._in_thread(lambda: list(islice(directories, BATCH))):
+            found.extend(await self._store.jobs.unknown(batch))
+        # A job that was deleted while we looked has had its directory until just now.
+        left = await self._in_thread(lambda: [one for one in found if self._artifacts.exists(one)])
+        if len(left) > self._strangers:
+            self._log.warn(
+                "the files of {count} jobs belong to no job of the database; they are left "
+                "alone: {job} is one of them",
+                count=len(left),
+                job=str(left[0]),
+            )
+        self._strangers = len(left)
