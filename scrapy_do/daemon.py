@@ -128,7 +128,7 @@ class Daemon:
     def _assemble(self, environ: Mapping[str, str]) -> None:
         """Make the parts that do the work, each with what it needs of the others."""
         config, reactor = self._config, self._reactor
-        launcher = make_launcher(
+        self._launcher = launcher = make_launcher(
             reports_socket=self._directory.reports_socket,
             environment=environ,
             services=Services(reactor=reactor, now=now, in_thread=self._in_thread),
@@ -305,6 +305,8 @@ class Daemon:
         if not hand_over:
             for port in self._ports:
                 await port.stopListening()
+        # A push of which the project hangs must be answered before its connection is cut.
+        self._reactor.callLater(EMPTIED_S / 2, self._launcher.end_listings)
         for site in self._sites:
             abort = self._reactor.callLater(EMPTIED_S, site.abort)
             await site.emptied()

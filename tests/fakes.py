@@ -141,6 +141,9 @@ class FakeLauncher:
             raise answer
         return answer
 
+    def end_listings(self) -> None:
+        """Nothing is ever under way."""
+
     async def stop(self, *, leave_crawls: bool) -> None:
         self.stopped = True
         if not leave_crawls:

@@ -38,6 +38,11 @@ class Inbox:
             if late.active():
                 late.cancel()
 
+    def give_up(self) -> None:
+        """Take too long: whoever reads hears nothing more; harmless after the end."""
+        if not self._complete.called:
+            self._finish(None)
+
     def close(self) -> None:
         """Let go of both ends; harmless after the end."""
         self._close_sink()

@@ -198,8 +198,13 @@ class Launcher(Protocol):
 
         Raises:
             BadArchive: the project fails, hangs or answers nonsense; with its traceback.
-            LaunchFailed: the process could not be started.
+            LaunchFailed: the process could not be started, or is killed again and again.
+            ShuttingDown: it was ended by `end_listings`.
         """
+        ...
+
+    def end_listings(self) -> None:
+        """After `stop`: end the listings that are still under way."""
         ...
 
     async def stop(self, *, leave_crawls: bool) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.logger import Logger
 
-from scrapy_do.errors import BadArchive, LaunchFailed
+from scrapy_do.errors import BadArchive, LaunchFailed, ShuttingDown
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.held_crawl import HeldCrawl
@@ -92,6 +92,7 @@ class LocalLauncher:
         self._services = services
         self._crawls: dict[tuple[UUID, int], HeldCrawl] = {}
         self._launches: set[Deferred[None]] = set()
+        self._listings: set[Inbox] = set()
         self._settler = Settler(services, self._forget)
         self._reports: ReportsSocket | None = None
         self._on_report: Callable[[Report], None] = lambda _report: None
@@ -154,12 +155,23 @@ class LocalLauncher:
         """Give what was answered; nothing when whoever was to answer has died."""
         mark = f"listing.{uuid4()}"
         inbox = self._order_listing(replace(request, mark=mark))
-        said = await inbox.read(request.timeout_s + _LISTING_GRACE_S)
+        self._listings.add(inbox)
+        try:
+            said = await inbox.read(request.timeout_s + _LISTING_GRACE_S)
+        finally:
+            self._listings.remove(inbox)
+        if said is None and self._stopped:
+            raise ShuttingDown("the daemon is stopping: push again when it is back")
         if said is None:
             raise BadArchive(f"{_UNABLE}: no answer within {request.timeout_s:g} s")
         if not said:
             await self._services.in_thread(lambda: containment.sweep(mark))
         return said
+
+    def end_listings(self) -> None:
+        """End the listings that are under way; `spiders` raises for each of them."""
+        for inbox in tuple(self._listings):
+            inbox.give_up()
 
     async def stop(self, *, leave_crawls: bool) -> None:
         """Let go of everything; kill what runs unless it is to be left."""

@@ -1,7 +1,10 @@
 """Projects that cannot be: each gives its clear error, and nothing is left behind."""
 
 import contextlib
+import json
+import signal
 import socket
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -94,6 +97,35 @@ def test_projects_that_cannot_be_listed(daemon: Running, tmp_path: Path, what: s
     assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
     assert words in answer["msg"] + answer.get("traceback", ""), answer
     until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+
+
+def test_a_stop_while_a_project_hangs(daemon: Running, tmp_path: Path) -> None:
+    """A push that would outlast the stop is answered with 503, and nothing of it is left."""
+    code, _ = BAD["sleeping import"]
+    words = ["curl", "-sS", "-w", "%{http_code}", "-F", f"archive=@{archive(tmp_path, code)}"]
+    url = f"{daemon.url}/push-project.json"
+    listings = daemon.data / "listings"
+    with subprocess.Popen([*words, url], stdout=subprocess.PIPE, text=True) as push:
+        until(lambda: list(listings.iterdir()) or None, "the listing")
+        daemon.signal(signal.SIGTERM)
+        said, _ = push.communicate(timeout=10)
+
+    assert daemon.wait() == 0
+    assert said.endswith("503"), said
+    assert json.loads(said[:-3])["msg"] == "the daemon is stopping: push again when it is back"
+    assert list(listings.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["os._exit(0)", "os.kill(os.getppid(), 9)", "os.kill(0, 9)"])
+def test_a_process_that_dies_while_it_lists(daemon: Running, tmp_path: Path, line: str) -> None:
+    """However the process ends, what it has written goes, of any depth and mode."""
+    deep = "for _ in range(1200):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    code = f"import os\nos.chdir(os.environ['HOME'])\nos.mkdir('x', 0)\n{deep}{line}\n"
+
+    answer = push(daemon, archive(tmp_path, code))
+
+    assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
+    assert list((daemon.data / "listings").iterdir()) == []
 
 
 def test_prints_are_no_spiders(daemon: Running, tmp_path: Path) -> None:
