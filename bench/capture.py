@@ -27,6 +27,7 @@ from bench.packing import PROJECT, SOURCE
 from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.runner import run
 from scrapy_do.crawl.streams import set_streams
+from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
 
 GOAL_PERCENT = 3.0
@@ -79,7 +80,7 @@ def _kept(root: Path, arguments: dict[str, str]) -> None:
         reports_socket=None,
         report_interval_s=5.0,
     )
-    run(spec, set_streams(_LOG_BYTES))
+    run(spec, set_streams(_LOG_BYTES), Unwritten())
 
 
 WAYS: dict[str, Callable[[Path, dict[str, str]], None]] = {

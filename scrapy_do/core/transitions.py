@@ -33,8 +33,9 @@ class Ending:
     """How a crawl's process ended, and what the crawl itself said about it.
 
     Exactly one of `status` and `signal` is set. `close_reason` is None when the spider
-    was never closed by Scrapy. `out_of_memory` says that the kernel ended processes of this
-    machine for lack of memory while the crawl ran.
+    was never closed by Scrapy. `printed_errors` are those of the errors that were printed to
+    stderr, not logged. `out_of_memory` says that the kernel ended processes of this machine for
+    lack of memory while the crawl ran.
     """
 
     ended_at: datetime
@@ -44,6 +45,7 @@ class Ending:
     opened: bool = False
     close_reason: str | None = None
     progress: Progress = field(default_factory=Progress)
+    printed_errors: int = 0
 
 
 NOT_CHOSEN = {
@@ -58,7 +60,7 @@ def outcome_of(ending: Ending) -> tuple[Outcome, str]:  # noqa: PLR0911 - a list
     """Say whether a crawl went well, and why: the one rule for it.
 
     SUCCESSFUL is exit status 0 with a close reason that the spider or its settings
-    chose. Error lines alone do not fail a crawl; errors without a single response and
+    chose. Error lines alone do not fail a crawl; logged errors without a single response and
     a single item do.
     """
     if ending.signal is not None:
@@ -73,8 +75,9 @@ def outcome_of(ending: Ending) -> tuple[Outcome, str]:  # noqa: PLR0911 - a list
     if ending.close_reason in NOT_CHOSEN:
         return Outcome.FAILED, NOT_CHOSEN[ending.close_reason]
     progress = ending.progress
-    if progress.errors and not progress.responses and not progress.items:
-        return Outcome.FAILED, f"{progress.errors} errors and not one response or item"
+    errors = progress.errors - ending.printed_errors
+    if errors and not progress.responses and not progress.items:
+        return Outcome.FAILED, f"{errors} errors and not one response or item"
     return Outcome.SUCCESSFUL, ending.close_reason
 
 

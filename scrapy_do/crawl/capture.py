@@ -4,6 +4,7 @@ import logging
 import time
 from pathlib import Path
 
+from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol.record_file import RecordWriter
 
 _FLUSH_BYTES = 256 * 1024
@@ -19,12 +20,15 @@ class Capture:
     When the file cannot be written, records are held up to a limit and then dropped; the
     first failure is logged. The file is not touched before the first record. `taken_bytes` is
     the size of the records taken, `dropped` how many were lost. With `durable` they survive a
-    power loss once it is closed.
+    power loss once it is closed. What is not written yet is in `unwritten`, too, if there is one.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, durable: bool = True, unwritten: Unwritten | None = None
+    ) -> None:
         self._writer = RecordWriter(path)
         self._durable = durable
+        self._unwritten = unwritten
         self._kind = path.name
         self._flushed_s = time.monotonic()
         self._flushing = False
@@ -44,6 +48,8 @@ class Capture:
         number = self._first_number() if self._next_number is None else self._next_number
         self._next_number = number + 1
         self.taken_bytes += len(line)
+        if self._unwritten is not None:
+            self._unwritten.add(line)
         late = time.monotonic() - self._flushed_s >= _FLUSH_INTERVAL_S
         # A file that failed is tried again by time only, or a full disk would slow the crawl.
         full = self._writer.pending_bytes >= _FLUSH_BYTES and not self._failed
@@ -59,9 +65,11 @@ class Capture:
         self._flushed_s = time.monotonic()
         try:
             self._writer.flush(_now_ms())
+            self._forget()
         except OSError as error:
             if self._writer.pending_bytes > _HELD_BYTES:
                 self.dropped += self._writer.drop()
+                self._forget()
             self._complain(error)
         finally:
             self._flushing = False
@@ -74,6 +82,11 @@ class Capture:
         except OSError as error:
             self.dropped += self._writer.drop()
             self._complain(error)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._unwritten is not None:
+            self._unwritten.clear()
 
     def _first_number(self) -> int:
         try:

@@ -7,6 +7,7 @@ project can neither switch it off nor notice it.
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,13 +23,14 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.encoding import CannotEncodeError, encode_fields, encode_item, is_item, text_of
-from scrapy_do.crawl.logs import LogFiles, LogRecords, LogTap, level_of
+from scrapy_do.crawl.logs import LogFiles, LogRecords, LogTap, PrintedText, level_of
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.pipelines import PipelineWatch
 from scrapy_do.crawl.reporter import Reporter
 from scrapy_do.crawl.spiders import ignores_start_requests, start_requests_warning
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
+from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.wire import (
     WARNING_STAT,
@@ -54,17 +56,18 @@ class _Loop(Protocol):
 class Recorder:
     """Follows one crawl from before its project is imported to its very end."""
 
-    def __init__(self, spec: CrawlSpec, streams: Streams) -> None:
+    def __init__(self, spec: CrawlSpec, streams: Streams, unwritten: Unwritten) -> None:
         self._spec = spec
         self._streams = streams
         self._tally = Tally()
         self._items = _capture(spec.items)
         self._requests = _capture(spec.requests)
-        self._log = _capture(spec.log)
+        self._log = None if spec.log is None else Capture(spec.log, unwritten=unwritten)
         # One more wait for the disk is a thirtieth of a small crawl; this is only for curves.
         self._samples = None if spec.samples is None else Capture(spec.samples, durable=False)
         self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
-        self._logging = LogTap(self._lines, self._out_of_memory)
+        self._printed = PrintedText(spec, streams, self._lines, unwritten)
+        self._logging = LogTap(self._lines, self._printed, self._out_of_memory)
         self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
         self._pipelines = PipelineWatch()
         self._downloaded: WeakSet[Request] = WeakSet()
@@ -86,6 +89,12 @@ class Recorder:
         """Begin to hear what is logged."""
         self._logging.install()
         LogFiles().install()
+        os.register_at_fork(after_in_child=self._leave_to_parent)
+
+    def _leave_to_parent(self) -> None:
+        """Hear nothing in a child: all that it writes is printed, for its parent to tell."""
+        self._logging.remove()
+        self._streams.out.printed = self._streams.err.printed = None
 
     def prepare(self, settings: Settings) -> None:
         """Add what must be in the settings before the crawler is made."""
@@ -111,6 +120,7 @@ class Recorder:
 
     def finish(self) -> None:
         """Write everything down for good; called last, whatever happened."""
+        self._printed.collect(to_end=True)
         for capture in self._captures:
             capture.close()
         with contextlib.suppress(OSError):
@@ -189,6 +199,7 @@ class Recorder:
             request.meta[NUMBER] = number
 
     def _tick(self) -> None:
+        self._printed.collect(to_end=False)
         now_s = time.monotonic()
         if now_s - self._sampled_s >= _SAMPLE_S:
             self._sample()
@@ -236,6 +247,7 @@ class Recorder:
             close_reason=self._close_reason,
             time_ms=_now_ms(),
             counts=self._tally.counts(),
+            printed_errors=self._tally.printed_errors,
             stats=self._stats(),
         )
         path = self._spec.result

@@ -9,7 +9,7 @@ order of its steps is the protocol:
 3. tell the order; the crawl prepares itself, touching nothing of the project;
 4. write `started`, synced: whoever comes later knows whom to look for;
 5. announce it with what was written, then let the crawl go;
-6. wait for its end, kill whatever it left behind, write `exit`, synced.
+6. wait for its end, kill whatever it left behind, complete its log, write `exit`, synced.
 
 Run by `python -m scrapy_do.crawl.holder` or forked by the warm parent; either way the
 order comes as JSON from one descriptor and the announcement leaves by another. Only the
@@ -27,6 +27,7 @@ from typing import NoReturn
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
+from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import ExitRecord, Started
 from scrapy_do.protocol.wire import (
@@ -57,6 +58,7 @@ class WaitingCrawl:
     def __init__(self, marker: processes.Marker) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         holder = os.getpid()
+        self.unwritten = Unwritten()
         hears, self.tells = processes.pipe()
         ready, waits = processes.pipe()
         try:
@@ -67,7 +69,7 @@ class WaitingCrawl:
             raise
         if self.pid == 0:
             os.close(self.tells)
-            processes.never_return(lambda: _crawl(hears, waits, holder, marker))
+            processes.never_return(lambda: _crawl(hears, waits, holder, marker, self.unwritten))
         os.close(hears)
         os.close(waits)
         # Whoever is told an order must be able to hear it, or a job that never ran would fail.
@@ -104,7 +106,7 @@ def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCraw
         refuse(announce, error)
     if held is not None:
         os.close(announce)
-        _record_end(spec, crawl.pid, kills_before, held)
+        _record_end(spec, crawl, kills_before, held)
     os._exit(0)
 
 
@@ -147,6 +149,7 @@ def _start(
         return None
     if not run_record.holds_order(spec.run_dir, order):
         raise OSError("the order was withdrawn")
+    crawl.unwritten.begin(spec)
     crawl.tell(text + _END_OF_ORDER)
     processes.point(STDIN, os.devnull, os.O_RDONLY)
     processes.point(STDOUT, os.devnull, os.O_WRONLY)
@@ -182,7 +185,9 @@ def _record_start(spec: CrawlSpec, pid: int, held: _Held) -> bytes:
     return record
 
 
-def _crawl(hears: int, waits: int, holder: int, marker: processes.Marker) -> NoReturn:
+def _crawl(
+    hears: int, waits: int, holder: int, marker: processes.Marker, unwritten: Unwritten
+) -> NoReturn:
     """Wait for an order, put on what it says, wait for the word to go, run the spider."""
     os.setsid()
     processes.die_with_parent(holder)
@@ -213,7 +218,7 @@ def _crawl(hears: int, waits: int, holder: int, marker: processes.Marker) -> NoR
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 
-        status = run(spec, streams)
+        status = run(spec, streams, unwritten)
     except OSError as error:
         sys.stderr.write(f"The crawl cannot be prepared: {error}\n")
     finally:
@@ -238,8 +243,9 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
     return streams
 
 
-def _record_end(spec: CrawlSpec, crawl: int, kills_before: int, held: _Held) -> None:
+def _record_end(spec: CrawlSpec, waited: WaitingCrawl, kills_before: int, held: _Held) -> None:
     """Wait for the crawl, then end what it left behind; its own end is what is recorded."""
+    crawl = waited.pid
     while True:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         assert ended is not None, "waited without WNOHANG"
@@ -251,6 +257,8 @@ def _record_end(spec: CrawlSpec, crawl: int, kills_before: int, held: _Held) -> 
     processes.kill_group(crawl)
     _, wait_status, usage = os.wait4(crawl, 0)
     processes.end_descendants()
+    with contextlib.suppress(OSError, ValueError):  # a full disk; the end is what counts
+        waited.unwritten.write_down(spec, now_ms)
     code = os.waitstatus_to_exitcode(wait_status)
     record = ExitRecord(
         status=code if code >= 0 else None,

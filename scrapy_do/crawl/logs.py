@@ -9,15 +9,16 @@ crawl is nobody's choice; below, what a project says about a logger by its name 
 filter) holds, as it means just that.
 """
 
-import json
 import logging
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from logging import Logger, LogRecord
+from logging.handlers import QueueListener
 from pathlib import Path
 
 from scrapy.settings import BaseSettings, Settings
@@ -25,8 +26,11 @@ from scrapy.utils import log as scrapy_log
 
 from scrapy_do.crawl.capture import Capture
 from scrapy_do.crawl.encoding import text_of
+from scrapy_do.crawl.printed import Printed, log_line
 from scrapy_do.crawl.stats import Tally
-from scrapy_do.crawl.streams import STDERR, STDOUT, cut_notice
+from scrapy_do.crawl.streams import STDERR, STDOUT, WRITING, Streams, cut_notice
+from scrapy_do.crawl.unwritten import Unwritten
+from scrapy_do.protocol.wire import CrawlSpec
 
 _MAX_MESSAGE_CHARACTERS = 64 * 1024
 
@@ -53,46 +57,96 @@ class LogRecords:
         """How many lines were not kept."""
         return self._dropped + (self._capture.dropped if self._capture else 0)
 
-    def add(self, time_ms: int, level: int, message: str) -> None:
-        """Count a line, and keep or drop it."""
+    def add(self, time_ms: int, level: int, message: str, *, is_printed: bool = False) -> None:
+        """Count a line, and keep or drop it; `is_printed` says that it was not logged."""
         with self._lock:
             self._tally.log_lines += 1
             if level >= logging.ERROR:
                 self._tally.errors += 1
+                self._tally.printed_errors += is_printed
             if self._capture is None:
                 return
             if self._is_cut:
                 self._dropped += 1
                 return
-            self._capture.append(_line(time_ms, level, message))
+            self._capture.append(log_line(time_ms, level, message))
             limit_bytes = self._limit_bytes
             if limit_bytes is not None and self._capture.taken_bytes >= limit_bytes:
                 self._is_cut = True
-                self._capture.append(_line(time_ms, logging.WARNING, cut_notice(limit_bytes)))
+                self._capture.append(log_line(time_ms, logging.WARNING, cut_notice(limit_bytes)))
 
 
-def _line(time_ms: int, level: int, message: str) -> bytes:
-    # There are ten times as many lines as pages: a third of the time that an encoder takes.
-    return b'{"time":%d,"level":%d,"message":%b}' % (time_ms, level, json.dumps(message).encode())
+class PrintedText:
+    """What a crawl prints becomes records: lines of INFO from stdout, errors from stderr."""
+
+    def __init__(
+        self, spec: CrawlSpec, streams: Streams, records: LogRecords, unwritten: Unwritten
+    ) -> None:
+        self._records = records
+        self._out = Printed(
+            spec.out,
+            STDOUT,
+            unwritten.told_of_out,
+            level=logging.INFO,
+            tell=self._tell,
+            note=unwritten.note_out,
+        )
+        self._err = Printed(
+            spec.err,
+            STDERR,
+            unwritten.told_of_err,
+            level=logging.ERROR,
+            tell=self._tell,
+            note=unwritten.note_err,
+        )
+        streams.out.printed, streams.err.printed = self._out, self._err
+
+    def begin_log(self) -> None:
+        """Tell of the lines that were printed before a line of the log."""
+        if self._out.is_due:
+            self._out.collect(to_end=False)
+
+    def end_log(self) -> None:
+        """Tell of what was found while something was logged."""
+        if self._out.found or self._err.found:
+            self._out.tell()
+            self._err.tell()
+
+    def collect(self, *, to_end: bool) -> None:
+        """Look for what was printed: whole lines, or to the end."""
+        if to_end:
+            # A full disk; it was closed, or replaced by whatever has a method `write`.
+            with suppress(OSError, ValueError, AttributeError):
+                sys.stdout.flush()
+        self._out.collect(to_end=to_end)
+        self._err.collect(to_end=to_end)
+
+    def _tell(self, level: int, message: str) -> None:
+        self._records.add(time.time_ns() // 1_000_000, level, message, is_printed=True)
 
 
 class LogTap:
     """Passes what is logged to `records`. See Note [Lines that nobody can hide].
 
-    `level` is from where on lines below ERROR are heard. `out_of_memory` is called for a line
-    that reports a MemoryError.
+    `level` is from where on lines below ERROR are heard. `printed` is what is told of other
+    text. `out_of_memory` is called for a line that reports a MemoryError.
     """
 
-    def __init__(self, records: LogRecords, out_of_memory: Callable[[], None]) -> None:
+    def __init__(
+        self, records: LogRecords, printed: PrintedText, out_of_memory: Callable[[], None]
+    ) -> None:
         self.level = logging.INFO
         self._records = records
+        self._printed = printed
         self._out_of_memory = out_of_memory
         self._is_enabled = Logger.isEnabledFor
         self._handle = Logger.handle
+        self._listen = QueueListener.handle
 
     def install(self) -> None:
         """Begin to listen."""
         is_enabled, wants, hear = self._is_enabled, self._wants, self._hear
+        begin_log, end_log, writing = self._printed.begin_log, self._printed.end_log, WRITING
 
         def is_enabled_for(asked: Logger, level: int) -> bool:
             return is_enabled(asked, level) or wants(asked, level)
@@ -101,19 +155,29 @@ class LogTap:
             passed: object = asked.filter(record)  # Python 3.12 may give another record
             if isinstance(passed, LogRecord):
                 record = passed
+            begin_log()
+            before, writing.is_log = writing.is_log, True
             try:
                 if passed and is_enabled(asked, record.levelno):
                     asked.callHandlers(record)
             finally:
+                writing.is_log = before
+                end_log()
                 if passed or record.levelno >= logging.ERROR:
                     hear(record)
 
+        def listen(listener: QueueListener, record: LogRecord) -> None:
+            writing.is_log = True  # in a thread of its own
+            self._listen(listener, record)
+
+        QueueListener.handle = listen  # type: ignore[method-assign, assignment]
         Logger.isEnabledFor = is_enabled_for  # type: ignore[method-assign, assignment]
         Logger.handle = handle  # type: ignore[method-assign, assignment]
 
     def remove(self) -> None:
         """Listen no more."""
         Logger.isEnabledFor = self._is_enabled  # type: ignore[method-assign]
+        QueueListener.handle = self._listen  # type: ignore[method-assign]
         Logger.handle = self._handle  # type: ignore[method-assign]
 
     def _wants(self, asked: Logger, level: int) -> bool:
@@ -123,10 +187,10 @@ class LogTap:
         return level >= self.level and level >= _own_level(asked)
 
     def _hear(self, record: LogRecord) -> None:
-        if record.levelno >= min(self.level, logging.ERROR):
-            self._records.add(int(record.created * 1000), record.levelno, _message(record))
-        error = _exception(record)
-        if isinstance(error, MemoryError):
+        level = record.levelno
+        if level >= self.level or level >= logging.ERROR:
+            self._records.add(int(record.created * 1000), level, _message(record))
+        if record.exc_info and isinstance(_exception(record), MemoryError):
             self._out_of_memory()
 
 
@@ -167,7 +231,7 @@ def _message(record: LogRecord) -> str:
     except Exception:  # noqa: BLE001 - a format without its arguments, an argument without a text
         text = f"{text_of(record.msg)} {record.args and tuple(map(text_of, _arguments(record)))!r}"
     text = f"[{record.name}] {text}"
-    error = _exception(record)
+    error = _exception(record) if record.exc_info else None
     if error is not None:
         with suppress(Exception):  # an exception is an object of the project
             text += "\n" + "".join(traceback.format_exception(error)).rstrip()

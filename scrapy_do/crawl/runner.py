@@ -17,20 +17,21 @@ from twisted.python.failure import Failure
 from scrapy_do.crawl.extension import Recorder
 from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.streams import Streams
+from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol.wire import CrawlSpec
 
 _ASYNCIO_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 _DONE, _FAILED = 0, 1
 
 
-def run(spec: CrawlSpec, streams: Streams) -> int:
+def run(spec: CrawlSpec, streams: Streams, unwritten: Unwritten) -> int:
     """Run the spider to its end; return the exit status of the process.
 
     It is 1 when the project cannot be imported, the spider is unknown, or the crawl never
     opened the spider or broke down; the traceback is then on stderr.
     """
     sys.argv = ["scrapy"]
-    recorder = Recorder(spec, streams)
+    recorder = Recorder(spec, streams, unwritten)
     try:
         recorder.listen()
         return _run(spec, recorder)

@@ -16,13 +16,14 @@ _MOST_BITS = 4096
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """The counts of a crawl while they grow."""
+    """The counts of a crawl while they grow; `printed_errors` are those that nobody logged."""
 
     items: int = 0
     requests: int = 0
     responses: int = 0
     log_lines: int = 0
     errors: int = 0
+    printed_errors: int = 0
 
     def counts(self) -> Counts:
         """Return the counts as they are now."""

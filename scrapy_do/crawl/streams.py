@@ -12,17 +12,29 @@ import errno
 import io
 import os
 import sys
+import threading
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
+
+from scrapy_do.crawl.printed import Printed
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _MIB = 1024 * 1024
 
 
+class Writing(threading.local):
+    """What the current thread writes: `is_log` while handlers of the log are at work."""
+
+    is_log = False
+
+
+WRITING = Writing()
+
+
 class CappedFile(io.RawIOBase):
     """The raw end of a stream: writes to a descriptor up to a limit; None is no limit.
 
-    `dropped_bytes` is what was written to it beyond.
+    `dropped_bytes` is what was written to it beyond. `printed` hears what is logged.
     """
 
     def __init__(self, descriptor: int, limit_bytes: int | None) -> None:
@@ -33,6 +45,7 @@ class CappedFile(io.RawIOBase):
         self._is_cut = False
         self._in_line = False
         self.dropped_bytes = 0
+        self.printed: Printed | None = None
 
     def writable(self) -> bool:
         """Say yes, as `io` asks."""
@@ -50,22 +63,30 @@ class CappedFile(io.RawIOBase):
             self.dropped_bytes += size_bytes
         elif limit_bytes is not None and self._written_bytes + size_bytes > limit_bytes:
             self._cut(bytes(content), limit_bytes)
+        elif self.printed is None:
+            self._pass_on(content)
+        elif WRITING.is_log:
+            with self.printed.lock:
+                self._pass_on(content)
+                self.printed.logged(size_bytes)
         else:
-            return self._pass_on(content)
+            self._pass_on(content)
+            self.printed.is_due = True
         return size_bytes
 
-    def _pass_on(self, content: Any) -> int:  # noqa: ANN401 - whatever has a buffer
-        try:
-            written = os.write(self._descriptor, content)
-        except OSError as error:
-            if error.errno != errno.EFBIG:
-                raise
-            self._is_cut = True
-            self.dropped_bytes += len(content)
-            return len(content)
-        self._written_bytes += written
-        self._in_line = content[written - 1 :][:1] != b"\n"
-        return written
+    def _pass_on(self, content: Any) -> None:  # noqa: ANN401 - whatever has a buffer
+        while content:
+            try:
+                written = os.write(self._descriptor, content)
+            except OSError as error:
+                if error.errno != errno.EFBIG:
+                    raise
+                self._is_cut = True
+                self.dropped_bytes += len(content)
+                return
+            self._written_bytes += written
+            self._in_line = content[written - 1 : written] != b"\n"
+            content = content[written:]
 
     def _cut(self, content: bytes, limit_bytes: int) -> None:
         """Write what fits, then the last line."""
@@ -100,14 +121,16 @@ def set_streams(limit_bytes: int | None) -> Streams:
 
     The interpreter made its own when the descriptors were something else.
     """
-    streams = Streams(out=CappedFile(STDOUT, limit_bytes), err=CappedFile(STDERR, limit_bytes))
+    out, err = CappedFile(STDOUT, limit_bytes), CappedFile(STDERR, limit_bytes)
     sys.stdin = os.fdopen(STDIN, encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.stdout = _text(streams.out)
-    sys.stderr = _text(streams.err)
-    return streams
-
-
-def _text(raw: CappedFile) -> TextIO:
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(out), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
+    # Not buffered at all: half a line must not wait and be written with a line of the log.
+    sys.stderr = io.TextIOWrapper(
+        err,  # as in Python's own unbuffered mode
+        encoding="utf-8",
+        errors="backslashreplace",
+        write_through=True,
+    )
+    return Streams(out=out, err=err)

@@ -27,6 +27,7 @@ def event_of_exit(ending: Exit) -> Exited | Lost:
             opened=ending.opened,
             close_reason=ending.close_reason,
             progress=progress,
+            printed_errors=ending.printed_errors,
         )
     )
 

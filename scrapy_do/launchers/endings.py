@@ -44,6 +44,7 @@ def read_exit(run: Run, started: Started, last_report: Report | None = None) -> 
         opened=result.opened,
         close_reason=result.close_reason,
         counts=result.counts,
+        printed_errors=result.printed_errors,
         stats=result.stats,
         usage=Usage(
             user_s=ended.user_s, system_s=ended.system_s, max_rss_bytes=ended.max_rss_bytes

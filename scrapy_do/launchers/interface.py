@@ -84,8 +84,9 @@ class Exit:
     better is known, `damaged` what is wrong with what was found. `close_reason` is None when
     Scrapy never closed the spider. `opened` says whether the spider was opened; for a lost
     crawl it is True when that is unknown. `ended_at` of a lost crawl is when its loss was
-    found. `usage` is None when lost. `out_of_memory` is True for a crawl that was killed
-    while the kernel killed for lack of memory: it does not tell whom.
+    found. `usage` is None when lost. `printed_errors` are those of the errors that were not
+    logged but printed to stderr. `out_of_memory` is True for a crawl that was killed while the
+    kernel killed for lack of memory: it does not tell whom.
     """
 
     ended_at: datetime
@@ -97,6 +98,7 @@ class Exit:
     opened: bool = False
     close_reason: str | None = None
     counts: Counts = field(default_factory=Counts)
+    printed_errors: int = 0
     stats: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
 

@@ -218,12 +218,14 @@ class RecordWriter:
     def _advance(self, lengths: Iterator[int]) -> None:
         """Count lines that follow the known ones, given their lengths, and index them."""
         entries = bytearray()
-        first = self._count // INDEX_STRIDE
+        size_bytes, count = self._size_bytes, self._count
+        first = count // INDEX_STRIDE
         for length in lengths:
-            self._size_bytes += length
-            self._count += 1
-            if self._count % INDEX_STRIDE == 0:
-                entries += _OFFSET.pack(self._size_bytes)
+            size_bytes += length
+            count += 1
+            if count % INDEX_STRIDE == 0:
+                entries += _OFFSET.pack(size_bytes)
+        self._size_bytes, self._count = size_bytes, count
         # The records are in the file already. An index with a hole is slower, not wrong.
         with suppress(OSError):
             _write_all(self._index, bytes(entries), first * _OFFSET.size)

@@ -198,13 +198,14 @@ class Result:
 
     Written when the spider opens, with each report, and for good at the end: a crawl that
     is killed leaves the last one. `close_reason` is None when Scrapy has not closed the
-    spider.
+    spider. `printed_errors` are those of the errors that were not logged but printed to stderr.
     """
 
     opened: bool
     close_reason: str | None
     time_ms: int
     counts: Counts = field(default_factory=Counts)
+    printed_errors: int = 0
     stats: Mapping[str, JSON] = field(default_factory=dict)
 
 
@@ -336,6 +337,7 @@ def decode_result(frame: bytes) -> Result:
         close_reason=reader.words_or_none("close_reason"),
         time_ms=reader.whole("time_ms"),
         counts=_counts(reader),
+        printed_errors=reader.whole("printed_errors"),
         stats=reader.mapping("stats"),
     )
 

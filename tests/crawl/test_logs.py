@@ -10,8 +10,11 @@ import pytest
 from scrapy.settings import BaseSettings
 
 from scrapy_do.crawl.capture import Capture
-from scrapy_do.crawl.logs import LogRecords, LogTap, level_of
+from scrapy_do.crawl.logs import LogRecords, LogTap, PrintedText, level_of
 from scrapy_do.crawl.stats import Tally
+from scrapy_do.crawl.streams import CappedFile, Streams
+from scrapy_do.crawl.unwritten import Unwritten
+from tests.launchers.harness import make_spec
 
 SHOP = logging.getLogger("shop")
 PRICES = logging.getLogger("shop.prices")
@@ -25,7 +28,9 @@ class Heard(LogRecords):
         self.lines: list[tuple[int, str]] = []
         self.memory = 0
 
-    def add(self, _time_ms: int, level: int, message: str) -> None:
+    def add(self, time_ms: int, level: int, message: str, *, is_printed: bool = False) -> None:
+        assert time_ms > 0
+        assert not is_printed
         self.lines.append((level, message))
 
     def out_of_memory(self) -> None:
@@ -33,12 +38,15 @@ class Heard(LogRecords):
 
 
 @pytest.fixture
-def heard() -> Iterator[Heard]:
+def heard(tmp_path: Path) -> Iterator[Heard]:
     """What is heard; logging is as before afterwards."""
     manager, root = logging.root.manager, logging.root
     handlers, level, disabled = root.handlers[:], root.level, manager.disable
     known = Heard()
-    tap = LogTap(known, known.out_of_memory)
+    spec = make_spec(tmp_path, "noop")
+    streams = Streams(out=CappedFile(1, None), err=CappedFile(2, None))
+    printed = PrintedText(spec, streams, known, Unwritten())
+    tap = LogTap(known, printed, known.out_of_memory)
     tap.install()
     yield known
     tap.remove()

@@ -137,7 +137,7 @@ async def test_arguments_arrive_verbatim(real: RealHarness) -> None:
 
 @on_reactor
 async def test_the_environment_is_built(real: RealHarness) -> None:
-    """A crawl sees the environment it was given and four names of ours, nothing else."""
+    """A crawl sees the environment it was given and three names of ours, nothing else."""
     given = {"PATH": "/usr/bin", "TZ": "Asia/Kolkata", "ODD": "ž=\n", "SCRAPY_JOB": "mine"}
     spec = real.spec("mirror", environment=given)
     await real.run(spec)
@@ -145,6 +145,7 @@ async def test_the_environment_is_built(real: RealHarness) -> None:
     (mirror,) = records(spec.items)
     assert mirror["environment"] == {
         **given,
+        "SCRAPY_DO_JOB": str(spec.job_id),
         "SCRAPY_DO_RUN": spec.mark,
         "SCRAPY_SETTINGS_MODULE": "good.settings",
     }
