@@ -52,6 +52,7 @@ __all__ = [
     "When",
     "draw",
     "explain",
+    "first_range",
     "instants_between",
     "missed",
     "next_after",
@@ -99,6 +100,21 @@ def draw(when: When, rng: Random) -> timedelta | None:
 def shortest_gap(when: RandomGap) -> timedelta:
     """Return the shortest gap that `draw` may give."""
     return timedelta(seconds=when.fewest * when.unit.length_s)
+
+
+def first_range(
+    when: When, *, zone: ZoneInfo, anchor: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return the earliest and the latest that the first instant of a `RandomGap` can be.
+
+    None for every other kind, whose instants are known, and where there is no such instant.
+    """
+    if not isinstance(when, RandomGap):
+        return None
+    gaps = [timedelta(seconds=number * when.unit.length_s) for number in (when.fewest, when.most)]
+    ends = [next_after(when, zone=zone, anchor=anchor, after=anchor, drawn=gap) for gap in gaps]
+    earliest, latest = ends
+    return None if earliest is None or latest is None else (earliest, latest)
 
 
 def next_after(

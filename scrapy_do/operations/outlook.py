@@ -8,18 +8,22 @@ from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule, ScheduleEvent
 from scrapy_do.core.schedule_rules import EARLIEST, LATEST
-from scrapy_do.core.when import Now, explain, normal, upcoming
+from scrapy_do.core.when import Now, explain, first_range, normal, upcoming
 from scrapy_do.errors import BadArgument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a specification means: normal form, a sentence, and its next instants in the zone."""
+    """What a specification means: normal form, a sentence, and its next instants in the zone.
+
+    `first_between` is the range in which the first instant of a random interval is drawn.
+    """
 
     spec: str
     sentence: str
     zone: str
     runs: tuple[datetime, ...]
+    first_between: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +55,14 @@ def preview_of(when: str, zone: str, anchor: datetime, *, count: int) -> Preview
         raise BadArgument("from", f"must lie between {EARLIEST.year} and {LATEST.year}")
     parsed = parse_when(when, now=anchor, zone=named)
     runs: Iterable[datetime] = (anchor,)
+    between = None
     if not isinstance(parsed, Now):
         runs = upcoming(parsed, zone=named, anchor=anchor, after=anchor, most=count)
+        between = first_range(parsed, zone=named, anchor=anchor)
     return Preview(
         spec=normal(parsed),
         sentence=explain(parsed, named),
         zone=named.key,
         runs=tuple(instant.astimezone(named) for instant in runs),
+        first_between=between and (between[0].astimezone(named), between[1].astimezone(named)),
     )

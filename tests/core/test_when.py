@@ -25,6 +25,7 @@ from scrapy_do.core.when import (
     RandomGap,
     When,
     draw,
+    first_range,
     instants_between,
     missed,
     next_after,
@@ -313,6 +314,22 @@ WHOLE_HOUR_ZONES = [
     *("Europe/Berlin", "America/New_York", "America/St_Johns", "Australia/Adelaide"),
     *("Antarctica/Troll", "Africa/Casablanca", "Asia/Jerusalem", "America/Nuuk"),
 ]
+
+
+@pytest.mark.parametrize("spec", ["every 2 to 3 hours", "every 1 to 4 days at 02:30"])
+def test_first_range(spec: str) -> None:
+    """The first instant of a random interval is drawn between two, and may be either."""
+    zone, anchor = BERLIN, datetime(2027, 3, 26, 12, tzinfo=UTC)
+    when = parsed(spec, zone, anchor)
+    found = first_range(when, zone=zone, anchor=anchor)
+    assert found is not None
+    rng = random.Random(20260603)
+    drawn = [
+        next_after(when, zone=zone, anchor=anchor, after=anchor, drawn=draw(when, rng))
+        for _ in range(200)
+    ]
+    assert all(one is not None and found[0] <= one <= found[1] for one in drawn)
+    assert first_range(parsed("every day"), zone=zone, anchor=anchor) is None
 
 
 def random_field(rng: random.Random, low: int, high: int) -> str:

@@ -262,13 +262,16 @@ def _history_json(history: History) -> dict[str, Any]:
 
 
 def _preview_json(preview: Preview) -> dict[str, Any]:
-    return {
+    shown = {
         "schedule": preview.spec,
         "sentence": preview.sentence,
         "timezone": preview.zone,
         "next-runs": _texts(preview.runs),
         "next-runs-utc": _texts(tuple(instant.astimezone(UTC) for instant in preview.runs)),
     }
+    if preview.first_between is not None:
+        shown["earliest"], shown["latest"] = _texts(preview.first_between)
+    return shown
 
 
 def _texts(instants: tuple[datetime, ...]) -> list[str]:

@@ -283,10 +283,29 @@ def test_preview(client: HttpClient) -> None:
     } == ok(client.get(f"/preview-schedule.json?{query}"))
 
 
-def test_preview_of_a_random_interval(client: HttpClient) -> None:
-    """What is not drawn yet is not shown."""
-    preview = ok(client.get("/preview-schedule.json?when=every+2+to+3+hours"))
-    assert ("every 2 to 3 hours", []) == (preview["schedule"], preview["next-runs"])
+@pytest.mark.parametrize(
+    ("when", "start", "earliest", "latest"),
+    [
+        ("2 to 3 hours", "2026-06-03T10:17:23", (2026, 6, 3, 14, 17, 23), (2026, 6, 3, 15, 17, 23)),
+        (
+            "10 to 10 seconds",
+            "2026-06-03T10:00:00",
+            (2026, 6, 3, 12, 0, 10),
+            (2026, 6, 3, 12, 0, 10),
+        ),
+        ("1 to 2 weeks", "2026-10-20T10:00:00", (2026, 10, 27, 11), (2026, 11, 3, 11)),
+        ("2 to 3 days at 12:30", "2026-06-03T10:17:23", (2026, 6, 5, 12, 30), (2026, 6, 6, 12, 30)),
+        ("1 to 2 days at 02:30", "2027-03-27T12:00:00", (2027, 3, 28, 3, 30), (2027, 3, 29, 2, 30)),
+    ],
+)
+def test_preview_of_a_random_interval(
+    client: HttpClient, when: str, start: str, earliest: tuple[int, ...], latest: tuple[int, ...]
+) -> None:
+    """What is not drawn yet is not shown, but between which instants it will lie."""
+    query = f"when=every {when}&from={start}Z&timezone=Europe/Berlin".replace(" ", "+")
+    preview = ok(client.get(f"/preview-schedule.json?{query}"))
+    assert (f"every {when}", []) == (preview["schedule"], preview["next-runs"])
+    assert (in_berlin(*earliest), in_berlin(*latest)) == (preview["earliest"], preview["latest"])
 
 
 @pytest.mark.parametrize(
