@@ -12,14 +12,15 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
-from scrapy_do.config import Config, WebConfig
+from scrapy_do.config import Config, WebConfig, changed_options
 from scrapy_do.core.events import Publisher
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.policies import (
@@ -33,6 +34,7 @@ from scrapy_do.engine.policies import (
 from scrapy_do.engine.pruner import Pruner
 from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.engine.scheduler import Scheduler
+from scrapy_do.errors import ScrapyDoError
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.data_directory import DataDirectory
@@ -65,14 +67,18 @@ from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, s
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
 from scrapy_do.ui.routes import Pages
-from scrapy_do.web.auth import FurtherTokens
+from scrapy_do.web.auth import FurtherTokens, RenewedAccess
 from scrapy_do.web.connection import Limits
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import access_of, read_api_keys
 
+if TYPE_CHECKING:
+    from scrapy_do.web.tls import RenewedContext
+
 _Result = TypeVar("_Result")
+_log = Logger(namespace="scrapy_do.daemon")
 
 EMPTIED_S = 2.0
 """How long connections may go on with what they do once everything else has stopped."""
@@ -90,15 +96,25 @@ class Daemon:
     OSError, each with a message for whoever starts it.
     """
 
-    def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:  # noqa: ANN401 - of many interfaces
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        reactor: Any,  # noqa: ANN401 - of many interfaces
+        *,
+        read_config: Callable[[], Config],
+    ) -> None:
         self.broken: Deferred[str] = Deferred()
-        self._config = config
+        self._config = self._started_with = config
+        self._environ = environ
+        self._read_config = read_config
         self._zone = zone_of(config)
         self._reactor = reactor
         self._scheme = "https" if config.web.https else "http"
-        self._access = access_of(config.web)
-        self._cloud_access = FurtherTokens(read_api_keys(config.web.api_keys), self._access)
-        self._secured = _secured_by(config)
+        self._access = RenewedAccess(access_of(config.web))
+        self._api_keys = dict(read_api_keys(config.web.api_keys))
+        self._cloud_access = FurtherTokens(self._api_keys, self._access)
+        self._tls = _tls_of(config)
         self._web_limits = _limits_of(config.web)
         self._sites: list[Site] = []
         self._ports: list[Any] = []
@@ -133,24 +149,25 @@ class Daemon:
             environment=environ,
             services=Services(reactor=reactor, now=now, in_thread=self._in_thread),
         )
+        self._run_setup = RunSetup(
+            store=self._store,
+            archives=self._archives,
+            artifacts=self._artifacts,
+            runs=self._runs,
+            spider_data=self._spider_data,
+            trash=self._trash,
+            defaults=crawl_defaults_of(config, environ, sys.executable),
+            granted=CloudAccess(
+                tokens=JobTokens(store=self._store, now=now),
+                is_granted=partial(has_cloud_access, config),
+                base_url=self._first_url,
+            ).environment,
+            in_thread=self._in_thread,
+        )
         self.controller = Controller(
             store=self._store,
             launcher=launcher,
-            run_setup=RunSetup(
-                store=self._store,
-                archives=self._archives,
-                artifacts=self._artifacts,
-                runs=self._runs,
-                spider_data=self._spider_data,
-                trash=self._trash,
-                defaults=crawl_defaults_of(config, environ, sys.executable),
-                granted=CloudAccess(
-                    tokens=JobTokens(store=self._store, now=now),
-                    is_granted=partial(has_cloud_access, config),
-                    base_url=self._first_url,
-                ).environment,
-                in_thread=self._in_thread,
-            ),
+            run_setup=self._run_setup,
             limits=limits_of(config),
             events=self._events,
             now=now,
@@ -190,7 +207,7 @@ class Daemon:
 
     def _make_operations(self, list_spiders: SpiderLister) -> Operations:
         config = self._config
-        rules = Admission(allowed_settings=config.crawls.allowed_settings)
+        rules = self._rules = Admission(allowed_settings=config.crawls.allowed_settings)
         jobs = JobOperations(
             store=self._store,
             artifacts=self._artifacts,
@@ -318,6 +335,43 @@ class Daemon:
         await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._store.close)
         self._directory.close()
 
+    async def reload(self) -> None:
+        """Read the configuration, the users and the certificates again.
+
+        Whatever is wrong with them is told to the log, and all stays as it was.
+        """
+        try:
+            config = await self._in_thread(self._read_config)
+            changed, _ = changed_options(self._config, config)
+            _, later = changed_options(self._started_with, config)
+            self._renew(config)
+        except (ScrapyDoError, OSError) as error:
+            _log.error("SIGHUP: what was there before stays in use: {error}", error=error)
+            return
+        _log.info(
+            "SIGHUP: users, API keys and certificates were read again; changed: {changed}",
+            changed=", ".join(changed) or "no option",
+        )
+        if later:
+            _log.warn("takes effect at the next start only: {later}", later=", ".join(later))
+
+    def _renew(self, config: Config) -> None:
+        """Take over what can change in flight: all of it, or nothing."""
+        access, api_keys = access_of(config.web), read_api_keys(config.web.api_keys)
+        if self._tls is not None:
+            self._tls.renew()
+        self._access.current = access
+        self._api_keys.clear()
+        self._api_keys.update(api_keys)
+        for site in self._sites:
+            site.limits = _limits_of(config.web)
+        self._run_setup.defaults = crawl_defaults_of(config, self._environ, sys.executable)
+        self._rules.allowed_settings = config.crawls.allowed_settings
+        self._pruner.retention = retention_of(config)
+        self._operations.status.slots = config.scrapy_do.job_slots
+        self.controller.use(limits_of(config))
+        self._config = config
+
     def hurry(self) -> None:
         """Give crawls that were asked to stop no more grace."""
         self.controller.hurry()
@@ -363,7 +417,11 @@ class Daemon:
         listening.setblocking(False)
         # Twisted works on a copy of the descriptor; ours stays open to be handed on.
         self._ports.append(
-            self._reactor.adoptStreamPort(listening.fileno(), listening.family, self._secured(site))
+            self._reactor.adoptStreamPort(
+                listening.fileno(),
+                listening.family,
+                site if self._tls is None else self._tls.before(site),
+            )
         )
         self._sites.append(site)
 
@@ -391,13 +449,13 @@ def _limits_of(web: WebConfig) -> Limits:
     )
 
 
-def _secured_by(config: Config) -> Callable[[Site], Any]:
-    """Put TLS before a site, where it is configured."""
+def _tls_of(config: Config) -> "RenewedContext | None":
+    """What puts TLS before a site, where it is configured."""
     if not config.web.https:
-        return lambda site: site
-    from scrapy_do.web.tls import RenewedContext, over_tls  # noqa: PLC0415 - large, seldom needed
+        return None
+    from scrapy_do.web.tls import RenewedContext  # noqa: PLC0415 - large, seldom needed
 
-    return partial(over_tls, RenewedContext(config.web))
+    return RenewedContext(config.web)
 
 
 def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
@@ -406,11 +464,13 @@ def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
     return reactor
 
 
-def run(config: Config, environ: MutableMapping[str, str]) -> int:
+def run(
+    config: Config, environ: MutableMapping[str, str], read_config: Callable[[], Config]
+) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
     `environ` is the environment in which this process was started. What is in it for us
-    alone is taken out.
+    alone is taken out. `read_config` reads the configuration anew.
 
     Raises:
         ConfigError, DataDirectoryInUse, NewerSchema, StoreUnavailable: it cannot start.
@@ -420,7 +480,7 @@ def run(config: Config, environ: MutableMapping[str, str]) -> int:
     manager = ServiceManager.of(environ)
     sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
     process = OwnProcess(
-        Daemon(config, environ, reactor),
+        Daemon(config, environ, reactor, read_config=read_config),
         manager,
         reactor,
         leave_crawls=config.crawls.on_stop == "leave",

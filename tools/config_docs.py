@@ -37,6 +37,9 @@ unknown section or option, or a value that means nothing, ends the start with on
 - **Sizes** are bytes, or a number with a unit: `kB`, `MB`, `GB` (powers of 1000), `KiB`, `MiB`,
   `GiB` (powers of 1024).
 - **Relative paths** start at the directory in which the daemon is started.
+- **SIGHUP** has the daemon read the file, the users, the API keys and the certificates again. The
+  log says what has changed, and what takes effect at the next start only: where it listens, its
+  data, its zone. If something is wrong the log says what, and all stays as it was.
 
 The options that Scrapy Do 0.5 had keep their names and meaning. Its section `[web-modules]` has
 no effect and is reported at start.

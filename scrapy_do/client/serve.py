@@ -52,7 +52,7 @@ def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...
         with nullcontext() if config.web.https else _left_out("OpenSSL"):
             from scrapy_do.daemon import run  # noqa: PLC0415 - the same; not for a wrong option
 
-        raise SystemExit(run(config, given))
+        raise SystemExit(run(config, given, lambda: load(config_path, environ)))
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.ScrapyDoError as error:

@@ -1,5 +1,6 @@
 """What can be configured, and how it is read."""
 
+from scrapy_do.config.changes import changed_options
 from scrapy_do.config.kinds import Endpoint
 from scrapy_do.config.reading import load
 from scrapy_do.config.sections import (
@@ -19,5 +20,6 @@ __all__ = [
     "RetentionConfig",
     "ScrapyDoConfig",
     "WebConfig",
+    "changed_options",
     "load",
 ]

@@ -176,8 +176,13 @@ class Controller:
 
     def hurry(self) -> None:
         """Give crawls that were asked to stop no more grace."""
-        self._limits = replace(self._limits, stop_grace_s=0.0)
+        self.use(replace(self._limits, stop_grace_s=0.0))
         self._all_ended.restart(STOP_MARGIN_S)
+        self.wake()
+
+    def use(self, limits: Limits) -> None:
+        """Keep to other limits from now on; crawls that run are judged by them, too."""
+        self._limits = limits
         self.wake()
 
     def wake(self) -> None:

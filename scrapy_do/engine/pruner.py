@@ -53,7 +53,7 @@ class Pruner:
         self._store = store
         self._artifacts = artifacts
         self._trash = trash
-        self._retention = retention
+        self.retention = retention
         self._sweep = sweep
         self._now = now
         self._reactor = reactor
@@ -82,8 +82,8 @@ class Pruner:
         while True:
             ids = await self._store.jobs.prunable(
                 older_than=self._oldest(),
-                per_spider=self._retention.finished_per_spider,
-                in_all=self._retention.finished_in_all,
+                per_spider=self.retention.finished_per_spider,
+                in_all=self.retention.finished_in_all,
                 limit=BATCH,
             )
             if not ids:
@@ -91,14 +91,14 @@ class Pruner:
             await self._store.jobs.delete(ids)
             await self._delete_files()
             removed += len(ids)
-        await self._store.projects.prune_versions(self._retention.versions_per_project)
+        await self._store.projects.prune_versions(self.retention.versions_per_project)
         await self._sweep()
         await self._in_thread(self._trash.empty)
         await self._look_for_strangers()
         return removed
 
     def _oldest(self) -> datetime | None:
-        age_s = self._retention.finished_age_s
+        age_s = self.retention.finished_age_s
         return None if age_s is None else self._now() - timedelta(seconds=age_s)
 
     async def _delete_files(self) -> None:

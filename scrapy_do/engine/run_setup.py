@@ -68,7 +68,7 @@ class RunSetup:
         self._runs = runs
         self._spider_data = spider_data
         self._trash = trash
-        self._defaults = defaults
+        self.defaults = defaults
         self._granted = granted
         self._in_thread = in_thread
         self._log = Logger()
@@ -209,7 +209,7 @@ class RunSetup:
             arguments=arguments,
             settings=dict(request.settings),
             environment={
-                **self._defaults.environment(request.project),
+                **self.defaults.environment(request.project),
                 **granted,
                 "HOME": str(work_dir),
                 "TMPDIR": str(tmp_dir),
@@ -220,8 +220,8 @@ class RunSetup:
                 "SPIDER_DATA_DIR": str(self._spider_data.prepare(request.project)),
                 **request.environment,
             },
-            start_method=self._defaults.start_method(request.project),
-            python=self._defaults.python,
-            limits=self._defaults.limits,
-            report_interval_s=self._defaults.report_interval_s,
+            start_method=self.defaults.start_method(request.project),
+            python=self.defaults.python,
+            limits=self.defaults.limits,
+            report_interval_s=self.defaults.report_interval_s,
         )

@@ -22,7 +22,7 @@ class Admission:
     """
 
     def __init__(self, *, allowed_settings: Iterable[str]) -> None:
-        self._allowed_settings = tuple(allowed_settings)
+        self.allowed_settings = tuple(allowed_settings)
 
     def check(
         self, request: JobRequest, *, by: Principal, before: JobRequest | None = None
@@ -56,8 +56,8 @@ class Admission:
             who = f"by who has the role {by.role.name.lower()}"
             if name in LOADED:
                 raise BadArgument("setting", f"{name!r} names code and may not be set {who}")
-            if not any(fnmatchcase(name, allowed) for allowed in self._allowed_settings):
-                allowed = ", ".join(self._allowed_settings)
+            if not any(fnmatchcase(name, allowed) for allowed in self.allowed_settings):
+                allowed = ", ".join(self.allowed_settings)
                 raise BadArgument(
                     "setting", f"{name[:100]!r} may not be set {who}; allowed are {allowed}"
                 )

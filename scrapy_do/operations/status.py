@@ -56,7 +56,7 @@ class StatusOperations:
         self._store = store
         self._load = load
         self._hostname = hostname
-        self._slots = slots
+        self.slots = slots
         self._scheduler_lag_s = scheduler_lag_s
         self._problems = problems
         self._now = now
@@ -86,7 +86,7 @@ class StatusOperations:
             scheduled=held.standing,
             projects=held.projects,
             spiders=held.spiders,
-            slots=self._slots,
+            slots=self.slots,
             scheduler_lag_s=self._scheduler_lag_s(),
         )
 

@@ -24,6 +24,7 @@ _log = Logger(namespace="scrapy_do.process")
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _RESTARTS = (signal.SIGUSR2,)
+_RELOADS = (signal.SIGHUP,)
 
 
 class Served(Protocol):
@@ -48,6 +49,10 @@ class Served(Protocol):
         """Give what is being ended no more grace."""
         ...
 
+    async def reload(self) -> None:
+        """Read again what can change in flight, and tell the log. Never raises."""
+        ...
+
     def hand_on(self, environ: MutableMapping[str, str]) -> None:
         """Prepare the sockets for the next program of this process."""
         ...
@@ -55,6 +60,8 @@ class Served(Protocol):
 
 class OwnProcess:
     """Starts what runs in it, stops it at SIGTERM and SIGINT, and starts it anew at SIGUSR2.
+
+    At SIGHUP it reads its configuration again.
 
     `leave_crawls` is what a plain stop does to running crawls.
     """
@@ -115,8 +122,10 @@ class OwnProcess:
             signal.signal(number, self._stop_asked)
         for number in _RESTARTS:
             signal.signal(number, self._restart_asked)
+        for number in _RELOADS:
+            signal.signal(number, self._reload_asked)
         self._reap_nobody()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_STOPS, *_RESTARTS))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_STOPS, *_RESTARTS, *_RELOADS))
 
     def _reap_nobody(self) -> None:
         """Have the kernel bury our children: we hear of their ends by other ways.
@@ -135,6 +144,13 @@ class OwnProcess:
 
     def _restart_asked(self, _number: int, _frame: object) -> None:
         self._reactor.callFromThread(self._restart)
+
+    def _reload_asked(self, _number: int, _frame: object) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        if not self._is_over:
+            Deferred.fromCoroutine(self._served.reload())
 
     # --- ending --------------------------------------------------------------------------------
 
@@ -193,7 +209,7 @@ class OwnProcess:
 
         See Note [Signals across a start in place].
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOPS, *_RESTARTS))
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOPS, *_RESTARTS, *_RELOADS))
         if self._is_unwanted:
             signal.raise_signal(signal.SIGTERM)
         self._served.hand_on(os.environ)

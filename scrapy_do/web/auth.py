@@ -135,6 +135,21 @@ class TokenAccess:
         return _owner_of(self._tokens, token)
 
 
+class RenewedAccess:
+    """What `current` says, which may be replaced while the site runs."""
+
+    def __init__(self, current: Access) -> None:
+        self.current = current
+
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """Who asks, as of now.
+
+        Raises:
+            NotAuthenticated: nobody, or not this way.
+        """
+        return await self.current.authenticate(credentials)
+
+
 class FurtherTokens:
     """Tokens that are good in one dialect, before what the site's access says.
 

@@ -20,13 +20,6 @@ from scrapy_do.web.site import Site
 _END = "-----END CERTIFICATE-----"
 
 
-def over_tls(context: "RenewedContext", site: Site) -> Any:  # noqa: ANN401 - a factory of Twisted
-    """Return the factory of a site's connections over TLS."""
-    creator: Any = context  # interfaces of zope are no types
-    factory: Any = site
-    return TLSMemoryBIOFactory(creator, False, factory)
-
-
 @implementer(IOpenSSLServerConnectionCreator)
 class RenewedContext:
     """Makes the TLS side of each connection, with the certificate as it is then.
@@ -50,12 +43,25 @@ class RenewedContext:
         connection.set_app_data(protocol)  # where Twisted's callbacks look for it
         return connection
 
+    def before(self, site: Site) -> Any:  # noqa: ANN401 - a factory of Twisted
+        """Return the factory of a site's connections over TLS."""
+        creator: Any = self  # interfaces of zope are no types
+        factory: Any = site
+        return TLSMemoryBIOFactory(creator, False, factory)
+
+    def renew(self) -> None:
+        """Read the files now.
+
+        Raises:
+            ConfigError: they cannot be used; the ones before stay in use.
+        """
+        self._seen = self._stamps()
+        self._context = _context(self._web)
+
     def _renewed(self) -> SSL.Context:
-        stamps = self._stamps()
-        if stamps != self._seen:
-            self._seen = stamps
+        if self._stamps() != self._seen:
             try:
-                self._context = _context(self._web)
+                self.renew()
             except ConfigError as error:
                 self._log.error("the new certificate is not used: {error}", error=error)
         return self._context

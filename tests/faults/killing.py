@@ -78,7 +78,7 @@ def serve(config: Config, output: int) -> NoReturn:
         # An import of ours has installed one, whose descriptors would be shared.
         del sys.modules["twisted.internet.reactor"]
         epollreactor.install()  # type: ignore[no-untyped-call]  # twisted has no types for it
-        run(config, dict(os.environ))
+        run(config, dict(os.environ), lambda: config)
     finally:
         traceback.print_exc()
         os._exit(1)

@@ -1,6 +1,7 @@
 """A daemon behind authentication and HTTPS, with real certificates and real curl."""
 
 import datetime as dt
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.live.running import Running, running
+from tests.live.running import Running, running, until
 
 pytestmark = pytest.mark.live
 
@@ -75,6 +76,57 @@ def test_authentication(tmp_path: Path) -> None:
     } == statuses
     assert health == '{"status": "ok"}\n'
     assert TOKEN not in daemon.log.read_text()
+
+
+def test_reading_again(tmp_path: Path) -> None:
+    """SIGHUP reads users, certificates and options again and says so; if wrong, all stays."""
+    certificate(tmp_path, "first")
+    users, config = tmp_path / "auth.db", tmp_path / "scrapy-do.conf"
+    users.touch(0o600)
+    users.write_text("ann:secret\n")
+    first = (
+        f"[web]\nauth = on\nauth-db = {users}\nhttps = on\n"
+        f"key = {tmp_path}/key.pem\ncert = {tmp_path}/cert.pem\n"
+    )
+    config.write_text(first)
+
+    def reread(words: str) -> str:
+        daemon.signal(signal.SIGHUP)
+
+        def look() -> str | None:
+            said = daemon.log.read_text()[len(heard) :]
+            return said if words in said else None
+
+        return until(look, words)
+
+    def may(user: str) -> bool:
+        return status(daemon, "-k", "-u", f"{user}:secret") == "200"
+
+    with running(tmp_path, words=["--config", str(config)]) as daemon:
+        heard = daemon.log.read_text()
+        before = [may("ann"), may("bob")]
+        users.write_text("bob:secret\n")
+        certificate(tmp_path, "second")
+        config.write_text(
+            f"{first}[scrapy-do]\njob-slots = 9\ntimezone = Asia/Tokyo\n[project:a]\nslots = 1\n"
+        )
+        said = reread("takes effect")
+        after = [may("ann"), may("bob")]
+        slots = daemon.curl("/status.json", "-k", "-u", "bob:secret")
+        heard = daemon.log.read_text()
+        users.write_text("nobody\n")
+        users_said = reread("stays in use")
+        heard = daemon.log.read_text()
+        config.write_text("[web]\nbogus = 1\n")
+        config_said = reread("stays in use")
+        still = [may("ann"), may("bob")]
+
+    assert [[True, False], [False, True], [False, True]] == [before, after, still]
+    assert '"slots": 9' in slots
+    assert "changed: [scrapy-do] job-slots, [project:a]" in said
+    assert "takes effect at the next start only: [scrapy-do] timezone" in said
+    assert "line 1" in users_said
+    assert "there is no such option" in config_said
 
 
 def subject(daemon: Running, root: Path) -> str:
