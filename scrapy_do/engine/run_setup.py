@@ -95,12 +95,11 @@ class RunSetup:
         return await self._in_thread(lambda: self._prepare(job, version, granted))
 
     async def counted(self, job_id: UUID, ending: Exit) -> Exit:
-        """The end of a crawl that could not say the last word, with the counts of its records.
+        """The end of a crawl, with the counts of its records where it could not know them.
 
-        What it has reported is some seconds older than what it has written.
+        One that was killed has reported some seconds before; and clients may have written more
+        records over HTTP, also from within the crawl.
         """
-        if ending.status == 0 and ending.close_reason is not None:
-            return ending
         try:
             return await self._in_thread(lambda: self._counted(job_id, ending))
         except Exception as error:  # noqa: BLE001 - whatever a crawl has written, it has ended
@@ -110,11 +109,13 @@ class RunSetup:
             return ending
 
     def _counted(self, job_id: UUID, ending: Exit) -> Exit:
+        told = ending.counts
+        if ending.status == 0 and ending.close_reason is not None:
+            return replace(ending, counts=self._with_others(job_id, told))
         items, requests, lines = (
             self._artifacts.records(job_id, kind).stats()
             for kind in (RecordKind.ITEMS, RecordKind.REQUESTS, RecordKind.LOGS)
         )
-        told = ending.counts
         dropped = ending.stats.get("scrapy_do/dropped/log_lines")
         dropped = dropped if isinstance(dropped, int) else 0
         counts = Counts(
@@ -128,6 +129,20 @@ class RunSetup:
         if ITEMS_STAT in stats or counts.items:
             stats = {**stats, ITEMS_STAT: counts.items}
         return replace(ending, counts=counts, stats=stats)
+
+    def _with_others(self, job_id: UUID, counts: Counts) -> Counts:
+        """What a crawl says, and what others have written; a look at the sizes, if nobody has."""
+        log = self._artifacts.records
+        if log(job_id, RecordKind.ITEMS).count() > counts.items:
+            items = log(job_id, RecordKind.ITEMS).stats().input_values
+            counts = replace(counts, items=items)
+        if log(job_id, RecordKind.REQUESTS).count() > counts.responses:
+            requests = log(job_id, RecordKind.REQUESTS).stats().input_values
+            counts = replace(counts, responses=requests, requests=max(counts.requests, requests))
+        if log(job_id, RecordKind.LOGS).count() > counts.log_lines:
+            lines = log(job_id, RecordKind.LOGS).stats()
+            counts = replace(counts, log_lines=lines.input_values, errors=lines.errors)
+        return counts
 
     async def discard(self, job_id: UUID, attempt: int, *, is_damaged: bool) -> None:
         """Let the directories of a run that is over disappear; they are removed without waiting.

@@ -395,6 +395,22 @@ def test_a_crawl_without_last_words_is_counted(world: World, ending: dict[str, A
     )
 
 
+def test_records_that_others_wrote_are_counted(world: World) -> None:
+    """What clients wrote over HTTP to a job of ours is in its counts at its end."""
+    job_id = world.enqueue()
+    crawled(world, job_id, b"{}", b"{}", b"{}", b"{}")
+    counts = Counts(items=3, requests=1, responses=1, log_lines=1)
+    world.launcher.crawl_of(job_id).finish(exited(counts=counts))
+    assert world.job(job_id).progress == Progress(
+        items=4,
+        requests=1,
+        responses=1,
+        log_lines=2,
+        errors=1,
+        stats={"item_scraped_count": 3},
+    )
+
+
 def test_a_retry_begins_without_records_and_counts(world: World) -> None:
     """Until it begins those of the failed attempt are the job's; then they are kept apart."""
     job_id = world.enqueue(retries=1, retry_delay_s=60)
