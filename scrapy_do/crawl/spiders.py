@@ -7,7 +7,7 @@ import importlib
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,18 @@ def find_spiders(settings: Settings) -> Spiders:
     listed = list(loader.list())
     # A name may be a member of an enumeration: its own text is what it is loaded by.
     names = sorted({str.__str__(name) for name in listed if spider_name_problem(name) is None})
+    classes, not_loaded = _load(loader, names)
     warnings = [
         *_unusable(listed),
+        *not_loaded,
         *_not_imported(settings),
-        *_twins(settings, loader),
-        *_never_begun(loader, names),
+        *_twins(settings, classes),
+        *_never_begun(classes),
     ]
     if not listed:
         modules = ", ".join(map(str, settings.getlist("SPIDER_MODULES"))) or "nothing"
         warnings.append(f"The project has no spiders: SPIDER_MODULES names {modules}")
-    return Spiders(names=tuple(names), warnings=tuple(warnings))
+    return Spiders(names=tuple(classes), warnings=tuple(warnings))
 
 
 def ignores_start_requests(spider_class: type[Spider]) -> bool:
@@ -68,6 +70,21 @@ def start_requests_warning(spider_class: type[Spider]) -> str:
         "defines start_requests() but not start(): "
         f"Scrapy {scrapy.__version__} never calls start_requests(), {left}"
     )
+
+
+def _load(
+    loader: Any,  # noqa: ANN401 - the project's
+    names: Sequence[str],
+) -> tuple[dict[str, type[Spider]], list[str]]:
+    """Load the spiders as a crawl will; say which of them a loader of the project's has lost."""
+    classes: dict[str, type[Spider]] = {}
+    problems = []
+    for name in names:
+        try:
+            classes[name] = loader.load(name)
+        except Exception as error:  # noqa: BLE001 - a project may raise anything
+            problems.append(f"Spider {_shown(name)} cannot be run: {type(error).__name__}: {error}")
+    return classes, problems
 
 
 def _unusable(listed: Sequence[object]) -> Iterator[str]:
@@ -103,17 +120,19 @@ def _place(error: BaseException, module: str) -> str:
     return ""
 
 
-def _twins(settings: BaseSettings, loader: Any) -> Iterator[str]:  # noqa: ANN401 - the project's
+def _twins(settings: BaseSettings, loaded: Mapping[str, type[Spider]]) -> Iterator[str]:
     """Find names that several spiders have: Scrapy runs the one that it loaded last."""
     found: dict[str, list[type[Spider]]] = defaultdict(list)
     for module in _spider_modules(settings):
         for spider_class in iter_spider_classes(importlib.import_module(module)):
             found[spider_class.name].append(spider_class)
     for name, classes in found.items():
-        if len(classes) > 1:
+        if len(classes) > 1 and name in loaded:
             named = ", ".join(sorted(map(_path, classes)))
-            runs = _path(loader.load(name))
-            yield f"{len(classes)} spiders are named {_shown(name)}: {named}; {runs} is run"
+            yield (
+                f"{len(classes)} spiders are named {_shown(name)}: {named}; "
+                f"{_path(loaded[name])} is run"
+            )
 
 
 def _spider_modules(settings: BaseSettings) -> list[str]:
@@ -130,11 +149,10 @@ def _path(spider_class: type) -> str:
     return f"{spider_class.__module__}.{spider_class.__qualname__}"
 
 
-def _never_begun(loader: Any, names: Sequence[str]) -> Iterator[str]:  # noqa: ANN401 - the project's
+def _never_begun(loaded: Mapping[str, type[Spider]]) -> Iterator[str]:
     """Find spiders that this Scrapy does not begin as they expect."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        spider_class = loader.load(name)
+    for name, spider_class in loaded.items():
         if ignores_start_requests(spider_class):
             found[start_requests_warning(spider_class)].append(name)
     for warning, spiders in found.items():

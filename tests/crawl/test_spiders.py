@@ -191,3 +191,21 @@ def test_a_method_of_many_spiders(found: Found) -> None:
 def test_spiders_without_fault(found: Found, body: str) -> None:
     """A spider with `start()`, with or without `start_requests()`, needs no warning."""
     assert Spiders(names=("x",), warnings=()) == found({"one": spider("'x'", body)})
+
+
+LOADER = """
+from scrapy.spiderloader import SpiderLoader
+
+class Forgetful(SpiderLoader):
+    def list(self):
+        return [*super().list(), "lost"]
+"""
+
+
+def test_a_loader_that_has_lost_a_spider(found: Found) -> None:
+    """A name that the project's own loader lists but cannot load is told, with the error."""
+    modules = {"one": spider("'x'"), "loading": LOADER}
+    spiders = found(modules, SPIDER_LOADER_CLASS=f"{PACKAGE}.loading.Forgetful")
+
+    assert ("x",) == spiders.names
+    assert ("Spider 'lost' cannot be run: KeyError: 'Spider not found: lost'",) == spiders.warnings

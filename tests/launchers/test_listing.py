@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,7 +12,8 @@ from twisted.internet.defer import Deferred
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import SpiderList
-from tests.launchers.harness import RealHarness, on_reactor
+from scrapy_do.protocol.wire import StartMethod
+from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live
 
@@ -100,6 +102,23 @@ async def test_a_keeper_that_is_killed_once(real: RealHarness) -> None:
     os.kill(await _keeper(real, None), signal.SIGKILL)
 
     assert await answer == SpiderList(names=("fine",))
+
+
+@on_reactor
+async def test_a_warm_parent_that_is_killed(tmp_path: Path) -> None:
+    """An order that nobody has taken yet is given once more, to the next warm parent."""
+    async with begun(StartMethod.FORK, tmp_path) as real:
+        before = _warm_parents()
+        answer = Deferred.fromCoroutine(real.launcher.spiders(real.spiders_request("good")))
+        for pid in _warm_parents() - before:
+            os.kill(pid, signal.SIGKILL)
+
+        assert "noop" in (await answer).names
+
+
+def _warm_parents() -> set[int]:
+    children = psutil.Process().children()
+    return {child.pid for child in children if "scrapy_do.crawl.warm_parent" in child.cmdline()}
 
 
 async def _keeper(real: RealHarness, other: int | None) -> int:
