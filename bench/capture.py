@@ -59,7 +59,6 @@ def _kept(root: Path, arguments: dict[str, str]) -> None:
         attempt=1,
         run_dir=root,
         result=root / "result",
-        work_dir=root,
         out=root / "out",
         err=root / "err",
         items=root / "items",

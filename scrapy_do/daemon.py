@@ -43,7 +43,9 @@ from scrapy_do.files.runs import RunStore
 from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.files.trees import TreeStore
 from scrapy_do.launchers import make_launcher
+from scrapy_do.launchers.compiling import compile_sources
 from scrapy_do.launchers.services import Services
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.cloud.access import CloudAccess, reachable
@@ -123,6 +125,9 @@ class Daemon:
         self._directory.open()
         self._events = Publisher()
         self._archives = ArchiveStore(self._directory.archives)
+        self._trees = TreeStore(
+            self._directory.trees, self._archives, partial(compile_sources, sys.executable)
+        )
         self._artifacts = ArtifactStore(self._directory.artifacts)
         self._runs = RunStore(self._directory.runs)
         self._spider_data = SpiderDataStore(self._directory.spider_data)
@@ -151,7 +156,7 @@ class Daemon:
         )
         self._run_setup = RunSetup(
             store=self._store,
-            archives=self._archives,
+            trees=self._trees,
             artifacts=self._artifacts,
             runs=self._runs,
             spider_data=self._spider_data,
@@ -230,6 +235,7 @@ class Daemon:
             projects=ProjectOperations(
                 store=self._store,
                 archives=self._archives,
+                trees=self._trees,
                 spider_data=self._spider_data,
                 trash=self._trash,
                 limits=ArchiveLimits(),
@@ -291,7 +297,13 @@ class Daemon:
 
     async def _start(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets
-        for files in (self._archives, self._artifacts, self._spider_data, self._scratch):
+        for files in (
+            self._archives,
+            self._trees,
+            self._artifacts,
+            self._spider_data,
+            self._scratch,
+        ):
             await self._in_thread(files.sweep)
         await self.controller.start()
         await self._scheduler.start()

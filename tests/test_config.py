@@ -162,7 +162,8 @@ def test_paths_are_absolute(write: WriteFile) -> None:
             "[retention]\nage = 3\n",
             (
                 "[retention] age: there is no such option (its value is '3'); the options are "
-                "finished-age, finished-per-spider, versions-per-project, trash-age"
+                "finished-age, finished-per-spider, job-files, "
+                "job-files-size, versions-per-project, trash-age"
             ),
         ),
         (

@@ -24,9 +24,11 @@ from scrapy_do.engine.run_setup import CrawlDefaults, RunSetup
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.inspect import ArchiveLimits
+from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.runs import RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.files.trees import TreeStore
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.cloud.access import CloudAccess
@@ -73,6 +75,7 @@ class World:
         self.store = open_store("sqlite://") if store is None else store
         self.launcher = FakeLauncher(self.now) if launcher is None else launcher
         self.archives = ArchiveStore(root / "archives")
+        self.trees = TreeStore(root / "trees", self.archives, lambda _source, _target: None)
         self.artifacts = ArtifactStore(root)
         self.runs = RunStore(root / "runs")
         self.spider_data = SpiderDataStore(root / "spider-data")
@@ -88,7 +91,7 @@ class World:
             launcher=self.launcher,
             run_setup=RunSetup(
                 store=self.store,
-                archives=self.archives,
+                trees=self.trees,
                 artifacts=self.artifacts,
                 runs=self.runs,
                 spider_data=self.spider_data,
@@ -98,6 +101,7 @@ class World:
                     start_method=start_method,
                     python="python3",
                     limits=CrawlLimits(),
+                    kept=KeptLimits(files=10, size_bytes=1000),
                     report_interval_s=5.0,
                 ),
                 granted=CloudAccess(
@@ -132,6 +136,7 @@ class World:
         self.projects = ProjectOperations(
             store=self.store,
             archives=self.archives,
+            trees=self.trees,
             spider_data=self.spider_data,
             trash=self.trash,
             limits=ArchiveLimits(),

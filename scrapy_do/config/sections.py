@@ -266,6 +266,17 @@ class RetentionConfig:
     finished_per_spider: int = option(
         "500", kinds.whole(0), "How many finished jobs of one spider are kept; 0: all."
     )
+    job_files: int = option(
+        "10000",
+        kinds.whole(0),
+        "How many files that a run has left in its directory are kept with its job; 0: none.",
+    )
+    job_files_size_bytes: int = option(
+        "100MiB",
+        kinds.SIZE,
+        "How large the files that are kept with a job may be together; what does not fit is left "
+        "out, and the list of the job's files says so.",
+    )
     versions_per_project: int = option(
         "10",
         kinds.whole(1),

@@ -238,7 +238,7 @@ def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
             MARK: spec.mark,
         }
     )
-    os.chdir(spec.work_dir)
+    os.chdir(spec.project_dir)
     processes.set_limits(spec.limits)
     return streams
 

@@ -207,7 +207,7 @@ def _list(order: SpidersRequest, answer: int) -> NoReturn:
                 MARK: order.mark,
             }
         )
-        os.chdir(directory)
+        os.chdir(order.project_dir)
         processes.set_limits(order.limits)
         found = encode(_find(order))
         with os.fdopen(answer, "wb") as file:

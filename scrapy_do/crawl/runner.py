@@ -5,8 +5,12 @@ asks for, logging to stderr, closing the spider on the first SIGTERM.
 """
 
 import asyncio
+import logging
+import os
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 from typing import Any
 
 from scrapy.crawler import AsyncCrawlerProcess, Crawler, CrawlerProcess
@@ -15,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scrapy_do.crawl.extension import Recorder
+from scrapy_do.crawl.persistence import data_directory, keep, take
 from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.streams import Streams
 from scrapy_do.crawl.unwritten import Unwritten
@@ -22,6 +27,8 @@ from scrapy_do.protocol.wire import CrawlSpec
 
 _ASYNCIO_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 _DONE, _FAILED = 0, 1
+
+logger = logging.getLogger(__name__)
 
 
 def run(spec: CrawlSpec, streams: Streams, unwritten: Unwritten) -> int:
@@ -43,6 +50,9 @@ def run(spec: CrawlSpec, streams: Streams, unwritten: Unwritten) -> int:
 
 
 def _run(spec: CrawlSpec, recorder: Recorder) -> int:
+    data = os.environ.get("SPIDER_DATA_DIR")
+    if data is not None:
+        keep(data_directory(), Path(data))
     settings = load_settings(spec.project_dir, spec.settings_module)
     _apply(spec, settings)
     recorder.prepare(settings)
@@ -52,6 +62,8 @@ def _run(spec: CrawlSpec, recorder: Recorder) -> int:
     except KeyError:
         sys.stderr.write(f"Spider not found: {spec.spider}\n")
         return _FAILED
+    if data is not None:
+        _keep_job_directory(crawler.settings, Path(data))
     recorder.attach(crawler)
     error = _crawl(process, crawler, dict(spec.arguments))
     if error is not None:
@@ -74,6 +86,19 @@ def _apply(spec: CrawlSpec, settings: Settings) -> None:
         settings.set(
             "MEMUSAGE_LIMIT_MB", min(own_mb, limit_mb) if own_mb else limit_mb, priority="cmdline"
         )
+
+
+def _keep_job_directory(settings: Settings, data: Path) -> None:
+    """Let a relative JOBDIR outlive this crawl: the next one that has it goes on from there.
+
+    It is made for one crawl at a time. While another one has it, this one gets an empty one.
+    """
+    name = settings.get("JOBDIR")
+    place = keep(str(name), data) if name else None
+    if place is None or take(place):
+        return
+    logger.warning("JOBDIR %s is used by another crawl now: this one gets an empty one", name)
+    settings.set("JOBDIR", tempfile.mkdtemp(prefix="jobdir-"), priority="cmdline")
 
 
 def _process(settings: Settings) -> AsyncCrawlerProcess | CrawlerProcess:

@@ -146,6 +146,8 @@ class Controller:
             event = event_of_adopted(adopted)
             if isinstance(event, Fenced) and isinstance(job.state, Running):
                 event = Lost(reason=GONE)
+            if isinstance(event, Exited | Lost):
+                await self._collect(job.id, run.attempt, event)
             self._hold(job, crawl, event)
         elif crawl is not None:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
@@ -360,8 +362,13 @@ class Controller:
         counted = await self._run_setup.counted(job_id, ending)
         held = self._held.get(job_id)
         if held is not None:
-            held.live = replace(held.live, ended=event_of_exit(counted))
+            ended = event_of_exit(counted)
+            await self._collect(job_id, held.live.attempt, ended)
+            held.live = replace(held.live, ended=ended)
             self.wake()
+
+    async def _collect(self, job_id: UUID, attempt: int, ended: Exited | Lost) -> None:
+        await self._run_setup.collect(job_id, attempt, has_ended=isinstance(ended, Exited))
 
     def _ask(self, job_id: UUID) -> None:
         held = self._held[job_id]

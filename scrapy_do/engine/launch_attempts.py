@@ -18,6 +18,7 @@ from scrapy_do.engine.reconcile_loop import FIRST_RETRY_S, LAST_RETRY_S
 from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import ScrapyDoError, Unavailable
 from scrapy_do.launchers.interface import Crawl, Launcher
+from scrapy_do.system.runtime import background
 
 MOST_LAUNCHES = 3
 
@@ -62,6 +63,7 @@ class Launches:
         finally:
             self._under_way.discard(job.id)
         self._failures.pop(job.id, None)
+        background(self._run_setup.make_ahead(job), "making a tree ahead")
         return crawl
 
     def judged(self, job: Job, event: Exited | Lost | Fenced) -> Exited | Lost | Fenced:

@@ -10,6 +10,7 @@ from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
 from scrapy_do.errors import BadArgument, ConfigError
+from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
@@ -108,6 +109,9 @@ def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -
         start_method=lambda project: start_method_of(config, project),
         python=python,
         limits=crawl_limits_of(config),
+        kept=KeptLimits(
+            files=config.retention.job_files, size_bytes=config.retention.job_files_size_bytes
+        ),
         report_interval_s=crawls.report_interval_s,
     )
 

@@ -12,13 +12,14 @@ from twisted.logger import Logger
 
 from scrapy_do.core.job import NO_PAYLOAD, Job, attempt_of
 from scrapy_do.core.project import Version
-from scrapy_do.errors import BadArchive, VersionNotFound
-from scrapy_do.files.archives import ArchiveStore
+from scrapy_do.errors import BadArchive, ScrapyDoError, VersionNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.runs import RunPath, RunStore
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.files.trees import Manifest, Place, Source, TreeStore, look_through
 from scrapy_do.launchers.interface import Exit
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
@@ -36,13 +37,15 @@ class CrawlDefaults:
 
     `environment` makes the environment of the crawls of a project, but for what is each
     job's own; `start_method` says how they are started; `python` is the interpreter. The
-    limits are those that the planner does not watch over.
+    limits are those that the planner does not watch over; `kept` limits what is kept of the
+    files that a run leaves.
     """
 
     environment: Callable[[str], Mapping[str, str]]
     start_method: Callable[[str], StartMethod]
     python: str
     limits: CrawlLimits
+    kept: KeptLimits
     report_interval_s: float
 
 
@@ -53,7 +56,7 @@ class RunSetup:
         self,
         *,
         store: Store,
-        archives: ArchiveStore,
+        trees: TreeStore,
         artifacts: ArtifactStore,
         runs: RunStore,
         spider_data: SpiderDataStore,
@@ -63,7 +66,7 @@ class RunSetup:
         in_thread: InThread,
     ) -> None:
         self._store = store
-        self._archives = archives
+        self._trees = trees
         self._artifacts = artifacts
         self._runs = runs
         self._spider_data = spider_data
@@ -178,6 +181,43 @@ class RunSetup:
         """Let what is being removed be removed by the next daemon."""
         self._runs.stop()
 
+    async def make_ahead(self, job: Job) -> None:
+        """Have a tree ready for the next run of the version that a job has."""
+        try:
+            source = _source(await self._version(job))
+            await self._in_thread(lambda: self._trees.make_ahead(source))
+        except (ScrapyDoError, OSError) as error:
+            self._log.warn("no tree is made ahead: {problem}", problem=str(error))
+
+    async def collect(self, job_id: UUID, attempt: int, *, has_ended: bool) -> None:
+        """Keep the files that a run has left; let its tree be used again if it `has_ended`.
+
+        Without that its processes may live. Doing it twice is harmless. What cannot be kept is
+        told in the log: an ending does not wait for a disk.
+        """
+        run = self._runs.run(job_id, attempt)
+        try:
+            await self._in_thread(lambda: self._collect(run, has_ended=has_ended))
+        except FileNotFoundError:
+            pass  # it was done before, or nothing was begun
+        except (ScrapyDoError, OSError, ValueError) as error:
+            self._log.warn(
+                "the files that job {job} has left are not kept: {problem}",
+                job=str(job_id),
+                problem=str(error),
+            )
+
+    def _collect(self, run: RunPath, *, has_ended: bool) -> None:
+        place = _place(run)
+        noted = Manifest.read(place.manifest)
+        left = look_through(place.tree, noted)
+        kept = self._artifacts.left(run.job_id)
+        kept.keep(left, run.attempt, self.defaults.kept, draft=run.path / "kept")
+        if left.is_pristine and has_ended:
+            self._trees.give_back(place, noted, left)
+        else:
+            place.manifest.unlink()
+
     async def _version(self, job: Job) -> Version:
         if job.deploy_id is None:
             raise VersionNotFound(job.request.project, job.request.version or "?")
@@ -191,13 +231,14 @@ class RunSetup:
 
     def _prepare(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlSpec:
         attempt = attempt_of(job)
+        self._artifacts.prepare(job.id)
+        run = self._runs.create(job.id, attempt)
+        place = _place(run)
         try:
-            project_dir = self._archives.unpack(version.archive, version.root)
+            self._trees.take(_source(version), place)
         except FileNotFoundError as error:
             raise BadArchive(f"the archive of version {version.label} is gone") from error
-        run = self._runs.create(job.id, attempt)
-        work_dir, tmp_dir = run.crawl / "work", run.crawl / "tmp"
-        for directory in (work_dir, tmp_dir):
+        for directory in (run.crawl / "home", run.crawl / "tmp"):
             directory.mkdir(mode=0o700)
         request = job.request
         arguments = dict(request.arguments)
@@ -209,7 +250,6 @@ class RunSetup:
             attempt=attempt,
             run_dir=run.path,
             result=run.crawl / RESULT,
-            work_dir=work_dir,
             out=path(job.id, Artifact.STDOUT),
             err=path(job.id, Artifact.STDERR),
             items=path(job.id, Artifact.ITEMS),
@@ -218,7 +258,7 @@ class RunSetup:
             samples=path(job.id, Artifact.SAMPLES),
             project=request.project,
             version=version.label,
-            project_dir=project_dir,
+            project_dir=place.tree / version.root,
             settings_module=version.settings_module,
             spider=request.spider,
             arguments=arguments,
@@ -226,8 +266,8 @@ class RunSetup:
             environment={
                 **self.defaults.environment(request.project),
                 **granted,
-                "HOME": str(work_dir),
-                "TMPDIR": str(tmp_dir),
+                "HOME": str(run.crawl / "home"),
+                "TMPDIR": str(run.crawl / "tmp"),
                 # Source: Scrapy Cloud, the environment of a job.
                 "SCRAPY_JOB": str(job.key),
                 "SCRAPY_PROJECT": request.project,
@@ -240,3 +280,15 @@ class RunSetup:
             limits=self.defaults.limits,
             report_interval_s=self.defaults.report_interval_s,
         )
+
+
+def _source(version: Version) -> Source:
+    return Source(
+        archive=version.archive, root=version.root, settings_module=version.settings_module
+    )
+
+
+def _place(run: RunPath) -> Place:
+    return Place(
+        tree=run.crawl / "project", manifest=run.path / "manifest", rest=run.crawl / "rest"
+    )

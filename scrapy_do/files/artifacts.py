@@ -5,7 +5,7 @@ without following links, and only if they are regular. Blocking: called off the
 reactor thread.
 
 Note [Abandoned attempts]: a job that is run again begins with no records, or its counts and
-its lines would be of two crawls. What an abandoned attempt has captured is renamed into a
+its lines would be of two crawls. What an abandoned attempt has captured and left is renamed into a
 directory of its own, `attempts/ID/N`, where no crawl may write: N is 1 for the oldest. It is
 done before the next attempt starts, so until then the records of a failed attempt are the
 job's. A crash in the middle leaves `attempts/ID/new`, which the next start completes. `out`
@@ -25,11 +25,13 @@ from uuid import UUID
 
 from scrapy_do.errors import LogNotFound
 from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.job_files import JobFiles
 from scrapy_do.files.record_stats import STATS_SUFFIX, RecordKind
 from scrapy_do.files.records import RecordLog
 from scrapy_do.protocol.record_file import INDEX_SUFFIX, TIMES_SUFFIX, beside
 from scrapy_do.protocol.regular_file import NO_FILE, open_regular
 
+_LEFT = "files"
 _SHARD = re.compile(r"[0-9a-f]{2}")
 
 
@@ -102,6 +104,8 @@ class ArtifactStore:
             for path in (directory / kind, *(beside(directory / kind, end) for end in SUFFIXES))
             if os.path.lexists(path)
         ]
+        if os.path.lexists(directory / _LEFT):
+            captured.append(directory / _LEFT)
         if captured or aside.exists():
             with space_needed("the records of an earlier attempt"):
                 make_private(aside)
@@ -168,6 +172,11 @@ class ArtifactStore:
         if attempt is None:
             return self.path(job_id, kind)
         return self._aside(job_id, attempt) / kind.value
+
+    def left(self, job_id: UUID, attempt: int | None = None) -> JobFiles:
+        """Return the files that the job's run, or an abandoned attempt, has left."""
+        directory = self._path(job_id) if attempt is None else self._aside(job_id, attempt)
+        return JobFiles(directory / _LEFT, self._trash)
 
     def exists(self, job_id: UUID) -> bool:
         """Whether the job has a directory."""

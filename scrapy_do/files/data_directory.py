@@ -25,6 +25,7 @@ class DataDirectory:
         self.reports_socket = root / "reports.sock"
         self.archives = root / "archives"
         self.artifacts = root
+        self.trees = root / "trees"
         self.runs = root / "runs"
         self.spider_data = root / "spider-data"
         self.trash = root / "trash"

@@ -9,6 +9,7 @@ from uuid import UUID
 from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.errors import JobNotFound, ScheduleNotFound
+from scrapy_do.files.job_files import JobFile, LeftOut
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.jobs import JobOperations
@@ -19,7 +20,7 @@ from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import Order, ScheduleOperations
 from scrapy_do.operations.status import Status, StatusOperations
 
-__all__ = ["Operations", "Order", "Output", "Pushed", "Status", "Stream"]
+__all__ = ["JobFile", "LeftOut", "Operations", "Order", "Output", "Pushed", "Status", "Stream"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

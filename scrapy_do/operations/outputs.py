@@ -10,6 +10,7 @@ from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.job import Job, Pending, has_started, is_active
 from scrapy_do.errors import JobNotFound, LogNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.job_files import JobFile, LeftOut
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread
 
@@ -95,6 +96,30 @@ class OutputOperations:
             on_end=lambda listener: self._on_end(job_id, listener),
         )
 
+    async def files(
+        self, job_id: UUID, attempt: int | None = None, *, after: int, limit: int
+    ) -> tuple[tuple[JobFile, ...], LeftOut]:
+        """The files that a job's run has left, by their numbers; none before it has ended.
+
+        `attempt` asks for those of an abandoned attempt.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        await self._store.jobs.get(job_id)
+        left = self._artifacts.left(job_id, attempt)
+        return await self._in_thread(lambda: left.page(after=after, limit=limit))
+
+    async def file(self, job_id: UUID, path: str, attempt: int | None = None) -> Output:
+        """One of these files.
+
+        Raises:
+            LogNotFound: there is no such job, or no such file.
+        """
+        left = self._artifacts.left(job_id, attempt)
+        place, _ = await self._in_thread(lambda: left.find(path))
+        return Output(path=place, is_live=lambda: False, on_end=lambda _listener: _nothing)
+
     async def _job(self, job_id: UUID) -> Job:
         try:
             return await self._store.jobs.get(job_id)
@@ -124,6 +149,10 @@ class OutputOperations:
                 self._waiting.pop(job_id, None)
 
         return forget
+
+
+def _nothing() -> None:
+    """What has ended ends no more."""
 
 
 def _writes(job: Job) -> bool:

@@ -20,6 +20,7 @@ from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archi
 from scrapy_do.files.project_file import NO_PROJECT
 from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
+from scrapy_do.files.trees import Source, TreeStore
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
@@ -58,6 +59,7 @@ class ProjectOperations:
         *,
         store: Store,
         archives: ArchiveStore,
+        trees: TreeStore,
         spider_data: SpiderDataStore,
         trash: Trash,
         limits: ArchiveLimits,
@@ -68,6 +70,7 @@ class ProjectOperations:
     ) -> None:
         self._store = store
         self._archives = archives
+        self._trees = trees
         self._spider_data = spider_data
         self._trash = trash
         self._limits = limits
@@ -140,14 +143,19 @@ class ProjectOperations:
         by: str,
         force: bool,
     ) -> Pushed:
-        project_dir = await self._in_thread(lambda: self._archives.unpack(archive, listing.root))
+        source = Source(archive=archive, root=listing.root, settings_module=listing.settings_module)
+        place = await self._in_thread(lambda: self._trees.lend(source))
         try:
             found = await self._list_spiders(
-                project=name, project_dir=project_dir, settings_module=listing.settings_module
+                project=name,
+                project_dir=place.tree / listing.root,
+                settings_module=listing.settings_module,
             )
         except BadArchive as error:  # perhaps for want of what was left out
             error.warnings = listing.warnings
             raise
+        finally:
+            await self._in_thread(lambda: self._trees.end_loan(place))
         spiders = found.names
         orphans = [
             schedule
@@ -287,5 +295,6 @@ class ProjectOperations:
                         lambda digest=digest, trash=trash: self._archives.remove(digest, trash)  # type: ignore[misc]  # bound now
                     )
                 await self._store.removals.done(kind, unused)
+            await self._in_thread(self._trees.tidy)
         finally:
             self._arriving.release()

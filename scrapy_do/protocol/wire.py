@@ -101,12 +101,11 @@ class CrawlLimits:
 class CrawlSpec:
     """Everything that one run of one spider needs, complete: nothing else is looked up.
 
-    `project_dir` is the unpacked project, not written to; `run_dir` is for the records of
-    the holder, out of the crawl's sight; `result` is the file of the crawl's own last words;
-    `work_dir` is its current directory. `out` and `err` are appended to. `items`, `requests`,
-    `log` and `samples` are the record files; None means that this kind is not captured.
-    `environment` is the crawl's whole environment, to which only the `MARK`,
-    `SCRAPY_SETTINGS_MODULE` and
+    `project_dir` is the crawl's own copy of the project, and its current directory; `run_dir`
+    is for the records of the holder, out of the crawl's sight; `result` is the file of the
+    crawl's own last words. `out` and `err` are appended to. `items`, `requests`, `log` and
+    `samples` are the record files; None means that this kind is not captured. `environment`
+    is the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
     `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
     PYTHONPATH, comes too late for the crawl and counts for its children only.
     `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
@@ -117,7 +116,6 @@ class CrawlSpec:
     attempt: int
     run_dir: Path
     result: Path
-    work_dir: Path
     out: Path
     err: Path
     items: Path | None
@@ -284,7 +282,6 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         attempt=reader.whole("attempt"),
         run_dir=Path(reader.text("run_dir")),
         result=Path(reader.text("result")),
-        work_dir=Path(reader.text("work_dir")),
         out=Path(reader.text("out")),
         err=Path(reader.text("err")),
         items=reader.path_or_none("items"),

@@ -146,14 +146,14 @@ def test_the_order_is_complete(world: World) -> None:
     assert {
         "PATH": "/bin",
         "PROJECT_OF": "quotesbot",
-        "HOME": str(crawl_dir / "work"),
+        "HOME": str(crawl_dir / "home"),
         "TMPDIR": str(crawl_dir / "tmp"),
         "SCRAPY_JOB": str(world.job(job_id).key),
         "SCRAPY_PROJECT": "quotesbot",
         "SCRAPY_SPIDER": "toscrape-css",
         "SPIDER_DATA_DIR": str(world.root / "spider-data" / "projects" / "quotesbot"),
     } == spec.environment
-    assert (crawl_dir / "work").is_dir()
+    assert (crawl_dir / "home").is_dir()
     assert (crawl_dir / "tmp").is_dir()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -59,16 +60,17 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
     job_id: UUID = changes.pop("job_id", None) or uuid4()
     attempt: int = changes.pop("attempt", 1)
     run_dir = directory / "runs" / f"{job_id}.{attempt}"
-    work_dir = directory / "work" / f"{job_id}.{attempt}"
+    crawl_dir = directory / "crawls" / f"{job_id}.{attempt}"
+    tree = crawl_dir / "project"
     artifacts = directory / "jobs" / str(job_id)
-    for made in (run_dir, work_dir, artifacts):
+    for made in (run_dir, artifacts):
         made.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(PROJECTS / project, tree)
     spec = CrawlSpec(
         job_id=job_id,
         attempt=attempt,
         run_dir=run_dir,
-        result=work_dir / "result",
-        work_dir=work_dir,
+        result=crawl_dir / "result",
         out=artifacts / "out",
         err=artifacts / "err",
         items=artifacts / "items.jsonl",
@@ -77,12 +79,12 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         samples=artifacts / "samples.jsonl",
         project=project,
         version="1",
-        project_dir=PROJECTS / project,
+        project_dir=tree,
         settings_module=f"{project}.settings",
         spider=spider,
         arguments={},
         settings={},
-        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(work_dir)},
+        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(tree)},
         start_method=StartMethod.FORK,
         python=sys.executable,
         report_interval_s=0.2,

@@ -1,5 +1,6 @@
 """What a real crawl gets, does and leaves behind, spawned and forked."""
 
+import shutil
 import signal
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,7 +161,7 @@ async def test_the_process_is_on_its_own(real: RealHarness) -> None:
 
     (mirror,) = records(spec.items)
     assert mirror["session"] is True
-    assert mirror["directory"] == str(spec.work_dir)
+    assert mirror["directory"] == str(spec.project_dir)
     assert mirror["stdin"] == ""
     assert mirror["depth"] == 7
     assert "mirror" not in mirror["argv"]
@@ -259,9 +260,9 @@ async def test_feeds_cache_and_job_directory(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert ending.close_reason == "finished"
-    assert (spec.work_dir / "items.json").read_text().split() == ["[", '{"text":', '"x"}', "]"]
-    assert (spec.work_dir / "job").is_dir()
-    assert (spec.work_dir / ".scrapy" / "httpcache").is_dir()
+    assert (spec.project_dir / "items.json").read_text().split() == ["[", '{"text":', '"x"}', "]"]
+    assert (spec.project_dir / "job").is_dir()
+    assert (spec.project_dir / ".scrapy" / "httpcache").is_dir()
 
 
 @on_reactor
@@ -395,7 +396,7 @@ async def test_a_start_that_cannot_be_is_refused(real: RealHarness) -> None:
 async def test_a_crawl_without_a_place_fails(real: RealHarness) -> None:
     """A crawl whose directory is gone has run nothing, and says so on stderr."""
     spec = real.spec("noop")
-    spec.work_dir.rmdir()
+    shutil.rmtree(spec.project_dir)
     ending = await real.run(spec)
 
     assert (ending.status, ending.opened) == (1, False)

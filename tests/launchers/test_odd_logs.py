@@ -68,4 +68,4 @@ async def test_a_log_file(real: RealHarness, spider: str, setting: str, path: st
     if path.startswith("/dev"):
         assert f"LOG_FILE {path} cannot be written" in log
     else:
-        assert "an error line" in (spec.work_dir / path).read_text()
+        assert "an error line" in (spec.project_dir / path).read_text()

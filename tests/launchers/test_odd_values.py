@@ -75,7 +75,7 @@ async def test_items_are_those_of_a_feed(real: RealHarness) -> None:
     spec = real.spec("shop", project="odd")
     await real.run(spec)
 
-    feed = records(spec.work_dir / "feed.jsonl")
+    feed = records(spec.project_dir / "feed.jsonl")
     types = ["Product", "Part", "dict", "mine"]
     assert [{**item, "_type": kind} for item, kind in zip(feed, types, strict=True)] == records(
         spec.items

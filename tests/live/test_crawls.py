@@ -109,7 +109,7 @@ def test_the_environment(start: Start, launcher: str) -> None:
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "TZ": "Asia/Kolkata",
-        "HOME": str(run / "work"),
+        "HOME": str(run / "home"),
         "TMPDIR": str(run / "tmp"),
         "SCRAPY_JOB": daemon.job(job)["key"],
         "SCRAPY_DO_JOB": job,

@@ -59,6 +59,7 @@ def test_a_sweep_takes_no_archive_that_arrives(tmp_path: Path, upload: Path) -> 
     projects = ProjectOperations(
         store=world.store,
         archives=world.archives,
+        trees=world.trees,
         spider_data=world.spider_data,
         trash=world.trash,
         limits=ArchiveLimits(),

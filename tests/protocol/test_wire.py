@@ -39,7 +39,6 @@ SPEC = CrawlSpec(
     attempt=2,
     run_dir=Path("/data/runs/7.2"),
     result=Path("/data/crawls/7.2/result"),
-    work_dir=Path("/data/runs/7.2/work"),
     out=Path("/data/jobs/7/out"),
     err=Path("/data/jobs/7/err"),
     items=Path("/data/jobs/7/items"),

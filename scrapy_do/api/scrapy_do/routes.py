@@ -21,16 +21,21 @@ other parameter and field is an optional addition.
 | GET | /get-log/data/<name> | READ | standard output (ID.out) or error (ID.err) |
 | GET | /get-log | READ | nothing: 405 |
 | GET | /get-items/data/<name> | READ | the items as JSON lines (ID.jsonl) |
+| GET | /job-files.json | READ | the files that a job's run has left in its directory |
+| GET | /get-file/data/<job>/<path:path> | READ | one of them, as an attachment |
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_name
 from scrapy_do.api.scrapy_do.schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
 from scrapy_do.api.scrapy_do.shapes import (
+    attachment_headers,
     job_details_json,
+    job_files_json,
     job_or_schedule_json,
     merged,
     page_json,
@@ -52,6 +57,7 @@ from scrapy_do.errors import (
     ScrapyDoError,
 )
 from scrapy_do.operations.operations import Operations, Output, Stream
+from scrapy_do.web.answer import Stream as Sent
 from scrapy_do.web.answer import redirect
 from scrapy_do.web.params import parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
@@ -61,6 +67,7 @@ from scrapy_do.web.upload import BodyRules
 
 TEXT = "text/plain; charset=utf-8"
 MOST_ATTEMPTS = 10**9
+USUAL_FILES, MOST_FILES = 1000, 10_000
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 
 
@@ -83,7 +90,8 @@ def _error_body(error: ScrapyDoError, _status: int) -> bytes:
 
 # The original answers 400 for everything that a client can cause, also for what is not there.
 STYLE = ErrorStyle(
-    status={NotFound: 400, Invalid: 400, Conflict: 400, LogNotFound: 404}, body=_error_body
+    status={NotFound: 400, Invalid: 400, Conflict: 400, LogNotFound: 404},
+    body=_error_body,
 )
 
 
@@ -114,6 +122,8 @@ class ScrapyDoAPI:
         add("GET", "/get-log/data/<name>", self.get_log)
         add("GET", "/get-log", self.get_log_of_nothing)
         add("GET", "/get-items/data/<name>", self.get_items)
+        add("GET", "/job-files.json", self.job_files)
+        add("GET", "/get-file/data/<job>/<path:path>", self.get_file)
         ScheduleRoutes(operations).add_to(self.router)
 
     async def status(self, _call: Call) -> JSON:
@@ -243,11 +253,29 @@ class ScrapyDoAPI:
     async def get_items(self, call: Call, *, name: str) -> Answer:
         """Send or follow the items of a job."""
         job_id, _ = _file_name(name, "jsonl")
-        attempt = call.params.integer("attempt", minimum=1, maximum=MOST_ATTEMPTS, default=None)
-        output = await self._operations.outputs.items(job_id, attempt)
+        output = await self._operations.outputs.items(job_id, _attempt(call))
         return await self._send(call, output, JSON_LINES)
 
-    async def _send(self, call: Call, output: Output, content_type: str) -> Answer:
+    async def job_files(self, call: Call) -> JSON:
+        """List what a job's run has left in its directory."""
+        job_id = _identifier(call.params.text("id"))
+        limit = call.params.integer("limit", minimum=1, maximum=MOST_FILES, default=USUAL_FILES)
+        after = call.params.integer("after", minimum=0, maximum=1 << 40, default=0)
+        files, left_out = await self._operations.outputs.files(
+            job_id, _attempt(call), after=after, limit=limit + 1
+        )
+        return merged(job_files_json(job_id, files, left_out, limit, _attempt(call)))
+
+    async def get_file(self, call: Call, *, job: str, path: str) -> Answer:
+        """Send a file that a job's run has left; never for a browser to show."""
+        job_id = parse_uuid(job)
+        if job_id is None:
+            raise LogNotFound
+        output = await self._operations.outputs.file(job_id, path, _attempt(call))
+        sent = await self._send(call, output, "application/octet-stream")
+        return replace(sent, headers=(*sent.headers, *attachment_headers(path)))
+
+    async def _send(self, call: Call, output: Output, content_type: str) -> Sent:
         return await self._tail.serve(
             call,
             output.path,
@@ -255,6 +283,11 @@ class ScrapyDoAPI:
             on_end=output.on_end,
             content_type=content_type,
         )
+
+
+def _attempt(call: Call) -> int | None:
+    """Which abandoned attempt of a job is meant; None for the job itself."""
+    return call.params.integer("attempt", minimum=1, maximum=MOST_ATTEMPTS, default=None)
 
 
 def _identifier(text: str) -> UUID:

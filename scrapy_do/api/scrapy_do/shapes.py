@@ -6,8 +6,9 @@ optional fields beside the documented ones.
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from scrapy_do import __version__
@@ -26,7 +27,7 @@ from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import STANDING, Schedule, ScheduleState
 from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.listing import Page
-from scrapy_do.operations.operations import Pushed, Status
+from scrapy_do.operations.operations import JobFile, LeftOut, Pushed, Status
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -235,3 +236,40 @@ def status_json(status: Status, problems: Mapping[str, str]) -> dict[str, Any]:
         "database": problems.get("store", "ok"),
         "daemon-version": __version__,
     }
+
+
+def job_files_json(
+    job_id: UUID, files: Sequence[JobFile], left_out: LeftOut, limit: int, attempt: int | None
+) -> dict[str, Any]:
+    """A page of the files of a job; `url` is relative to the root of the API."""
+    query = "" if attempt is None else f"?attempt={attempt}"
+    answer: dict[str, Any] = {
+        "files": [
+            {
+                "path": file.path,
+                "size": file.size_bytes,
+                "modified": iso(datetime.fromtimestamp(file.modified_ms / 1000, UTC)),
+                "url": f"get-file/data/{job_id}/{quote(file.path)}{query}",
+            }
+            for file in files[:limit]
+        ],
+        "left-out": {"files": left_out.files, "size": left_out.size_bytes},
+    }
+    if len(files) > limit:
+        answer["truncated"] = True
+        answer["next-after"] = files[limit - 1].number
+    return answer
+
+
+def attachment_headers(path: str) -> tuple[tuple[str, str], ...]:
+    """Have a browser save a file, not show it, whatever it holds (RFC 6266)."""
+    name = path.rpartition("/")[2]
+    plain = "".join(letter if letter.isalnum() or letter in "._- " else "_" for letter in name)
+    plain = plain.encode("ascii", "replace").decode().replace("?", "_")
+    return (
+        (
+            "Content-Disposition",
+            f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        ),
+        ("Content-Security-Policy", "sandbox; default-src 'none'"),
+    )

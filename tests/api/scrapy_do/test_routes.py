@@ -6,6 +6,7 @@ import os
 import stat
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -646,6 +647,115 @@ def test_items(world: World, client: HttpClient) -> None:
     answer = client.get(f"/get-items/data/{job_id}.jsonl")
 
     assert [{"a": 1}, {"a": 2}] == [json.loads(line) for line in answer.body.splitlines()]
+
+
+# --- what a run leaves -------------------------------------------------------------------------
+
+
+def run_that_leaves(world: World, client: HttpClient, files: dict[str, bytes]) -> UUID:
+    """Run a job whose crawl leaves files in its directory; return its id."""
+    push(client)
+    job_id = schedule(client)
+    crawl = world.launcher.crawl_of(job_id)
+    for name, content in files.items():
+        path = crawl.spec.project_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    crawl.finish()
+    return job_id
+
+
+def test_files_that_a_run_leaves(world: World, client: HttpClient) -> None:
+    """They are listed when the job has ended, and each is sent from the address in the list."""
+    job_id = run_that_leaves(world, client, {"out/a b.csv": b"1,2", "page.html": b"<script>"})
+
+    answer = ok(client.get(f"/job-files.json?id={job_id}"))
+    assert answer["left-out"] == {"files": 0, "size": 0}
+    assert [(file["path"], file["size"]) for file in answer["files"]] == [
+        ("out/a b.csv", 3),
+        ("page.html", 8),
+    ]
+    assert answer["files"][0]["url"] == f"get-file/data/{job_id}/out/a%20b.csv"
+    assert answer["files"][0]["modified"].startswith(str(datetime.now(UTC).year))
+    sent = client.get(f"/{answer['files'][0]['url']}")
+    assert (sent.status, sent.body) == (200, b"1,2")
+
+
+def test_the_projects_own_files_are_not_listed(world: World, client: HttpClient) -> None:
+    """Of the project's own files only those that the run has changed."""
+    job_id = run_that_leaves(world, client, {"quotesbot/settings.py": b"BOT_NAME = 'other'"})
+    files = ok(client.get(f"/job-files.json?id={job_id}"))["files"]
+    assert [file["path"] for file in files] == ["quotesbot/settings.py"]
+
+
+def test_files_are_never_shown(world: World, client: HttpClient) -> None:
+    """Whatever a file is, a browser may only save it, under a name that is one."""
+    name = 'x"\r\nSet-Cookie: a=b;é<b>.html'
+    job_id = run_that_leaves(world, client, {name: b"<script>"})
+    (file,) = ok(client.get(f"/job-files.json?id={job_id}"))["files"]
+    sent = client.get(f"/{file['url']}")
+
+    assert (sent.status, sent.body, file["path"]) == (200, b"<script>", name)
+    assert sent.headers["content-type"] == "application/octet-stream"
+    assert sent.headers["x-content-type-options"] == "nosniff"
+    assert sent.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert "set-cookie" not in sent.headers
+    kind, plain, encoded = sent.headers["content-disposition"].split("; ")
+    assert (kind, plain) == ("attachment", 'filename="x___Set-Cookie_ a_b___b_.html"')
+    assert encoded == "filename*=UTF-8''x%22%0D%0ASet-Cookie%3A%20a%3Db%3B%C3%A9%3Cb%3E.html"
+
+
+def test_files_by_range_and_head(world: World, client: HttpClient) -> None:
+    """A large file can be read in parts, and asked for its length."""
+    job_id = run_that_leaves(world, client, {"a": b"0123456789"})
+    part = client.get(f"/get-file/data/{job_id}/a", headers={"Range": "bytes=2-4"})
+    head = client.request("HEAD", f"/get-file/data/{job_id}/a")
+    assert (part.status, part.body) == (206, b"234")
+    assert (head.status, head.headers["content-length"], head.body) == (200, "10", b"")
+
+
+def test_files_in_pages(world: World, client: HttpClient) -> None:
+    """Many files come in pages, with a cursor."""
+    job_id = run_that_leaves(world, client, {f"f{number}": b"" for number in range(5)})
+    first = ok(client.get(f"/job-files.json?id={job_id}&limit=3"))
+    rest = ok(client.get(f"/job-files.json?id={job_id}&limit=3&after={first['next-after']}"))
+    assert [file["path"] for file in first["files"]] == ["f0", "f1", "f2"]
+    assert [file["path"] for file in rest["files"]] == ["f3", "f4"]
+    assert (first["truncated"], "truncated" in rest) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "b", "../out", "..%2fout", "%2e%2e/out", "/etc/passwd", "index", "1", "a/", "./a"),
+        *("%00", "a%00", "quotesbot/settings.py", ".scrapy", "A"),
+    ],
+)
+def test_what_is_not_listed_is_not_sent(world: World, client: HttpClient, path: str) -> None:
+    """Nothing but the listed paths has an answer."""
+    job_id = run_that_leaves(world, client, {"a": b"x"})
+    assert client.get(f"/get-file/data/{job_id}/{path}").status == 404
+    assert client.get(f"/get-file/data/{UNKNOWN}/a").status == 404
+    assert client.get("/get-file/data/1/a").status == 404
+
+
+def test_a_job_without_files(client: HttpClient) -> None:
+    """A job that runs has no files yet; one that nobody knows is refused."""
+    push(client)
+    job_id = schedule(client)
+    assert ok(client.get(f"/job-files.json?id={job_id}"))["files"] == []
+    assert refusal(client.get(f"/job-files.json?id={UNKNOWN}")) == f'No such job: "{UNKNOWN}"'
+    assert refusal(client.get("/job-files.json")) == "Missing argument: id"
+    answer = client.get(f"/job-files.json?id={job_id}&limit=0")
+    assert "limit: must be a whole number from 1" in refusal(answer)
+
+
+def test_files_go_with_their_job(world: World, client: HttpClient) -> None:
+    """Who deletes the job deletes its files."""
+    job_id = run_that_leaves(world, client, {"a": b"x"})
+    ok(client.post("/delete-job.json", form={"id": str(job_id)}))
+    assert client.get(f"/get-file/data/{job_id}/a").status == 404
+    assert not world.artifacts.exists(job_id)
 
 
 # --- bad input ---------------------------------------------------------------------------------
