@@ -189,6 +189,11 @@ def _children() -> tuple[int, ...]:
     return tuple(map(int, listing.split()))
 
 
+def await_threads() -> None:
+    """Wait for all threads that are not daemons, as the interpreter does at its end."""
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
+
+
 def leave(status: int) -> NoReturn:
     """End the process as the interpreter would, but without tearing all modules down.
 
@@ -196,7 +201,7 @@ def leave(status: int) -> NoReturn:
     is freeing memory, which in a forked process would first copy most of it.
     """
     try:
-        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
+        await_threads()
         atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does
     finally:
         for stream in (sys.stdout, sys.stderr):

@@ -18,6 +18,7 @@ from scrapy.settings import Settings
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from scrapy_do.crawl import processes
 from scrapy_do.crawl.extension import Recorder
 from scrapy_do.crawl.persistence import data_directory, keep, take
 from scrapy_do.crawl.project import load_settings
@@ -46,7 +47,10 @@ def run(spec: CrawlSpec, streams: Streams, unwritten: Unwritten) -> int:
         traceback.print_exc()
         return _FAILED
     finally:
-        recorder.finish()
+        try:
+            processes.await_threads()  # they may have something to say
+        finally:
+            recorder.finish()
 
 
 def _run(spec: CrawlSpec, recorder: Recorder) -> int:

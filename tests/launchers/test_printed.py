@@ -120,3 +120,13 @@ async def test_children(real: RealHarness) -> None:
     assert child[0] == ERROR
     assert child[1].endswith("of a child")
     assert ending.counts.errors == 1
+
+
+@on_reactor
+async def test_late_words(real: RealHarness) -> None:
+    """What a thread says after the crawl is over is kept and counted."""
+    spec = real.spec("late", project="odd")
+    ending = await real.run(spec)
+
+    assert sorted(said(spec)) == [(INFO, "a late print"), (ERROR, "[late] a late line")]
+    assert (ending.counts.errors, ending.counts.log_lines) == (1, len(records(spec.log)))

@@ -10,6 +10,7 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -111,3 +112,21 @@ class Parental(scrapy.Spider):
         self.logger.info("after")
         return
         yield
+
+
+class Late(scrapy.Spider):
+    """Has a thread that says something after the crawl is over."""
+
+    name = "late"
+
+    async def start(self):
+        threading.Thread(target=self.say).start()
+        return
+        yield
+
+    def say(self):
+        while self.crawler.crawling:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        self.logger.error("a late line")
+        print("a late print")
