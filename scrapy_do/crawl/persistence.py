@@ -42,13 +42,12 @@ def keep(name: str, data: Path) -> Path | None:
         return local.resolve()  # below another one
     target = data / local
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        local.parent.mkdir(parents=True, exist_ok=True)
         if local.is_dir():
             _fill(target, local)
             shutil.rmtree(local)
-        target.mkdir(exist_ok=True)
-        local.parent.mkdir(parents=True, exist_ok=True)
         local.symlink_to(target)
+        target.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
     return target
@@ -58,6 +57,7 @@ def _fill(target: Path, shipped: Path) -> None:
     """Put what the project brought along where there is nothing yet; the first crawl does it."""
     if target.exists():
         return
+    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.copytree(shipped, draft, symlinks=True)
     try:

@@ -1,18 +1,23 @@
 """What a real crawl gets, does and leaves behind, spawned and forked."""
 
+import fcntl
+import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from scrapy import Spider
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
-from scrapy_do.protocol.wire import Counts, CrawlLimits, ReportKind
+from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, ReportKind
 from tests.launchers.harness import RealHarness, on_reactor, records
 
 pytestmark = pytest.mark.live
@@ -263,6 +268,95 @@ async def test_feeds_cache_and_job_directory(real: RealHarness) -> None:
     assert (spec.project_dir / "items.json").read_text().split() == ["[", '{"text":', '"x"}', "]"]
     assert (spec.project_dir / "job").is_dir()
     assert (spec.project_dir / ".scrapy" / "httpcache").is_dir()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Have a directory as a crawl has its JOBDIR."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
+
+
+def _with_data(
+    real: RealHarness, data: Path | None = None, **changes: Any
+) -> tuple[CrawlSpec, Path]:
+    """An order for a crawl that has a directory, this or a new one, for what it keeps."""
+    if data is None:
+        data = real.directory / "spider-data" / uuid4().hex
+        data.mkdir(parents=True)
+    environment = {"PATH": "/usr/bin:/bin", "SPIDER_DATA_DIR": str(data)}
+    return real.spec("stores", project="storing", environment=environment, **changes), data
+
+
+@on_reactor
+async def test_what_scrapy_keeps_is_found_again(real: RealHarness) -> None:
+    """Cache and JOBDIR outlive the crawl in the directory that its project keeps."""
+    data = None
+    for _ in range(2):
+        spec, data = _with_data(real, data)
+        assert (await real.run(spec)).close_reason == "finished"
+
+    assert data is not None
+    assert (data / ".scrapy" / "httpcache").is_dir()
+    assert (data / "job" / "requests.seen").is_file()
+    assert not (data / "items.json").exists()
+    assert (spec.project_dir / "items.json").is_file()
+
+
+@on_reactor
+async def test_a_job_directory_is_for_one_crawl(real: RealHarness) -> None:
+    """While another crawl has the JOBDIR, a crawl gets an empty one, and its log says so."""
+    spec, data = _with_data(real)
+    (data / "job").mkdir()
+    with locked(data / "job"):
+        assert (await real.run(spec)).close_reason == "finished"
+
+    assert list((data / "job").iterdir()) == []
+    assert "JOBDIR job is used by another crawl now" in spec.err.read_text()
+
+
+@pytest.mark.parametrize("name", ["/absolute", "../outside", ".", "items.json/x"])
+@on_reactor
+async def test_only_what_is_below_is_kept(real: RealHarness, name: str) -> None:
+    """A JOBDIR that does not lie below the project is left where it is."""
+    if name == "/absolute":
+        name = str(real.directory / "absolute")
+    spec, data = _with_data(real, settings={"JOBDIR": name})
+    (spec.project_dir / "items.json").touch()
+    await real.run(spec)
+
+    assert {path.name for path in data.iterdir()} == {".scrapy"}
+
+
+@on_reactor
+async def test_a_data_directory_of_another_name(real: RealHarness) -> None:
+    """What `[datadir]` of scrapy.cfg names is kept in place of `.scrapy`, with what came along."""
+    spec, data = _with_data(real)
+    with (spec.project_dir / "scrapy.cfg").open("a") as file:
+        file.write("[datadir]\ndefault = var/state\n")
+    (spec.project_dir / "var/state").mkdir(parents=True)
+    (spec.project_dir / "var/state/seed").write_text("brought along")
+    await real.run(spec)
+
+    assert (data / "var/state/httpcache").is_dir()
+    assert (data / "var/state/seed").read_text() == "brought along"
+    assert not (data / ".scrapy").exists()
+
+
+@on_reactor
+async def test_what_came_along_is_taken_once(real: RealHarness) -> None:
+    """A `.scrapy` of the archive fills an empty one, and never overwrites what crawls keep."""
+    data = None
+    for text in ("first", "second"):
+        spec, data = _with_data(real, data)
+        (spec.project_dir / ".scrapy").mkdir()
+        (spec.project_dir / ".scrapy/seed").write_text(text)
+        await real.run(spec)
+
+    assert data is not None
+    assert (data / ".scrapy/seed").read_text() == "first"
 
 
 @on_reactor

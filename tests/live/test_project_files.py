@@ -119,3 +119,25 @@ def test_a_killed_daemon(tmp_path: Path) -> None:
         assert item_of(daemon, reading)["shared"] == "unchanged\n"
         left = [path.name for path in daemon.data.glob("trees/*/*/spare/*.manifest")]
         assert len(left) <= 2
+
+
+def test_an_interrupted_job_resumes(tmp_path: Path) -> None:
+    """A job that a stop of the daemon interrupts goes on from its relative JOBDIR."""
+    with running(tmp_path) as daemon:
+        daemon.push("rooted", tmp_path)
+        job = daemon.run("resuming", project="rooted", arg="pause=0.5")
+        items = f"/get-items/data/{job}.jsonl?follow=0"
+        until(lambda: len(daemon.curl(items).splitlines()) >= 2, "two items")
+        daemon.stop()
+        state = daemon.data / "spider-data/projects/rooted/crawls/resuming"
+        assert (state / "spider.state").is_file()
+        daemon.start()
+        assert daemon.finished(job)["status"] == "SUCCESSFUL"
+
+        pages = [
+            json.loads(line)["page"]
+            for query in ("?attempt=1", "")
+            for line in daemon.curl(f"/get-items/data/{job}.jsonl{query}").splitlines()
+        ]
+        assert sorted(pages) == [str(number) for number in range(10)]
+        assert files_of(daemon, job) == {}

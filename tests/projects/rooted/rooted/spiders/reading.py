@@ -60,3 +60,25 @@ class Writing(scrapy.Spider):
             os._exit(3)
         while end == "wait":
             time.sleep(0.1)
+
+
+class Resuming(scrapy.Spider):
+    """Fetches ten pages one after another, and can go on where it was interrupted."""
+
+    name = "resuming"
+    custom_settings = {
+        "JOBDIR": "crawls/resuming",
+        "CONCURRENT_REQUESTS": 1,
+    }
+
+    async def start(self):
+        if self.state.get("begun"):
+            return
+        self.state["begun"] = True
+        for number in range(10):
+            yield scrapy.Request(f"data:text/plain,{number}")
+
+    def parse(self, response):
+        if getattr(self, "pause", None):
+            time.sleep(float(self.pause))
+        yield {"page": response.text}
