@@ -202,7 +202,8 @@ class Controller:
         for held in tuple(self._held.values()):
             if held.crawl is not None and held.live.ended is None and held.crawl.is_ending():
                 await self._heard_of(held.crawl)
-        await self._passes.passed()
+        if any(held.live.ended is not None for held in self._held.values()):
+            await self._passes.passed()
 
     async def _heard_of(self, crawl: Crawl) -> None:
         heard = Deferred[None]()

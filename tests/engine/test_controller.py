@@ -107,10 +107,12 @@ def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch
     async def locked(_jobs: Jobs) -> list[Job]:
         raise StoreUnavailable("the database is locked")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Jobs, "active", locked)
-        with pytest.raises(Unavailable, match="locked"):
-            world.do(world.controller.settled())
+    crawl = world.launcher.crawl_of(world.enqueue())
+    monkeypatch.setattr(Jobs, "active", locked)
+    world.do(world.controller.settled())  # nothing has ended
+    crawl.finish(exited())
+    with pytest.raises(Unavailable, match="locked"):
+        world.do(world.controller.settled())
     world.do(world.controller.stop(leave_crawls=True))
     with pytest.raises(Unavailable):
         world.do(world.controller.settled())
