@@ -23,6 +23,8 @@ from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.config import Config, WebConfig, changed_options
 from scrapy_do.core.events import Publisher
 from scrapy_do.engine.controller import Controller
+from scrapy_do.engine.custody import Custody
+from scrapy_do.engine.pairing import Pair
 from scrapy_do.engine.policies import (
     SpiderLister,
     crawl_defaults_of,
@@ -61,7 +63,6 @@ from scrapy_do.operations.projects import ProjectOperations
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.status import StatusOperations
-from scrapy_do.store.store import open_store
 from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
 from scrapy_do.system.journal import begin_logging
@@ -94,8 +95,8 @@ def now() -> datetime:
 class Daemon:
     """Everything that runs in the daemon's process, from `start` to `stop`.
 
-    Raises, when made: DataDirectoryInUse, NewerSchema, StoreUnavailable, ConfigError,
-    OSError, each with a message for whoever starts it.
+    Raises, when made: DataDirectoryInUse, DatabaseInUse, NewerSchema, StoreUnavailable,
+    ConfigError, OSError, each with a message for whoever starts it.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Daemon:
         reactor: Any,  # noqa: ANN401 - of many interfaces
         *,
         read_config: Callable[[], Config],
+        is_new: bool = False,
     ) -> None:
         self.broken: Deferred[str] = Deferred()
         self._config = self._started_with = config
@@ -122,7 +124,12 @@ class Daemon:
         self._ports: list[Any] = []
         self._sockets: list[socket.socket] = []
         self._directory = DataDirectory(config.scrapy_do.project_store)
-        self._directory.open()
+        self._pair = Pair(self._directory, config.scrapy_do.database)
+        self._pair.lock()
+        # It has threads, which keep the process alive until it is closed.
+        self._store = self._pair.open(
+            is_new=is_new, reactor=reactor, on_broken=self.broken.callback
+        )
         self._events = Publisher()
         self._archives = ArchiveStore(self._directory.archives)
         self._trees = TreeStore(
@@ -134,12 +141,6 @@ class Daemon:
         self._scratch = ScratchStore(self._directory.listings)
         age = timedelta(seconds=config.retention.trash_age_s)
         self._trash = Trash(self._directory.trash, age=age, now=now)
-        # It has threads, which keep the process alive until it is closed.
-        self._store = open_store(
-            config.scrapy_do.database or self._directory.database,
-            reactor=reactor,
-            on_broken=self.broken.callback,
-        )
         try:
             self._assemble(environ)
         except BaseException:
@@ -198,6 +199,9 @@ class Daemon:
                 scratch=self._scratch,
                 in_thread=self._in_thread,
             )
+        )
+        self._custody = Custody(
+            store=self._store, now=now, reactor=reactor, in_thread=self._in_thread
         )
         self._pruner = Pruner(
             store=self._store,
@@ -310,6 +314,7 @@ class Daemon:
         for listening in sockets:
             self._listen(listening)
         self._pruner.start()
+        self._custody.start()
 
     async def stop(self, *, leave_crawls: bool, hand_over: bool) -> None:
         """Take no new work, end or leave the crawls, finish what is in hand.
@@ -329,6 +334,7 @@ class Daemon:
         for site in self._sites:
             site.drain()
         self._pruner.stop()
+        await self._custody.stop()
         await self._scheduler.stop()
         await self.controller.stop(leave_crawls=leave_crawls)
         if not hand_over:
@@ -345,7 +351,7 @@ class Daemon:
     async def _let_go(self) -> None:
         """Give up what outlives the reactor: threads of the store, the data directory."""
         await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._store.close)
-        self._directory.close()
+        self._pair.close()
 
     async def reload(self) -> None:
         """Read the configuration, the users and the certificates again.
@@ -477,22 +483,28 @@ def _reactor() -> Any:  # noqa: ANN401 - of many interfaces
 
 
 def run(
-    config: Config, environ: MutableMapping[str, str], read_config: Callable[[], Config]
+    config: Config,
+    environ: MutableMapping[str, str],
+    read_config: Callable[[], Config],
+    *,
+    is_new: bool = False,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
     `environ` is the environment in which this process was started. What is in it for us
-    alone is taken out. `read_config` reads the configuration anew.
+    alone is taken out. `read_config` reads the configuration anew. With `is_new` a database
+    that is not the one of the data directory is set aside.
 
     Raises:
-        ConfigError, DataDirectoryInUse, NewerSchema, StoreUnavailable: it cannot start.
+        ConfigError, DataDirectoryInUse, DatabaseInUse, NewerSchema, StoreUnavailable: it
+            cannot start.
     """
     reactor = _reactor()
     use_monotonic_seconds(reactor)
     manager = ServiceManager.of(environ)
     sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
     process = OwnProcess(
-        Daemon(config, environ, reactor, read_config=read_config),
+        Daemon(config, environ, reactor, read_config=read_config, is_new=is_new),
         manager,
         reactor,
         leave_crawls=config.crawls.on_stop == "leave",

@@ -16,6 +16,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "DataDirectoryInUse",
+    "DatabaseInUse",
     "Denied",
     "DuplicateJob",
     "ForeignOrigin",
@@ -46,6 +47,7 @@ __all__ = [
     "Unavailable",
     "ValueNotFound",
     "VersionNotFound",
+    "WrongDatabase",
     "WrongHost",
 ]
 
@@ -246,6 +248,10 @@ class DataDirectoryInUse(Conflict):
     """Another daemon owns the data directory."""
 
 
+class DatabaseInUse(Conflict):
+    """Another daemon, with another data directory, owns the database."""
+
+
 class NewerSchema(Conflict):
     """The database was written by a newer version of this program."""
 
@@ -278,6 +284,22 @@ class LaunchFailed(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The database is locked, gone or refuses to write."""
+
+
+class WrongDatabase(StoreUnavailable):
+    """The database is damaged, or not the one of the data directory; nothing was changed.
+
+    `problem` says what was found, `copies` are the names of those that could be restored.
+    """
+
+    def __init__(self, problem: str, copies: Iterable[str] = ()) -> None:
+        kept = ", ".join(copies)
+        super().__init__(
+            f"{problem}; restore a copy with `scrapy-do db restore` (kept: {kept or 'none'}), or "
+            "go on with what is there with `scrapy-do db restore --in-place`, or start anew with "
+            "`scrapy-do serve --new`"
+        )
+        self.problem = problem
 
 
 class ShuttingDown(Unavailable):

@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
         *("protocol", "store", "system", "ui", "web"),
     },
     "crawl": {"protocol"},
-    "client": {"errors", "config", "daemon", "store", "demo"},
+    "client": {"errors", "config", "daemon", "engine", "files", "store", "demo"},
     "demo": {"client"},
     "__main__": {"client"},
 }

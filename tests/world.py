@@ -16,7 +16,6 @@ from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.core.events import Happening, Publisher
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.plan import Limits
-from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.pruner import Pruner, Retention
@@ -46,8 +45,6 @@ from scrapy_do.operations.status import StatusOperations
 from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.host import ProcessLoad
-from scrapy_do.web.auth import Access, TokenAccess, token_digest
-from scrapy_do.web.site import Site
 from scrapy_do.web.tail import Tail
 from tests.factories import START, TESTER
 from tests.fakes import FakeLauncher
@@ -196,23 +193,14 @@ class World:
         return answer if isinstance(answer, SpiderList) else SpiderList(names=answer)
 
     def client(self) -> HttpClient:
-        """Return a client of the Scrapy Do dialect, without authentication."""
-        return HttpClient(self._site_for(None))
-
-    def client_of(self, role: Role) -> HttpClient:
-        """Return one of a role."""
-        name = role.name.lower()
-        access = TokenAccess({token_digest(name): Principal(name=name, role=role)})
-        return HttpClient(self._site_for(access), auth=f"{name}:")
-
-    def _site_for(self, access: Access | None) -> Site:
+        """Return a client of the Scrapy Do dialect."""
         dialect = ScrapyDoAPI(
             self.operations,
             archive_bytes=1 << 20,
             tail=Tail(reactor=self.clock),
         )
-        spool_dir = self.archives.incoming
-        return site_of(dialect, spool_dir=spool_dir, clock=self.clock, access=access)
+        site = site_of(dialect, spool_dir=self.archives.incoming, clock=self.clock)
+        return HttpClient(site)
 
     async def _measure(self, pids: tuple[int, ...]) -> dict[int, int]:
         return {pid: self.memory[pid] for pid in pids if pid in self.memory}

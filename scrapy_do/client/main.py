@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from scrapy_do import __version__
+from scrapy_do.client.db import db
 from scrapy_do.client.errors import Exit
 from scrapy_do.client.serve import serve
 from scrapy_do.demo.command import demo
@@ -27,6 +28,7 @@ def group() -> None:
 
 group.add_command(serve)
 group.add_command(demo)
+group.add_command(db)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,43 +8,38 @@ from pathlib import Path
 
 import click
 
+from scrapy_do.client.configuring import config_option, data_dir_option, overridden
 from scrapy_do.client.errors import UserError
 
 _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
-_PROJECT_STORE = "SCRAPY_DO_SCRAPY_DO_PROJECT_STORE"
 
 
 @click.command()
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    envvar="SCRAPY_DO_CONFIG",
-    help="The configuration file. Without one, the defaults and the environment count.",
-)
-@click.option(
-    "--data-dir",
-    metavar="DIR",
-    help="Where everything is kept; instead of [scrapy-do] project-store.",
-)
+@config_option
+@data_dir_option
 @click.option(
     "--listen",
     multiple=True,
     metavar="ADDR:PORT",
     help="Where to listen, port 0 for any free one; instead of [web] interfaces. May be repeated.",
 )
-def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...]) -> None:
+@click.option(
+    "--new",
+    "is_new",
+    is_flag=True,
+    help="Start with an empty database where the one that is there is missing, damaged or not "
+    "the one of the data directory; that is set aside, and no other file is touched.",
+)
+def serve(
+    *, config_path: Path | None, data_dir: str | None, listen: tuple[str, ...], is_new: bool
+) -> None:
     """Run the daemon in the foreground until it is told to stop."""
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
     from scrapy_do.config import load  # noqa: PLC0415 - the same
 
     # As it was given: a library that is imported below takes sockets out of it.
     given = dict(os.environ)
-    environ = dict(given)
-    if data_dir is not None:
-        environ[_PROJECT_STORE] = data_dir
+    environ = overridden(given, data_dir)
     if listen:
         environ[_INTERFACES] = ", ".join(listen)
     try:
@@ -52,9 +47,11 @@ def serve(config_path: Path | None, data_dir: str | None, listen: tuple[str, ...
         with nullcontext() if config.web.https else _left_out("OpenSSL"):
             from scrapy_do.daemon import run  # noqa: PLC0415 - the same; not for a wrong option
 
-        raise SystemExit(run(config, given, lambda: load(config_path, environ)))
+        raise SystemExit(run(config, given, lambda: load(config_path, environ), is_new=is_new))
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
+    except errors.WrongDatabase as error:
+        raise UserError(str(error), try_="scrapy-do db restore") from error
     except errors.ScrapyDoError as error:
         raise UserError(str(error), try_="scrapy-do serve --help") from error
     except OSError as error:

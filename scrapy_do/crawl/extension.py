@@ -142,9 +142,9 @@ class Recorder:
         self._report(ReportKind.OPENED)
 
     def _spider_closed(self, spider: Spider, reason: object) -> None:
+        self._explain_an_empty_crawl(spider)
         # A project closes with whatever it likes, an exception for instance.
         self._close_reason = text_of(reason)[:_MAX_REASON_CHARACTERS]
-        self._explain_an_empty_crawl(spider)
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
@@ -258,9 +258,7 @@ class Recorder:
         stats = None if self._crawler is None else getattr(self._crawler, "_stats", None)
         if stats is None and self.opened and self._crawler is not None:
             stats = self._crawler.stats
-        scrapys: Mapping[str, Any] = {}
-        with contextlib.suppress(Exception):  # a project may have a collector of its own
-            scrapys = {} if stats is None else plain_stats(stats.get_stats())
+        scrapys = {} if stats is None else plain_stats(stats.get_stats())
         ours = {f"scrapy_do/dropped/{name}": n for name, n in self._dropped()}
         return {**scrapys, **ours, **({WARNING_STAT: self._warning} if self._warning else {})}
 

@@ -57,29 +57,22 @@ class CappedFile(io.RawIOBase):
 
     def write(self, content: Any) -> int:  # noqa: ANN401 - whatever has a buffer
         """Write, or drop; return how much was taken."""
-        printed = self.printed
-        if self._is_cut:
-            self.dropped_bytes += len(content)
-        elif printed is None:
-            self._write(content)
-        elif WRITING.is_log:
-            with printed.lock:
-                before_bytes = self._written_bytes
-                try:
-                    self._write(content)
-                finally:
-                    printed.logged(self._written_bytes - before_bytes)
-        else:
-            self._write(content)
-            printed.is_due = True
-        return len(content)
-
-    def _write(self, content: Any) -> None:  # noqa: ANN401 - whatever has a buffer
+        size_bytes = len(content)
         limit_bytes = self._limit_bytes
-        if limit_bytes is not None and self._written_bytes + len(content) > limit_bytes:
+        if self._is_cut:
+            self.dropped_bytes += size_bytes
+        elif limit_bytes is not None and self._written_bytes + size_bytes > limit_bytes:
             self._cut(bytes(content), limit_bytes)
+        elif self.printed is None:
+            self._pass_on(content)
+        elif WRITING.is_log:
+            with self.printed.lock:
+                self._pass_on(content)
+                self.printed.logged(size_bytes)
         else:
             self._pass_on(content)
+            self.printed.is_due = True
+        return size_bytes
 
     def _pass_on(self, content: Any) -> None:  # noqa: ANN401 - whatever has a buffer
         while content:
@@ -105,8 +98,7 @@ class CappedFile(io.RawIOBase):
         in_line = content[end - 1 : end] != b"\n" if end else self._in_line
         with contextlib.suppress(OSError):
             last = f"{cut_notice(limit_bytes)}\n".encode()
-            text = content[:end] + b"\n" * in_line + last
-            self._written_bytes += os.write(self._descriptor, text)
+            os.write(self._descriptor, content[:end] + b"\n" * in_line + last)
 
 
 def cut_notice(limit_bytes: int) -> str:

@@ -18,6 +18,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -181,6 +182,14 @@ class ArtifactStore:
     def exists(self, job_id: UUID) -> bool:
         """Whether the job has a directory."""
         return self._path(job_id).is_dir()
+
+    def changed_at(self, job_id: UUID) -> datetime | None:
+        """When a file of the job was last written to; None if it has none."""
+        times = []
+        for kind in Artifact:
+            with contextlib.suppress(OSError):
+                times.append(self.path(job_id, kind).lstat().st_mtime)
+        return datetime.fromtimestamp(max(times), UTC) if times else None
 
     def sizes(self, job_id: UUID) -> Mapping[Artifact, int]:
         """Return the sizes in bytes of the files that are there."""

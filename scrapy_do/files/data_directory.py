@@ -1,15 +1,13 @@
-"""The data directory: where everything lies, and who owns it."""
+"""The data directory: where everything lies, who owns it, and which database is its own."""
 
-import fcntl
 import json
 import os
 from pathlib import Path
 
+from scrapy_do.core.pairing import Mark
 from scrapy_do.errors import DataDirectoryInUse
-from scrapy_do.files.disk import make_private
-
-_LOCK = "owner.lock"
-_LONGEST_NOTE = 4096
+from scrapy_do.files.disk import make_private, sync_directory
+from scrapy_do.files.owner_lock import OwnerLock
 
 
 class DataDirectory:
@@ -30,7 +28,8 @@ class DataDirectory:
         self.spider_data = root / "spider-data"
         self.trash = root / "trash"
         self.listings = root / "listings"
-        self._lock: int | None = None
+        self.identity = root / "identity"
+        self._lock = OwnerLock(root / "owner.lock")
 
     def open(self) -> None:
         """Make the directory if it is not there, and become its owner.
@@ -41,23 +40,61 @@ class DataDirectory:
         """
         self.root.mkdir(parents=True, exist_ok=True)
         make_private(self.root)
-        descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, _LONGEST_NOTE, 0).decode(errors="replace").strip()
-            os.close(descriptor)
+        owner = self._lock.take()
+        if owner is not None:
             raise DataDirectoryInUse(
-                f"{self.root} belongs to another daemon that is running ({owner or 'unknown'})"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+                f"{self.root} belongs to another daemon that is running ({owner})"
+            )
+
+    def announce(self) -> None:
+        """Let others read who owns the directory, and make what is always there."""
+        self._lock.announce()
         make_private(self.archives)
         make_private(self.runs)
-        self._lock = descriptor
 
     def close(self) -> None:
         """Give the directory up."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
+
+    # --- its database, see Note [Directory and database know each other] -----------------------
+
+    def mark(self) -> Mark | None:
+        """The mark of the directory; None if it never had a database.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        try:
+            written = json.loads(self.identity.read_bytes())
+            return Mark(identity=str(written["identity"]), generation=int(written["generation"]))
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, OSError) as error:
+            raise ValueError(str(error)) from error
+
+    def write_mark(self, mark: Mark) -> None:
+        """Set the mark; when this returns it is on the disk for good."""
+        unfinished = self.identity.with_suffix(".unfinished")
+        with unfinished.open("w") as file:
+            json.dump({"identity": mark.identity, "generation": mark.generation}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self.identity)
+        sync_directory(self.root)
+
+    def forget_mark(self) -> None:
+        """Be a directory that never had a database."""
+        self.identity.unlink(missing_ok=True)
+        sync_directory(self.root)
+
+    def stored_archives(self) -> frozenset[str]:
+        """The digests of the archives that lie here."""
+        return frozenset(path.stem for path in self.archives.glob("packed/*.zip"))
+
+    def has_files(self) -> bool:
+        """Whether anything lies here that a database knows of."""
+        places = (
+            *("archives/packed/*.zip", "jobs/[0-9a-f][0-9a-f]/*"),
+            *("runs/active/*", "spider-data/projects/*"),
+        )
+        return any(next(self.root.glob(place), None) is not None for place in places)

@@ -11,8 +11,10 @@ Note [One writer]
 
 import json
 import math
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
@@ -21,9 +23,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from scrapy_do.errors import Invalid, NoSpace, ScrapyDoError, StoreUnavailable
+from scrapy_do.store.checksum import note_closed
 
 BUSY_TIMEOUT_S = 2.0
 """How long a transaction waits for another program's lock."""
@@ -39,7 +43,9 @@ POSTGRESQL_LOCK = 0x5C8A9D0
 
 _SQLITE_CACHE_KIB = 16 * 1024
 _SQLITE_WAL_KEPT_BYTES = 64 * 2**20
+_SQLITE_WAL_PAGES = 1000
 
+_log = Logger()
 _Result = TypeVar("_Result")
 Work = Callable[[Connection], _Result]
 
@@ -75,20 +81,27 @@ class Database:
         on_broken: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url
-        self.path = _file_of(url)
+        self.path = file_of(url)
         self.broken: str | None = None
         self._on_broken = on_broken
         self._reactor = reactor
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
         readers = READERS if reactor else 0
-        self._writer = make(url, busy_timeout_s, 1 if reactor else 0, read_only=False)
-        self._reader = make(url, busy_timeout_s, readers, read_only=True) if reactor else None
+        self._writer = make(self, busy_timeout_s, 1 if reactor else 0, read_only=False)
+        self._reader = make(self, busy_timeout_s, readers, read_only=True) if reactor else None
         self._writing = ThreadPool(1, 1, "store-write") if reactor else None
         self._reading = ThreadPool(1, readers, "store-read") if reactor else None
         self._file = None if self.path is None else _identity(self.path)
+        self._committed: Callable[[], None] | None = None
+        self._is_ours: Callable[[Connection], str | None] | None = None
         for pool in (self._writing, self._reading):
             if pool is not None:
                 pool.start()
+
+    @property
+    def checkpoints_itself(self) -> bool:
+        """Whether SQLite takes its log over by itself."""
+        return self._committed is None
 
     @property
     def is_sqlite(self) -> bool:
@@ -115,11 +128,60 @@ class Database:
 
     def transact_now(self, work: Work[_Result]) -> _Result:
         """Run a function in a write transaction in the calling thread."""
-        return self._within(self._writer, _begin_write, work)
+        result = self._within(self._writer, self._begin_write, work)
+        if self._committed is not None:
+            self._committed()
+        return result
 
     def read_now(self, work: Work[_Result]) -> _Result:
         """Run a function that only reads in the calling thread."""
         return self._within(self._reader or self._writer, _begin_read, work)
+
+    async def in_turn(self, work: Callable[[], _Result]) -> _Result:
+        """Run a function between two write transactions."""
+        return await self._run(self._writing, work)
+
+    def checkpoint_ourselves(self, committed: Callable[[], None]) -> None:
+        """Call a function after each transaction: it makes the checkpoints from now on."""
+        self._committed = committed
+        self._pragma("wal_autocheckpoint = 0")
+
+    def checkpoint(self) -> None:
+        """Take SQLite's log over into the file, as far as nobody reads it."""
+        self._pragma("wal_checkpoint(PASSIVE)")
+
+    def log_bytes(self) -> int:
+        """How large SQLite's log is or was."""
+        try:
+            return 0 if self.path is None else os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - quicker
+        except FileNotFoundError:
+            return 0
+
+    def fence(self, is_ours: Callable[[Connection], str | None]) -> None:
+        """Ask in each write transaction whether the database is ours still.
+
+        The answer is why it is not; then nothing is written any more.
+        """
+        self._is_ours = is_ours
+
+    def _pragma(self, pragma: str) -> None:
+        if self.is_sqlite:
+            self._within(
+                self._writer,
+                _begin_nothing,
+                lambda connection: connection.exec_driver_sql(f"PRAGMA {pragma}"),
+            )
+
+    def _begin_write(self, connection: Connection) -> None:
+        """See Note [One writer]."""
+        if self.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
+        taken = None if self._is_ours is None else self._is_ours(connection)
+        if taken is not None:
+            self.lose(taken)
+            raise StoreUnavailable(taken)
 
     async def _run(self, pool: ThreadPool | None, call: Callable[[], _Result]) -> _Result:
         reactor = self._reactor
@@ -152,9 +214,9 @@ class Database:
     def _look_at_file(self) -> None:
         """Notice that the file was moved away: what is written to it then is lost."""
         if self.path is not None and _identity(self.path) != self._file:
-            self._break(f"the database {self.path} was moved or removed")
+            self.lose(f"the database {self.path} was moved or removed")
 
-    def _break(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
         """Run nothing any more, and tell whoever wants to know."""
         is_news, self.broken = self.broken is None, reason
         if is_news and self._on_broken is not None and self._reactor is not None:
@@ -165,32 +227,47 @@ class Database:
 
         A failure of the disk or a damaged file ends the use of the database.
         """
-        if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
-            return Invalid("a text or a number that the database cannot hold")
-        cause = getattr(error, "orig", error)
-        if isinstance(cause, sqlite3.Error):
-            meant, broken = _sqlite_meaning(cause, self.broken)
-            if broken is not None:
-                self._break(broken)
-        else:
-            meant = _postgresql_meaning(error)
+        meant, broken = meaning_of(error)
+        if broken is not None:
+            self.lose(broken)
         return meant or error
 
-    def close(self) -> None:
-        """Wait for what runs, then close all connections."""
+    def close(self, last: Callable[[], None] | None = None) -> None:
+        """Wait for what runs, do one thing more, then close all connections.
+
+        A file that is closed in order is noted to be so.
+        """
         for pool in (self._writing, self._reading):
             if pool is not None:
                 pool.stop()
+        if last is not None and self.broken is None:
+            try:
+                last()
+            except (ScrapyDoError, OSError) as error:
+                _log.warn("the last step was not recorded: {problem}", problem=str(error))
         for engine in (self._reader, self._writer):
             if engine is not None:
                 engine.dispose()
+        if self.path is not None and self.broken is None and _identity(self.path) == self._file:
+            with suppress(OSError):  # then the next start checks what it finds
+                note_closed(self.path)
 
 
-def _file_of(url: URL) -> Path | None:
+def file_of(url: URL) -> Path | None:
     """The file of a SQLite database that is not in memory."""
     if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
         return None
     return Path(str(url.database))
+
+
+def meaning_of(error: Exception) -> tuple[ScrapyDoError | None, str | None]:
+    """What an error of a database means, if it is ours, and why that is broken if it is."""
+    if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
+        return Invalid("a text or a number that the database cannot hold"), None
+    cause = getattr(error, "orig", error)
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_meaning(cause)
+    return _postgresql_meaning(error), None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -242,12 +319,8 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _begin_write(connection: Connection) -> None:
-    """See Note [One writer]."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
+def _begin_nothing(_: Connection) -> None:
+    """Begin no transaction: some statements want none."""
 
 
 def _begin_read(connection: Connection) -> None:
@@ -260,9 +333,11 @@ def _begin_read(connection: Connection) -> None:
 # --- SQLite ------------------------------------------------------------------------------------
 
 
-def _sqlite_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: bool) -> Engine:
+def _sqlite_engine(
+    database: Database, busy_timeout_s: float, threads: int, *, read_only: bool
+) -> Engine:
     """Connect without the driver's own transactions, and never to a file that is not there."""
-    path = _file_of(url)
+    path = database.path
     target = f"file:{quote(str(path))}?mode=rw" if path else ":memory:"
 
     def connect() -> sqlite3.Connection:
@@ -289,6 +364,7 @@ def _sqlite_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: 
             "synchronous = FULL",
             "journal_mode = WAL",
             f"journal_size_limit = {_SQLITE_WAL_KEPT_BYTES}",
+            f"wal_autocheckpoint = {_SQLITE_WAL_PAGES if database.checkpoints_itself else 0}",
             f"cache_size = -{_SQLITE_CACHE_KIB}",
             "cell_size_check = ON",
             "trusted_schema = OFF",
@@ -333,32 +409,32 @@ _SQLITE_REFUSALS = {
 }
 
 
-def _sqlite_meaning(
-    error: sqlite3.Error, broken: str | None
-) -> tuple[ScrapyDoError | None, str | None]:
+def _sqlite_meaning(error: sqlite3.Error) -> tuple[ScrapyDoError | None, str | None]:
     """What an error means, and why the database is broken if it is."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return None, broken
+        return None, None
     primary = code & 0xFF
     if primary == sqlite3.SQLITE_FULL:
-        return NoSpace(f"the disk of the database is full ({error})"), broken
+        return NoSpace(f"the disk of the database is full ({error})"), None
     if primary in _SQLITE_DAMAGE or code in _SQLITE_DISK_FAILURES:
         broken = f"the database cannot be trusted until a new start: {error}"
         return StoreUnavailable(broken), broken
     if primary in _SQLITE_REFUSALS:
-        return StoreUnavailable(f"the database does not answer: {error}"), broken
-    return None, broken
+        return StoreUnavailable(f"the database does not answer: {error}"), None
+    return None, None
 
 
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 
-def _postgresql_engine(url: URL, busy_timeout_s: float, threads: int, *, read_only: bool) -> Engine:
+def _postgresql_engine(
+    database: Database, busy_timeout_s: float, threads: int, *, read_only: bool
+) -> Engine:
     del read_only  # said by each transaction
     options = f"-c lock_timeout={int(busy_timeout_s * 1000)} -c synchronous_commit=on"
     return create_engine(
-        url,
+        database.url,
         json_serializer=json_text,
         pool_pre_ping=True,
         pool_size=threads or 1,

@@ -5,24 +5,17 @@ whole life of the daemon.
 """
 
 import sqlite3
-from contextlib import closing
-from pathlib import Path
 
 from sqlalchemy import Connection, column, insert, inspect, select, table
 
 from scrapy_do.errors import NewerSchema, StoreUnavailable
 from scrapy_do.store import tables
+from scrapy_do.store.copies import copy_before_upgrade
 from scrapy_do.store.database import Database
 
 REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema so far, oldest first; the last is that of `tables`."""
 
-COPIES_KEPT = 3
-
-WHOLE_CHECK_BYTES = 32 * 2**20
-"""A larger file is not read as a whole at the start: that would take seconds."""
-
-_SMALL = ("alembic_version", "counters", "meta", "projects", "schedules", "spiders", "versions")
 _VERSION = table("alembic_version", column("version_num"))
 
 
@@ -34,18 +27,33 @@ def migrate(database: Database) -> None:
         StoreUnavailable: it is damaged, or not a database of this program.
     """
     found = database.transact_now(_make_if_empty)
+    check_revision(found)
+    if found == REVISIONS[-1]:
+        return
+    if database.path is not None:
+        try:
+            copy_before_upgrade(database.path, found or "0000")
+        except sqlite3.Error as error:
+            raise database.meaning(error) from error
+    database.transact_now(_upgrade)
+
+
+def check_revision(found: str | None) -> None:
+    """Refuse a schema that this program does not know.
+
+    Raises:
+        NewerSchema: a newer version of this program wrote the database.
+    """
     if found is not None and found not in REVISIONS:
         raise NewerSchema(
             f"the database has schema {found}, written by a newer version of this program; "
             f"this one knows schemas up to {REVISIONS[-1]}"
         )
-    if database.path is not None:
-        _check(database, database.path)
-    if found == REVISIONS[-1]:
-        return
-    if database.path is not None:
-        _copy(database, database.path, found or "0000")
-    database.transact_now(_upgrade)
+
+
+def read_revision(connection: Connection) -> str | None:
+    """The schema's revision; None before the first step."""
+    return connection.execute(select(_VERSION.c.version_num)).scalar()
 
 
 def _make_if_empty(connection: Connection) -> str | None:
@@ -61,47 +69,7 @@ def _make_if_empty(connection: Connection) -> str | None:
         return REVISIONS[-1]
     if _VERSION.name not in names:
         raise StoreUnavailable("the database belongs to another program")
-    return connection.execute(select(_VERSION.c.version_num)).scalar()
-
-
-def _check(database: Database, path: Path) -> None:
-    """Refuse a damaged file before anything is done with it."""
-    whole = path.stat().st_size <= WHOLE_CHECK_BYTES
-    pragmas = ["quick_check(1)"] if whole else [f"quick_check('{name}')" for name in _SMALL]
-
-    def work(connection: Connection) -> str:
-        results = (connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas)
-        return next((str(result) for result in results if result != "ok"), "")
-
-    damage = database.read_now(work)
-    if damage:
-        kept = ", ".join(copy.name for copy in _copies(path)) or "none"
-        raise StoreUnavailable(
-            f"the database {path} is damaged ({damage}); copies kept beside it: {kept}"
-        )
-
-
-def _copy(database: Database, path: Path, revision: str) -> None:
-    """Keep a copy beside the database, and only the newest few of them."""
-    number = 1 + max((int(copy.suffix[1:]) for copy in _copies(path)), default=0)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with (
-            closing(sqlite3.connect(path)) as source,
-            closing(sqlite3.connect(unfinished)) as target,
-        ):
-            source.backup(target)
-    except sqlite3.Error as error:
-        raise database.meaning(error) from error
-    unfinished.replace(path.with_name(f"{path.name}.schema-{revision}.{number:06}"))
-    for old in _copies(path)[:-COPIES_KEPT]:
-        old.unlink()
-
-
-def _copies(path: Path) -> list[Path]:
-    """The copies of a database, oldest first."""
-    return sorted(path.parent.glob(f"{path.name}.schema-*.*"), key=lambda copy: copy.suffix)
+    return read_revision(connection)
 
 
 def _upgrade(connection: Connection) -> None:

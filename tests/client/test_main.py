@@ -146,6 +146,7 @@ def test_serve_knows_its_options() -> None:
         ["-c", "--config"],
         ["--data-dir"],
         ["--listen"],
+        ["--new"],
     ]
 
 

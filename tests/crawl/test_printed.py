@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.crawl.printed import Printed, log_line, messages
-from scrapy_do.crawl.streams import WRITING, CappedFile
 from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol.record_file import RecordWriter
 from scrapy_do.protocol.wire import CrawlLimits
@@ -171,30 +170,3 @@ def test_a_scribbled_memory_does_no_harm(tmp_path: Path) -> None:
         unwritten = Unwritten()
         unwritten._memory[:4096] = rng.randbytes(4096)
         unwritten.write_down(spec, 2)
-
-
-def test_a_log_that_is_cut_is_not_printed(tmp_path: Path) -> None:
-    """The last line of a log that has met its limit is none of the project's."""
-    path = tmp_path / "err"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    told: list[str] = []
-    printed = Printed(
-        path,
-        descriptor,
-        0,
-        level=ERROR,
-        tell=lambda _level, message: told.append(message),
-        note=lambda _offset: None,
-    )
-    capped = CappedFile(descriptor, 20)
-    capped.printed = printed
-    capped.write(b"printed\n")
-    WRITING.is_log = True
-    for _ in range(3):
-        capped.write(b"logged\n")
-    WRITING.is_log = False
-    printed.collect(to_end=True)
-    os.close(descriptor)
-
-    assert told == ["printed"]
-    assert "is cut here" in path.read_text()

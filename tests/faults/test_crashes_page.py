@@ -12,7 +12,9 @@ TOP = Path(__file__).parent.parent.parent
 PAGE = (TOP / "docs" / "crashes.md").read_text()
 ROWS = [
     line
-    for line in PAGE.splitlines()
+    for section in PAGE.split("\n## ")
+    if "| Test |" in section
+    for line in section.splitlines()
     if line.startswith("|") and not line.startswith(("|---", "| Event"))
 ]
 

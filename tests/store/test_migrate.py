@@ -17,7 +17,8 @@ from sqlalchemy import create_engine
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Outcome
 from scrapy_do.errors import NewerSchema, StoreUnavailable
-from scrapy_do.store.migrate import COPIES_KEPT, REVISIONS
+from scrapy_do.store.copies import KEPT
+from scrapy_do.store.migrate import REVISIONS
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import open_store
 from tests.store.inline import run_inline
@@ -131,12 +132,12 @@ def test_few_copies(tmp_path: Path) -> None:
     """Only the newest copies are kept, and an unfinished one is made anew."""
     path = tmp_path / "db"
     make(tmp_path / "db.unfinished", "CREATE TABLE half (done)")
-    for number in range(1, COPIES_KEPT + 3):
+    for number in range(1, KEPT + 3):
         path.unlink(missing_ok=True)
         make(path, EMPTY_SCHEMA)
         open_store(path).close()
         assert f"db.schema-0000.{number:06}" == copies(path)[-1]
-    assert COPIES_KEPT == len(copies(path))
+    assert KEPT == len(copies(path))
     assert not (tmp_path / "db.unfinished").exists()
 
 

@@ -15,7 +15,6 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.job import Finished, Pending
-from scrapy_do.core.principal import Role
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers.interface import Exit, SpiderList
 from tests.factories import at
@@ -142,27 +141,6 @@ def test_arguments_that_curl_reads_from_files(world: World, client: HttpClient) 
     assert job.request.tags == ("t",)
     assert when["schedule"] == "every 2 hours"
     ok(canceled)
-
-
-def test_settings_by_role(world: World, client: HttpClient) -> None:
-    """Who may push may set anything; who may run only what is allowed, and never code."""
-    push(client)
-    order = {"project": "quotesbot", "spider": "toscrape-css", "when": "every 3 hours"}
-    runner, pusher = world.client_of(Role.RUN), world.client_of(Role.PUSH)
-
-    def set_by(client: HttpClient, setting: str, **more: str) -> Answer:
-        form = {**order, **more, "setting": setting}
-        return client.post("/schedule-job.json", form=form)
-
-    ok(set_by(runner, "LOG_LEVEL=INFO", when="now"))
-    for when in ("now", "every hour"):
-        assert "'JOBDIR' may not be set" in refusal(set_by(runner, "JOBDIR=x", when=when))
-        assert "names code" in refusal(set_by(runner, "STATS_CLASS=a.b", when=when))
-    identifier = ok(set_by(pusher, "STATS_CLASS=a.b"))["identifier"]
-    update = {"id": identifier, "when": "every 2 hours"}
-    ok(runner.post("/update-schedule.json", form=update))
-    worse = runner.post("/update-schedule.json", form={**update, "setting": "STATS_CLASS=c.d"})
-    assert "names code" in refusal(worse)
 
 
 def unnamed() -> bytes:
