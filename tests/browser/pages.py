@@ -1,0 +1,26 @@
+"""The pages that are looked at in a browser: one line each, in each of their states.
+
+`{name}` stands for a job of the seeded daemon: see `seeded.Seeded.ids`. `status` is what the
+page is answered with.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A page in one of its states."""
+
+    path: str
+    status: int = 200
+    most_kb: int = 60
+
+
+PAGES = (
+    Shown(path="/ui/"),
+    Shown(path="/ui/nowhere", status=404),
+)
+"""On a daemon that has projects, jobs in every state and schedules."""
+
+EMPTY = (Shown(path="/ui/"),)
+"""On a new daemon."""
