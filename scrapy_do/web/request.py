@@ -22,7 +22,7 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import implementer, provider
 
 from scrapy_do.errors import TooLarge, TooManyConnections
-from scrapy_do.web.answer import PIECE_BYTES, Answer, Response, Stream
+from scrapy_do.web.answer import PIECE_BYTES, Response, Stream
 from scrapy_do.web.connection import Channel, Limits
 from scrapy_do.web.sinks import Sink
 from scrapy_do.web.upload import Form
@@ -62,7 +62,7 @@ class Visit(Protocol):
         """The verdict, before the body: where that goes, None without one. Raises refusals."""
         ...
 
-    async def answer(self, form: Form) -> Answer:
+    async def answer(self, form: Form) -> Response | Stream:
         """Do what was asked."""
         ...
 
@@ -93,7 +93,7 @@ class Door(Protocol):
         """
         ...
 
-    async def shelve(self, answer: Response) -> Answer:
+    async def shelve(self, answer: Response) -> Response | Stream:
         """Put a large answer where it costs no memory while the client takes it."""
         ...
 
@@ -225,7 +225,7 @@ class Request(http.Request):
                 self._sink.discard()
         await self._send(answer)
 
-    async def _answer(self, visit: Visit) -> Answer:
+    async def _answer(self, visit: Visit) -> Response | Stream:
         sink = await visit.admit()
         if sink is None:
             return await visit.answer(Form())
@@ -272,7 +272,7 @@ class Request(http.Request):
 
     # --- the answer
 
-    async def _send(self, answer: Answer) -> None:
+    async def _send(self, answer: Response | Stream) -> None:
         self._is_answered = True
         try:
             if self._disconnected:
@@ -287,7 +287,7 @@ class Request(http.Request):
             if isinstance(answer, Stream):
                 answer.release()
 
-    def _set_head(self, answer: Answer) -> None:
+    def _set_head(self, answer: Response | Stream) -> None:
         self.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
         headers = self.responseHeaders
         headers.setRawHeaders(b"Date", [http.datetimeToString()])

@@ -42,7 +42,8 @@ one segment, `<int:number>` up to 18 digits, `<path:rest>` everything to the end
 A segment may hold any character, also NUL, `..` between slashes of a `<path:>`, and
 blanks: the rules of the core judge names, and nothing from a path reaches a file name.
 
-A handler returns a JSON value (status 200, one line), a `Response`, or a `Stream`. It
+A handler returns a JSON value (status 200, one line; `Rows` where it holds a long list), a
+`Response`, `Written`, or a `Stream`. It
 never sets an error status and catches no domain error. It runs to its end even when the
 client leaves: what was begun is not left half done. Role: READ for GET, RUN for all other
 methods, unless said otherwise. HEAD comes with GET.
@@ -59,7 +60,15 @@ from werkzeug.routing import IntegerConverter, PathConverter, RequestRedirect
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotPermitted
-from scrapy_do.web.answer import JSON, Answer, Response, Stream, json_response
+from scrapy_do.web.answer import (
+    JSON,
+    Answer,
+    Response,
+    Stream,
+    Written,
+    whole,
+    written_json,
+)
 from scrapy_do.web.auth import Access
 from scrapy_do.web.params import Params
 from scrapy_do.web.spool import InThread
@@ -80,7 +89,7 @@ class Call:
     `path` is decoded, `base_url` is scheme and host as the client wrote them, without a
     final slash. The names of `headers` are in lower case. `body` is there when it was no
     form and no JSON, or when the route is raw; `document` is the value of a JSON body.
-    `client` is the peer's address.
+    `client` is the peer's address; `pause` gives other requests a turn.
     """
 
     method: str
@@ -91,6 +100,7 @@ class Call:
     headers: Mapping[str, tuple[str, ...]]
     client: str
     in_thread: InThread
+    pause: Callable[[], Awaitable[None]]
     body: Body | None = None
     document: Any = None
 
@@ -218,7 +228,7 @@ class Router:
             raise WrongVerb(method, tuple(sorted(error.valid_methods or ()))) from None
         return Matched(route=self._routes[name], values=values)
 
-    async def answer(self, matched: Matched, call: Call) -> Answer:
+    async def answer(self, matched: Matched, call: Call) -> Response | Stream:
         """Run the handler; whatever it raises is for the site's single hook."""
         if self._guard is not None:
             self._guard(call.principal, matched.values)
@@ -229,7 +239,10 @@ class Router:
             **matched.values,
         )
         result = await begun
-        return result if isinstance(result, Response | Stream) else json_response(result)
+        if isinstance(result, Response | Stream):
+            return result
+        written = result if isinstance(result, Written) else written_json(result)
+        return await whole(written, call.pause)
 
 
 class Dialect(Protocol):

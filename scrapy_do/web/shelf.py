@@ -6,12 +6,12 @@ So a client that reads slowly, or not at all, costs a position in that file and 
 import os
 from pathlib import Path
 
-from scrapy_do.web.answer import Answer, Response, Stream
+from scrapy_do.web.answer import Response, Stream
 from scrapy_do.web.spool import InThread
 from scrapy_do.web.tail import OpenFile, pieces
 
 
-async def shelved(answer: Response, directory: Path, in_thread: InThread) -> Answer:
+async def shelved(answer: Response, directory: Path, in_thread: InThread) -> Response | Stream:
     """The same answer, its body in a file without a name; as it was if the disk is full."""
     body = answer.body
 

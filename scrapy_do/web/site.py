@@ -2,6 +2,7 @@
 """The site: connections, health, and the way out. `verdict.py` says who gets in."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
-from scrapy_do.web.answer import Answer, Response, json_response
+from scrapy_do.web.answer import Answer, Response, Stream, json_response
 from scrapy_do.web.auth import Access
 from scrapy_do.web.connection import Channel, Limits, Phase
 from scrapy_do.web.origin import OwnHosts
@@ -101,7 +102,7 @@ class Site(http.HTTPFactory):
             self._note_refusal(address)
             raise TooManyConnections
 
-    async def shelve(self, answer: Response) -> Answer:
+    async def shelve(self, answer: Response) -> Response | Stream:
         """Put a large answer into a file without a name."""
         return await shelved(answer, self._parts.spool_dir, self._parts.in_thread)
 
@@ -193,6 +194,13 @@ class Site(http.HTTPFactory):
         self._refused, self._noted_s = 0, now_s
 
 
+async def _turn(reactor: Any) -> None:  # noqa: ANN401  interfaces of zope are no types
+    """Let everything else that is due have its turn."""
+    over: Deferred[None] = Deferred()
+    reactor.callLater(0, over.callback, None)
+    await over
+
+
 def _share(connections: int) -> int:
     """How many of some connections may take answers of any length."""
     return max(1, connections * 3 // 4)
@@ -253,6 +261,7 @@ def make_site(
         public=frozenset({HEALTH_PATH, *public}),
         spool_dir=spool_dir,
         in_thread=in_thread,
+        pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )
     return Site(parts, reactor=reactor, limits=Limits() if limits is None else limits)

@@ -6,7 +6,7 @@ Origin, credentials, route, role, length. So nobody without credentials learns w
 exist, and nothing of a refused body is read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated, Unavailable
-from scrapy_do.web.answer import Answer, Response
+from scrapy_do.web.answer import Response, Stream
 from scrapy_do.web.auth import Access, credentials_of
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
 from scrapy_do.web.params import Params
@@ -41,6 +41,7 @@ class SiteParts:
     spool_dir: Path
     in_thread: InThread
     seconds: Callable[[], float]
+    pause: Callable[[], Awaitable[None]]
 
     def dialect(self, path: str) -> Dialect | None:
         """The dialect of a path: the one with the longest prefix."""
@@ -93,7 +94,7 @@ class Verdict:
         check_role(self._principal, self._matched.route.role)
         return self._sink(self._matched)
 
-    async def answer(self, form: Form) -> Answer:
+    async def answer(self, form: Form) -> Response | Stream:
         """Run the handler of the route."""
         if self._matched is None:
             raise AssertionError("only what was admitted is answered")
@@ -107,6 +108,7 @@ class Verdict:
             headers=self._head.headers,
             client=self._head.client,
             in_thread=self._parts.in_thread,
+            pause=self._parts.pause,
             body=form.body,
             document=form.document,
         )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from scrapy_do.errors import BadArgument
-from scrapy_do.web.answer import Answer, Response, Stream
+from scrapy_do.web.answer import Answer, Response, Stream, Written, few
 from scrapy_do.web.lines import lines, read_all
 from scrapy_do.web.router import Call
 from scrapy_do.web.upload import BodyRules, parse_json
@@ -28,13 +28,11 @@ JSON_LINES_TYPE = "application/x-jsonlines; charset=UTF-8"
 EMPTY = Response()
 """The answer to a write that succeeded."""
 
-WHOLE_BYTES = 256 * 1024
+WHOLE_BYTES = 64 * 1024
 """An answer up to this size is sent at once, with its length."""
 
-ROWS_AT_ONCE = 100
-
 Row = Any
-Pages = AsyncGenerator[Sequence[Row], None]
+Pages = AsyncGenerator[Iterable[Row], None]
 Chunks = AsyncGenerator[bytes, None]
 
 
@@ -98,10 +96,11 @@ def one_value(value: object) -> Response:
     return Response(body=encoded(value), content_type=JSON_TYPE)
 
 
-def json_lines(rows: Iterable[Row]) -> Response:
-    """A few values, one on each line."""
-    return Response(
-        body=b"".join(encoded(row) + b"\n" for row in rows), content_type=JSON_LINES_TYPE
+def json_lines(rows: Iterable[Row]) -> Written:
+    """Values in memory, one on each line."""
+    return Written(
+        pieces=(b"".join(encoded(row) + b"\n" for row in run) for run in few(rows)),
+        content_type=JSON_LINES_TYPE,
     )
 
 
@@ -118,6 +117,7 @@ async def listed(call: Call, pages: Pages, wanted: Format) -> Answer:
     async for chunk in chunks:
         head.append(chunk)
         size_bytes += len(chunk)
+        await call.pause()
         if size_bytes > WHOLE_BYTES:
             return Stream(chunks=_continued(head, chunks), content_type=content_type)
     return Response(body=b"".join(head), content_type=content_type)
@@ -135,8 +135,8 @@ async def _pieces(pages: Pages) -> AsyncGenerator[Sequence[Row], None]:
     """The rows in runs that make small pieces of an answer; no run is empty."""
     async with aclosing(pages):
         async for page in pages:
-            for first in range(0, len(page), ROWS_AT_ONCE):
-                yield page[first : first + ROWS_AT_ONCE]
+            for run in few(page):
+                yield run
 
 
 async def _lines(pages: Pages) -> Chunks:

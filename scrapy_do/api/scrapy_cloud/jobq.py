@@ -20,7 +20,7 @@ Source: Scrapy Cloud JobQ API. Bodies are JSON lines; so are answers.
 A running job may use its token for `update` of itself; all else needs an API key.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -180,16 +180,16 @@ class CloudJobQAPI:
 
     async def _rows(
         self, call: Call, wanted: JobFilter, stop: JobKey | None
-    ) -> AsyncGenerator[Sequence[Fields], None]:
+    ) -> AsyncGenerator[Iterable[Fields], None]:
         """Give the rows of jobs, up to the one before `stop`."""
         fields, now = call.params.texts("jobmeta"), self._cloud.now()
         tags = bool(wanted.tags_any or wanted.tags_none)
         async for page in self._cloud.pages(wanted):
             keys = [job.key for job in page]
             end = keys.index(stop) if stop in keys else len(page)
-            yield [
+            yield (
                 row_json(job, now, fields, base_url=call.base_url, tags=tags) for job in page[:end]
-            ]
+            )
             if end < len(page):
                 return
 

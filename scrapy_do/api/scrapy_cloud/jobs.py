@@ -19,7 +19,7 @@ Source: Scrapy Cloud Jobs API. Answers are JSON with `status`: ok, or error and 
 
 import json
 import shlex
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,7 +103,7 @@ class CloudJobsAPI:
         total = await self._cloud.count(wanted)
         page = _page(call.params, wanted, most=None)
 
-        async def rows() -> AsyncGenerator[Sequence[Fields], None]:
+        async def rows() -> AsyncGenerator[Iterable[Fields], None]:
             yield [ok(total=total)]
             async for some in self._rows(page):
                 yield some
@@ -183,10 +183,10 @@ class CloudJobsAPI:
             raise BadArgument("job", f"must be of project {project.id}")
         return keys
 
-    async def _rows(self, page: JobFilter) -> AsyncGenerator[Sequence[Fields], None]:
+    async def _rows(self, page: JobFilter) -> AsyncGenerator[Iterable[Fields], None]:
         now = self._cloud.now()
         async for jobs in self._cloud.pages(page):
-            yield [dash_json(job, now) for job in jobs]
+            yield (dash_json(job, now) for job in jobs)
 
 
 def ok(**fields: Any) -> Fields:  # noqa: ANN401 - JSON values

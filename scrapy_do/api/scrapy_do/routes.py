@@ -57,8 +57,8 @@ from scrapy_do.errors import (
     ScrapyDoError,
 )
 from scrapy_do.operations.operations import Operations, Output, Stream
+from scrapy_do.web.answer import Rows, redirect
 from scrapy_do.web.answer import Stream as Sent
-from scrapy_do.web.answer import redirect
 from scrapy_do.web.params import parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
 from scrapy_do.web.status import ErrorStyle, WrongVerb
@@ -212,7 +212,7 @@ class ScrapyDoAPI:
         page = await self._operations.listing.page(list_name(params), job_filter(params))
         jobs = [row for row in page.rows if isinstance(row, Job)]
         waiting = await self._operations.jobs.waiting_for(jobs)
-        rows = [job_or_schedule_json(row, waiting) for row in page.rows]
+        rows = Rows(made=(job_or_schedule_json(row, waiting) for row in page.rows))
         return merged(page_json("jobs", rows, page))
 
     async def _one(self, text: str) -> JSON:

@@ -36,6 +36,7 @@ from scrapy_do.core.standing import next_runs
 from scrapy_do.errors import BadArgument, ScheduleNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import History, Outlook, Preview
+from scrapy_do.web.answer import Rows
 from scrapy_do.web.params import Params, parse_uuid
 from scrapy_do.web.router import JSON, Call, Router
 
@@ -256,7 +257,7 @@ def _history_json(history: History) -> dict[str, Any]:
         "fired": counts.fired,
         "missed": counts.missed,
         "skipped": counts.skipped,
-        "jobs": [job_json(job) for job in history.jobs],
+        "jobs": Rows(made=(job_json(job) for job in history.jobs)),
         "events": [_event_json(event) for event in history.events],
     }
 
@@ -312,7 +313,8 @@ class ScheduleRoutes:
         wanted = replace(job_filter(params), limit=limit, skip=skip)
         page = await self._listing.schedules(wanted, _states(params))
         total = await self._listing.count_schedules(wanted, _states(params))
-        rows = [schedule_json(one) for one in await self._schedules.outlooks(page.rows)]
+        outlooks = await self._schedules.outlooks(page.rows)
+        rows = Rows(made=(schedule_json(one) for one in outlooks))
         return merged(page_json("schedules", rows, page), {"total": total})
 
     async def list_history(self, call: Call) -> JSON:

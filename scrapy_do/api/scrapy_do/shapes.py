@@ -28,6 +28,7 @@ from scrapy_do.core.schedule import STANDING, Schedule, ScheduleState
 from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.listing import Page
 from scrapy_do.operations.operations import JobFile, LeftOut, Pushed, Status
+from scrapy_do.web.answer import Rows
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -138,7 +139,7 @@ def job_or_schedule_json(row: Job | Schedule, waiting: Mapping[UUID, str]) -> di
     return schedule_job_json(row)
 
 
-def page_json(name: str, rows: Sequence[Mapping[str, Any]], page: Page[Any]) -> dict[str, Any]:
+def page_json(name: str, rows: Rows, page: Page[Any]) -> dict[str, Any]:
     """A page of a list; where more follows, it says so, and where the next page begins."""
     if page.next_after is None:
         return {name: rows}
