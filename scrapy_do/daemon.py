@@ -50,6 +50,8 @@ from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.compiling import compile_sources
 from scrapy_do.launchers.services import Services
 from scrapy_do.operations.admission import Admission
+from scrapy_do.operations.bulk import BulkOperations
+from scrapy_do.operations.changes import ChangeOperations
 from scrapy_do.operations.cloud.access import CloudAccess, reachable
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
@@ -249,6 +251,8 @@ class Daemon:
                 in_thread=self._in_thread,
             ),
             jobs=jobs,
+            bulk=BulkOperations(jobs),
+            changes=ChangeOperations(self._events),
             schedules=ScheduleOperations(
                 store=self._store,
                 jobs=jobs,

@@ -12,6 +12,7 @@ __all__ = [
     "BadArchive",
     "BadArgument",
     "BadPayload",
+    "BadSearch",
     "BadWhen",
     "ConfigError",
     "Conflict",
@@ -151,6 +152,17 @@ class BadArgument(Invalid):
 
 class BadWhen(Invalid):
     """A scheduling specification that means nothing; the message ends with a right example."""
+
+
+class BadSearch(Invalid):
+    """A part of a search for jobs means nothing: the text from `begin` to before `end`."""
+
+    def __init__(self, problem: str, text: str, begin: int, end: int) -> None:
+        super().__init__(f"{text[begin:end][:100]!r}: {problem}")
+        self.problem = problem
+        self.text = text
+        self.begin = begin
+        self.end = end
 
 
 class BadPayload(Invalid):

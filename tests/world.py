@@ -30,6 +30,8 @@ from scrapy_do.files.trash import Trash
 from scrapy_do.files.trees import TreeStore
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.admission import Admission
+from scrapy_do.operations.bulk import BulkOperations
+from scrapy_do.operations.changes import ChangeOperations
 from scrapy_do.operations.cloud.access import CloudAccess
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
@@ -158,6 +160,8 @@ class World:
         self.operations = Operations(
             projects=self.projects,
             jobs=self.jobs,
+            bulk=BulkOperations(self.jobs),
+            changes=ChangeOperations(self.events),
             schedules=self.schedules,
             outputs=self.outputs,
             data=DataOperations(

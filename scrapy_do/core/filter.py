@@ -32,7 +32,8 @@ class JobFilter:
 
     `tags_any`: at least one of them; `tags_none`: none of them. `changed_from` is
     inclusive, `changed_before` exclusive. `after` is the `sequence` of the last job of
-    the page before. `skip` and `limit` count jobs; `limit` None means no limit, for
+    the page before; `newer_than` is that of the first job of the page behind: of what is newer
+    the nearest, still newest first. `skip` and `limit` count jobs; `limit` None means no limit, for
     callers that stream.
     """
 
@@ -50,6 +51,7 @@ class JobFilter:
     keys: tuple[JobKey, ...] | None = None
     schedule_id: UUID | None = None
     after: int | None = None
+    newer_than: int | None = None
     skip: int = 0
     limit: int | None = 1000
 

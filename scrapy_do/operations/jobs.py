@@ -1,6 +1,7 @@
 """The use cases of jobs: enqueue, look up, cancel, delete."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from scrapy_do.core.job import (
     is_active,
 )
 from scrapy_do.core.principal import Principal
+from scrapy_do.core.run_history import Run
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
@@ -137,6 +139,28 @@ class JobOperations:
         """How many jobs match."""
         return await self._store.jobs.count(wanted)
 
+    async def runs(
+        self, jobs: Iterable[Job], *, limit: int
+    ) -> Mapping[tuple[int, int], Sequence[Run]]:
+        """The last ended jobs of the spiders of some jobs, by the numbers of project and spider.
+
+        The newest comes last.
+        """
+        spiders = [(job.key.project, job.key.spider) for job in jobs]
+        return await self._store.jobs.runs(spiders, limit=limit)
+
+    async def again(self, job_id: UUID, *, by: Principal) -> Job:
+        """Accept the same order once more, for the version that is current now.
+
+        Raises:
+            JobNotFound: there is none.
+            ProjectNotFound, SpiderNotFound: what it should run is not there any more.
+            BadArgument: who asks may not order what that job was ordered with.
+            ShuttingDown: the daemon takes no new work.
+        """
+        job = await self._store.jobs.get(job_id)
+        return await self.enqueue(replace(job.request, version=None), by=by)
+
     async def waiting_for(self, jobs: Iterable[Job]) -> Mapping[UUID, str]:
         """Which of the jobs wait for something else than a free slot here, and for what."""
         waiting = [job for job in jobs if isinstance(job.state, Pending)]
@@ -186,10 +210,20 @@ class JobOperations:
             Conflict: it has not ended.
         """
         job = await self._store.jobs.get(job_id)
-        if not await self._store.jobs.delete([job.id]):
+        if not await self.delete_all([job.id]):
             raise Conflict(f"Job {job_id} is active; cancel it first")
-        await self._in_thread(lambda: self._artifacts.delete(job_id))
-        await self._store.removals.done(Removable.JOB, [str(job_id)])
+
+    async def delete_all(self, ids: Sequence[UUID]) -> int:
+        """Remove those of some jobs that have ended, with their files; say how many."""
+        deleted = await self._store.jobs.delete(ids)
+
+        def remove_files() -> None:
+            for job_id in deleted:
+                self._artifacts.delete(job_id)
+
+        await self._in_thread(remove_files)
+        await self._store.removals.done(Removable.JOB, [str(job_id) for job_id in deleted])
+        return len(deleted)
 
     async def _ended(self, job_id: UUID, wait_s: float) -> None:
         """Wait until the job has ended or the time is over."""

@@ -100,6 +100,18 @@ class ListingOperations:
         rows.sort(key=lambda row: row.sequence, reverse=True)
         return _cut(rows, limit)
 
+    async def jobs(self, wanted: JobFilter) -> Page[Job]:
+        """A page of jobs, newest change first: `limit` rows behind `after`.
+
+        Or, with `newer_than`, those before a page; `next_after` then says only whether more
+        are newer still.
+        """
+        limit = _limit(wanted)
+        rows = list(await self._store.jobs.find(replace(wanted, limit=limit + 1)))
+        if wanted.newer_than is None or len(rows) <= limit:
+            return _cut(rows, limit)
+        return Page(rows=tuple(rows[1:]), next_after=rows[0].sequence)
+
     async def schedules(
         self, wanted: JobFilter, states: frozenset[ScheduleState] = frozenset(ScheduleState)
     ) -> Page[Schedule]:

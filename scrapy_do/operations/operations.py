@@ -10,6 +10,8 @@ from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.errors import JobNotFound, ScheduleNotFound
 from scrapy_do.files.job_files import JobFile, LeftOut
+from scrapy_do.operations.bulk import BulkOperations
+from scrapy_do.operations.changes import ChangeOperations
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.jobs import JobOperations
@@ -29,6 +31,7 @@ class Operations:
 
     projects: ProjectOperations
     jobs: JobOperations
+    bulk: BulkOperations
     schedules: ScheduleOperations
     outputs: OutputOperations
     data: DataOperations
@@ -36,6 +39,7 @@ class Operations:
     frontiers: FrontierOperations
     status: StatusOperations
     listing: ListingOperations
+    changes: ChangeOperations
 
     async def job_or_schedule(self, identifier: UUID) -> Job | Schedule:
         """What has this identifier: to a Scrapy Do client both are jobs.

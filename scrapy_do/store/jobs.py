@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Job, JobKey, NewJob, Progress, is_active
+from scrapy_do.core.run_history import Run
 from scrapy_do.errors import DuplicateJob, JobNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
@@ -35,6 +36,7 @@ from scrapy_do.store.jobs_query import (
 from scrapy_do.store.moments import Moments
 from scrapy_do.store.overview import jobs_by_state
 from scrapy_do.store.removals import Removable, note
+from scrapy_do.store.run_history import SpiderKey, runs_of_spiders
 
 Change = Callable[[Job], Job]
 
@@ -117,6 +119,13 @@ class Jobs:
     async def count(self, wanted: JobFilter) -> int:
         """How many jobs match; the page of the filter does not matter."""
         return await self._database.read(lambda connection: count_jobs(connection, wanted))
+
+    async def runs(self, spiders: Iterable[SpiderKey], *, limit: int) -> dict[SpiderKey, list[Run]]:
+        """The last ended jobs of each of some spiders, the newest last."""
+        wanted = tuple(dict.fromkeys(spiders))
+        return await self._database.read(
+            lambda connection: runs_of_spiders(connection, wanted, limit)
+        )
 
     async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
         """How many jobs are in each state that has any."""

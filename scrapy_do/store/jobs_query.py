@@ -84,6 +84,7 @@ def _is_plain(wanted: JobFilter) -> bool:
         or wanted.tags_none
         or wanted.changed_from
         or wanted.changed_before
+        or wanted.newer_than is not None
         or _names_jobs(wanted)
     )
 
@@ -140,7 +141,8 @@ def _page_of_tags(connection: Connection, wanted: JobFilter) -> Select[Any]:
 
 def _cut(query: Select[Any], wanted: JobFilter, sequence: ColumnElement[int]) -> Select[Any]:
     if wanted.limit is not None or wanted.skip:
-        query = query.order_by(sequence.desc()).limit(wanted.limit).offset(wanted.skip or None)
+        order = sequence.desc() if wanted.newer_than is None else sequence.asc()
+        query = query.order_by(order).limit(wanted.limit).offset(wanted.skip or None)
     return query
 
 
@@ -161,6 +163,8 @@ def _conditions(
         conditions.append(table.c.changed_ms < ms_of(wanted.changed_before))
     if wanted.after is not None:
         conditions.append(table.c.sequence < wanted.after)
+    if wanted.newer_than is not None:
+        conditions.append(table.c.sequence > wanted.newer_than)
     if wanted.tags_none:
         conditions.append(~_has_tag(table, wanted.tags_none))
     return conditions

@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scrapy_do import __version__
-from scrapy_do.ui import words
+from scrapy_do.core.principal import Principal, Role
+from scrapy_do.ui import charts, words
 from scrapy_do.web.answer import Headers, Response
 from scrapy_do.web.router import Call
 
@@ -65,6 +66,7 @@ class Renderer:
             static=lambda name: f"/ui/static/{names[name]}", version=__version__
         )
         self._environment.filters.update(
+            bars=charts.bars,
             bytes=words.size,
             duration=words.duration,
             iso=words.iso,
@@ -72,17 +74,25 @@ class Renderer:
             state=words.state,
         )
 
-    def html(self, page: Page, *, path: str, user: str) -> bytes:
-        """The text of a page for the address `path`, as `user` sees it."""
+    def html(self, page: Page, *, path: str, base: str, by: Principal | None) -> bytes:
+        """The text of a page for the address `path` of the server `base`, as somebody sees it."""
         template = self._environment.get_template(page.template)
         return template.render(
-            page=page, view=page.view, path=path, user=user, now=self._now(), zone=self._zone
+            page=page,
+            view=page.view,
+            path=path,
+            base=base,
+            user="" if by is None else by.name,
+            may_run=by is not None and by.may(Role.RUN),
+            may_push=by is not None and by.may(Role.PUSH),
+            now=self._now(),
+            zone=self._zone,
         ).encode("utf-8", "backslashreplace")
 
     def answer(self, page: Page, call: Call) -> Response:
         """A page as an answer to a request, compressed where that helps."""
         return compressed(
-            self.html(page, path=call.path, user=call.principal.name),
+            self.html(page, path=call.path, base=call.base_url, by=call.principal),
             call,
             status=page.status,
             content_type=HTML,

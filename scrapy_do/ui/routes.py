@@ -88,4 +88,4 @@ class Pages:
             view=Failure(message=str(error)),
             status=status,
         )
-        return self._renderer.html(page, path="", user="")
+        return self._renderer.html(page, path="", base="", by=None)
