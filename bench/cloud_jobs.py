@@ -46,6 +46,7 @@ GOAL_MS = 100.0
 _READY = "listening on "
 _KEY = {"Authorization": "Basic a2V5Og=="}  # key:
 
+DIGEST = "0a" * 32
 PROJECTS = 10
 SPIDERS = 20
 TAGS = {"often": 2, "seldom": 10, "rare": 1000}
@@ -124,6 +125,10 @@ def _record(directory: DataDirectory, jobs: int) -> None:
         for statement in (_copies(), *_SUMS):
             database.execute(statement, {"copies": jobs - 1} if ":copies" in statement else {})
         database.commit()
+    open_store(directory.database).close()  # notes that the file was changed in order
+    packed = directory.archives / "packed"
+    packed.mkdir(parents=True, exist_ok=True)
+    (packed / f"{DIGEST}.zip").touch()  # nobody unpacks it
     directory.close()
 
 
@@ -134,7 +139,7 @@ async def _first(store: Store, at: datetime) -> None:
             NewVersion(
                 project=f"project{number}",
                 label=None,
-                archive=ArchiveRef(digest="0a" * 32, size_bytes=1),
+                archive=ArchiveRef(digest=DIGEST, size_bytes=1),
                 root="",
                 settings_module="project.settings",
                 spiders=tuple(f"spider{one}" for one in range(1, SPIDERS + 1)),

@@ -102,6 +102,8 @@ def backup_command(*, file: Path, config_path: Path | None, data_dir: str | None
             raise UserError(f"the database {pair.path} is missing", try_="scrapy-do db restore")
         if file.exists():
             raise UserError(f"{file}: File exists", try_="scrapy-do db backup --help")
+        if not file.absolute().parent.is_dir():
+            raise UserError(f"{file.parent}: no directory", try_="scrapy-do db backup --help")
         copy_to(pair.path.absolute(), file.absolute())
     click.echo(f"copied: {file}")
 

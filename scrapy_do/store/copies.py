@@ -94,7 +94,8 @@ def copy_to(path: Path, target: Path, is_stopped: Callable[[], bool] = lambda: F
         StoreUnavailable: the database is damaged; the message says how.
         OSError, sqlite3.Error: it cannot be read or written.
     """
-    unfinished = target.with_name(f"{target.name}.unfinished")
+    # One name for all: what a kill leaves of one is overwritten by the next.
+    unfinished = target.with_name(f".{path.name}.unfinished")
     for left in target.parent.glob(f"{unfinished.name}*"):
         left.unlink()
     unfinished.touch(mode=0o600)

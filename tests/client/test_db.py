@@ -88,7 +88,7 @@ def test_check_finds_damage(capsys: pytest.CaptureFixture[str], data: Path) -> N
     ("words", "error"),
     [
         (["backup", "{data}/scrapy-do.db"], "{data}/scrapy-do.db: File exists"),
-        (["backup", "{data}/no/where"], "{data}/no/where.unfinished: No such file or directory"),
+        (["backup", "{data}/no/where"], "{data}/no: no directory"),
         (["restore"], "no copy of {data}/scrapy-do.db is kept that is whole"),
         (["restore", "nothing"], "{data}/nothing: no database is there"),
         (["restore", "identity"], "the database {data}/identity is damaged (file is not a databas"),

@@ -121,11 +121,12 @@ def test_damage_ends_the_use(tmp_path: Path) -> None:
 def test_a_full_disk_is_no_end(tmp_path: Path) -> None:
     """A copy that cannot be made is made later; the database goes on."""
     clock = Clock()
-    blocked = tmp_path / "scrapy-do.db.copy-20261101T000005Z.unfinished"
+    blocked = tmp_path / ".scrapy-do.db.unfinished"
     with Opened(tmp_path) as store:
         blocked.mkdir()
         _custody(store, clock)
         clock.advance(FIRST_LOOK_S)
         assert store.broken is None
+        blocked.rmdir()
         _pass(clock, 1)
         assert len(daily_copies(tmp_path / "scrapy-do.db")) == 1

@@ -55,3 +55,29 @@ def test_options_are_named_as_they_are() -> None:
     }
 
     assert words - options == set()
+
+
+def test_the_table_of_faults_is_whole() -> None:
+    """Each of the thirty faults has a row, and each row names tests or measures that there are."""
+    rows = re.findall(r"^\| F(\d+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 31))
+    for _, _, means in rows:
+        named = re.findall(r"`(tests/\S+\.py)::(test_\w+)`", means)
+        assert named
+        assert [name for path, name in named if name not in _tests(TOP / path)] == []
+        measures = re.findall(r"`python -m bench --only (\w+)`", means)
+        known = (TOP / "docs" / "benchmarks.md").read_text()
+        assert [name for name in measures if f"`{name}`" not in known] == []
+
+
+def test_what_is_skipped_is_told() -> None:
+    """Each place where a test of faults may be skipped is in the page, with its number."""
+    rows = re.findall(r"^\| [^|]+ \| `(tests/\S+)` \| (\d+) \|$", PAGE, re.MULTILINE)
+    found = {}
+    others = (TOP / "tests/launchers/test_faults.py", TOP / "tests/system/test_clock.py")
+    for path in (*TOP.glob("tests/faults/*.py"), *others):
+        skips = re.findall(r"pytest\.(?:mark\.skip|skip|importorskip)\w*\(", path.read_text())
+        if skips:
+            found[str(path.relative_to(TOP))] = len(skips)
+    assert found == {path: int(number) for path, number in rows}
+    assert sum(found.values()) == 11

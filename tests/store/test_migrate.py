@@ -131,14 +131,14 @@ def test_copy_before_upgrade(tmp_path: Path) -> None:
 def test_few_copies(tmp_path: Path) -> None:
     """Only the newest copies are kept, and an unfinished one is made anew."""
     path = tmp_path / "db"
-    make(tmp_path / "db.unfinished", "CREATE TABLE half (done)")
+    make(tmp_path / ".db.unfinished", "CREATE TABLE half (done)")
     for number in range(1, KEPT + 3):
         path.unlink(missing_ok=True)
         make(path, EMPTY_SCHEMA)
         open_store(path).close()
         assert f"db.schema-0000.{number:06}" == copies(path)[-1]
     assert KEPT == len(copies(path))
-    assert not (tmp_path / "db.unfinished").exists()
+    assert not (tmp_path / ".db.unfinished").exists()
 
 
 def test_current_is_left_alone(tmp_path: Path) -> None:
