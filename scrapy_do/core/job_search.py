@@ -30,24 +30,26 @@ _LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
+class State:
+    """What a word for a state means in the store."""
+
     states: frozenset[StateName]
     outcomes: frozenset[Outcome] | None = None
 
 
-def _ended(*ways: Outcome) -> _State:
-    return _State(states=states(StateName.FINISHED), outcomes=outcomes(ways))
+def _ended(*ways: Outcome) -> State:
+    return State(states=states(StateName.FINISHED), outcomes=outcomes(ways))
 
 
-STATES: Mapping[str, _State] = {
-    "queued": _State(states=states(StateName.PENDING)),
-    "running": _State(states=ACTIVE_STATES - {StateName.PENDING}),
+STATES: Mapping[str, State] = {
+    "queued": State(states=states(StateName.PENDING)),
+    "running": State(states=ACTIVE_STATES - {StateName.PENDING}),
     "successful": _ended(Outcome.SUCCESSFUL),
     "failed": _ended(Outcome.FAILED, Outcome.LOST),
     "cancelled": _ended(Outcome.CANCELED),
     "lost": _ended(Outcome.LOST),
-    "active": _State(states=ACTIVE_STATES),
-    "ended": _State(states=states(StateName.FINISHED)),
+    "active": State(states=ACTIVE_STATES),
+    "ended": State(states=states(StateName.FINISHED)),
 }
 _SPELLINGS = {"pending": "queued", "canceled": "cancelled", "finished": "ended"}
 

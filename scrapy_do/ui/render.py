@@ -4,6 +4,7 @@ Everything that is shown is escaped; a name that a template uses and no view has
 """
 
 import gzip
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,6 +72,7 @@ class Renderer:
             duration=words.duration,
             iso=words.iso,
             number=words.number,
+            shell=shlex.quote,
             state=words.state,
         )
 

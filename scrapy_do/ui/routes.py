@@ -4,6 +4,11 @@
 |---|---|---|---|
 | GET | /ui | READ | the overview, as /ui/ |
 | GET | /ui/ | READ | the overview |
+| GET | /ui/jobs | READ | the jobs of a search |
+| GET | /ui/jobs.json | READ | the same as JSON |
+| GET | /ui/jobs.csv | READ | the same as a table |
+| GET | /ui/jobs/bulk | READ | the question before something is done to all of them |
+| POST | /ui/jobs/bulk | RUN | they are cancelled, run again or deleted |
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
 """
 
@@ -13,6 +18,7 @@ from datetime import datetime
 
 from scrapy_do.errors import NotFound, ScrapyDoError
 from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.job_routes import JobRoutes
 from scrapy_do.ui.pages.overview import overview
 from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
 from scrapy_do.ui.static_files import StaticFiles
@@ -59,6 +65,7 @@ class Pages:
         add("GET", "/ui", self.begin)
         add("GET", "/ui/", self.overview)
         add("GET", "/ui/static/<name>", self.static)
+        JobRoutes(operations, self._renderer, now=now).add_to(self.router)
 
     async def begin(self, _call: Call) -> Answer:
         """Send the client to the overview."""

@@ -19,8 +19,13 @@ class Shown:
 PAGES = (
     Shown(path="/ui/"),
     Shown(path="/ui/nowhere", status=404),
+    Shown(path="/ui/jobs"),
+    Shown(path="/ui/jobs?q=state:failed"),
+    Shown(path="/ui/jobs?q=spider:nobody"),
+    Shown(path="/ui/jobs?q=state:broken", status=400),
+    Shown(path="/ui/jobs/bulk?do=delete&q="),
 )
 """On a daemon that has projects, jobs in every state and schedules."""
 
-EMPTY = (Shown(path="/ui/"),)
+EMPTY = (Shown(path="/ui/"), Shown(path="/ui/jobs"))
 """On a new daemon."""

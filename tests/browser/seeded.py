@@ -31,8 +31,9 @@ class Seeded:
             daemon.finished(job)
         ids["running"] = daemon.run("sleeper")
         daemon.until_status(ids["running"], "RUNNING")
-        ids["held"] = daemon.run("sleeper")
-        daemon.until_status(ids["held"], "RUNNING")
+        for _ in range(2):  # the other slots
+            ids["held"] = daemon.run("sleeper")
+            daemon.until_status(ids["held"], "RUNNING")
         ids["queued"] = daemon.run("sleeper")
         answer = daemon.ask(
             "/schedule-job.json", project="good", spider="pages", when="every day at 03:30"
