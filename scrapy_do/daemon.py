@@ -77,7 +77,7 @@ from scrapy_do.web.connection import Limits
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
-from scrapy_do.web.users import access_of, read_api_keys
+from scrapy_do.web.users import access_of, digests_of, read_api_keys
 
 if TYPE_CHECKING:
     from scrapy_do.web.tls import RenewedContext
@@ -117,7 +117,8 @@ class Daemon:
         self._zone = zone_of(config)
         self._reactor = reactor
         self._scheme = "https" if config.web.https else "http"
-        self._access = RenewedAccess(access_of(config.web))
+        self._digests = digests_of(config.web, reactor.seconds)
+        self._access = RenewedAccess(access_of(config.web, self._digests))
         self._api_keys = dict(read_api_keys(config.web.api_keys))
         self._cloud_access = FurtherTokens(self._api_keys, self._access)
         self._tls = _tls_of(config)
@@ -379,10 +380,11 @@ class Daemon:
 
     def _renew(self, config: Config) -> None:
         """Take over what can change in flight: all of it, or nothing."""
-        access, api_keys = access_of(config.web), read_api_keys(config.web.api_keys)
+        digests = digests_of(config.web, self._reactor.seconds)
+        access, api_keys = access_of(config.web, digests), read_api_keys(config.web.api_keys)
         if self._tls is not None:
             self._tls.renew()
-        self._access.current = access
+        self._digests, self._access.current = digests, access
         self._api_keys.clear()
         self._api_keys.update(api_keys)
         for site in self._sites:
@@ -435,6 +437,7 @@ class Daemon:
             in_thread=self._in_thread,
             reactor=self._reactor,
             limits=self._web_limits,
+            digests=lambda: self._digests,
         )
         listening.setblocking(False)
         # Twisted works on a copy of the descriptor; ours stays open to be handed on.

@@ -32,6 +32,7 @@ from zope.interface import implementer
 
 from scrapy_do.web.auth import Access, OpenAccess
 from scrapy_do.web.connection import Limits
+from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts, own_hosts
 from scrapy_do.web.router import Dialect
 from scrapy_do.web.site import Health, Site, make_site
@@ -65,6 +66,7 @@ def site_of(
     public: Iterable[str] = (),
     limits: Limits | None = None,
     clock: Clock | None = None,
+    digests: Callable[[], Digests | None] = lambda: None,
 ) -> Site:
     """Make a site of a loopback listener without authentication, unless said otherwise."""
     return make_site(
@@ -77,6 +79,7 @@ def site_of(
         reactor=Clock() if clock is None else clock,  # type: ignore[arg-type]  # it is one
         public=public,
         limits=limits,
+        digests=digests,
     )
 
 

@@ -359,6 +359,7 @@ def test_secrets_are_masked(write: WriteFile) -> None:
         "chain": "",
         "auth": "on",
         "auth-db": str(Path.cwd() / "auth.db"),
+        "auth-digest": "off",
         "api-keys": str(Path.cwd() / "api-keys"),
         "token": "***",
     }

@@ -117,6 +117,12 @@ class WebConfig:
         "each line, in clear text; keep its mode at 0600. PROJECTS are the numbers of those that "
         "the key sees, as `1,2`, or `all`, or `administrator`: see docs/scrapy-cloud.md.",
     )
+    auth_digest: bool = option(
+        "off",
+        kinds.FLAG,
+        "Whether users of auth-db may also log in by digest (MD5), as the command-line client of "
+        "Scrapy Do 0.5 does. Everybody else uses a token, or Basic.",
+    )
     token: str | None = option(
         "",
         kinds.SECRET,

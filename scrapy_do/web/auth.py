@@ -7,6 +7,7 @@ so that neither the time nor the answer tells how near a guess was.
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -37,7 +38,16 @@ class PasswordCredentials:
     password: str = field(repr=False)
 
 
-Credentials = NoCredentials | TokenCredentials | PasswordCredentials
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestCredentials:
+    """An answer to a digest challenge, and what it was given for. See `digest.py`."""
+
+    fields: Mapping[str, str] = field(repr=False)
+    method: str
+    target: str
+
+
+Credentials = NoCredentials | TokenCredentials | PasswordCredentials | DigestCredentials
 
 
 class Access(Protocol):
@@ -55,11 +65,17 @@ class Access(Protocol):
 Verifier = Callable[[str, str], Awaitable[Principal | None]]
 
 
-def credentials_of(authorization: Sequence[str], api_keys: Sequence[str]) -> Credentials:
+_FIELD = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)', re.ASCII)
+
+
+def credentials_of(
+    authorization: Sequence[str], api_keys: Sequence[str], *, method: str = "", target: str = ""
+) -> Credentials:
     """The credentials in a request; the header wins over the query.
 
     `authorization` are the values of that header, `api_keys` those of the query argument
-    `apikey`. Source: Scrapy Cloud, whose API key is a Basic user with an empty password.
+    `apikey`; `method` and `target` are those of the request line. Source: Scrapy Cloud, whose
+    API key is a Basic user with an empty password.
 
     Raises:
         Malformed: two Authorization headers, or a Basic one that cannot be decoded.
@@ -73,7 +89,22 @@ def credentials_of(authorization: Sequence[str], api_keys: Sequence[str]) -> Cre
         return TokenCredentials(token=value.strip())
     if scheme.lower() == "basic":
         return _basic(value.strip())
+    if scheme.lower() == "digest":
+        return DigestCredentials(fields=_digest_fields(value), method=method, target=target)
     return NoCredentials()
+
+
+def _digest_fields(text: str) -> Mapping[str, str]:
+    """The fields of a digest answer, by names in lower case; nothing behind what is no field."""
+    fields: dict[str, str] = {}
+    place = 0
+    while match := _FIELD.match(text, place):
+        name, quoted, bare = match.groups()
+        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare
+        # What a client sends is bytes, read as latin-1; names of users are UTF-8.
+        fields[name.lower()] = value.encode("latin-1").decode("utf-8", "surrogateescape")
+        place = match.end()
+    return fields
 
 
 def _basic(value: str) -> Credentials:
@@ -107,11 +138,20 @@ class TokenAccess:
     `tokens` maps the hexadecimal SHA-256 of a token to its owner; it is read at each
     request, so that its owner may change it. `verify` gets user and password and takes
     the same time for an unknown user as for a wrong password; None refuses all passwords.
+    `verify_digest` gets the answer to a digest challenge and raises NotAuthenticated; None
+    refuses all of them.
     """
 
-    def __init__(self, tokens: Mapping[str, Principal], *, verify: Verifier | None = None) -> None:
+    def __init__(
+        self,
+        tokens: Mapping[str, Principal],
+        *,
+        verify: Verifier | None = None,
+        verify_digest: Callable[[DigestCredentials], Principal] | None = None,
+    ) -> None:
         self._tokens = tokens
         self._verify = verify
+        self._verify_digest = verify_digest
 
     async def authenticate(self, credentials: Credentials) -> Principal:
         """The owner of the token or the user.
@@ -125,7 +165,9 @@ class TokenAccess:
                 principal = self._owner(token)
             case PasswordCredentials(user=user, password=password) if self._verify is not None:
                 principal = await self._verify(user, password)
-            case NoCredentials() | PasswordCredentials():
+            case DigestCredentials() if self._verify_digest is not None:
+                principal = self._verify_digest(credentials)
+            case NoCredentials() | PasswordCredentials() | DigestCredentials():
                 pass
         if principal is None:
             raise NotAuthenticated("Credentials are needed, and none that are known were sent")

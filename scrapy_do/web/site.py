@@ -15,6 +15,7 @@ from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
 from scrapy_do.web.answer import Answer, Response, Stream, json_response
 from scrapy_do.web.auth import Access
 from scrapy_do.web.connection import Channel, Limits, Phase
+from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts
 from scrapy_do.web.request import Head, Request
 from scrapy_do.web.router import Call, Dialect, Router
@@ -240,6 +241,7 @@ def make_site(
     reactor: IReactorTime,
     public: Iterable[str] = (),
     limits: Limits | None = None,
+    digests: Callable[[], Digests | None] = lambda: None,
 ) -> Site:
     """A site with the dialects mounted by prefix, the longest first, and /healthz.
 
@@ -261,6 +263,7 @@ def make_site(
         public=frozenset({HEALTH_PATH, *public}),
         spool_dir=spool_dir,
         in_thread=in_thread,
+        digests=digests,
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )

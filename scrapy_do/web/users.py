@@ -4,7 +4,7 @@ Source of the file's form: Scrapy Do 0.5, `auth-db`: one `name:password` on each
 """
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.project import number_of
 from scrapy_do.errors import ConfigError
 from scrapy_do.web.auth import Access, OpenAccess, TokenAccess, token_digest
+from scrapy_do.web.digest import Digests
 
 TOKEN_OWNER = Principal(name="token", role=Role.ADMIN)
 OTHERS_MAY = 0o077
 ALL, ADMINISTRATOR = "all", "administrator"
 
 
-def access_of(web: WebConfig) -> Access:
-    """Decide who gets in.
+def access_of(web: WebConfig, digests: Digests | None = None) -> Access:
+    """Decide who gets in; `digests` checks digest logins, where they are on.
 
     Raises:
         ConfigError: authentication is on and nobody could ever get in, or the file of the
@@ -37,7 +38,22 @@ def access_of(web: WebConfig) -> Access:
             f"is on, but there is neither a token nor a user in {web.auth_db}; give a token in "
             "SCRAPY_DO_WEB_TOKEN, or write a line name:password into that file",
         )
-    return TokenAccess(tokens, verify=Passwords(users) if users else None)
+    return TokenAccess(
+        tokens,
+        verify=Passwords(users) if users else None,
+        verify_digest=None if digests is None else digests.authenticate,
+    )
+
+
+def digests_of(web: WebConfig, seconds: Callable[[], float]) -> Digests | None:
+    """What checks digest logins; None where they are off.
+
+    Raises:
+        ConfigError: the file of the users cannot be read.
+    """
+    if not web.auth or not web.auth_digest or not web.auth_db.exists():
+        return None
+    return Digests(read_users(web.auth_db), seconds=seconds)
 
 
 def read_users(path: Path) -> Mapping[str, str]:

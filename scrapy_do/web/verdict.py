@@ -7,7 +7,7 @@ exist, and nothing of a refused body is read.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +17,7 @@ from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated, Unavailable
 from scrapy_do.web.answer import Response, Stream
 from scrapy_do.web.auth import Access, credentials_of
+from scrapy_do.web.digest import Digests, StaleNonce
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
 from scrapy_do.web.params import Params
 from scrapy_do.web.request import Head, check_size
@@ -40,6 +41,7 @@ class SiteParts:
     public: frozenset[str]
     spool_dir: Path
     in_thread: InThread
+    digests: Callable[[], Digests | None]
     seconds: Callable[[], float]
     pause: Callable[[], Awaitable[None]]
 
@@ -116,9 +118,15 @@ class Verdict:
 
     def refusal(self, failure: Failure) -> Response:
         """Say in the words of the dialect what went wrong."""
-        return failure_response(
+        answer = failure_response(
             failure, self._router.style, where=f"{self._head.method} {self._path}"
         )
+        digests = self._parts.digests()
+        if digests is None or not isinstance(failure.value, NotAuthenticated):
+            return answer
+        # Before the other challenges: some clients look at the first one only.
+        challenge = digests.challenge(is_stale=isinstance(failure.value, StaleNonce))
+        return replace(answer, headers=(("WWW-Authenticate", challenge), *answer.headers))
 
     def _check_source(self, authority: str | None) -> None:
         head, hosts = self._head, self._parts.hosts
@@ -137,7 +145,12 @@ class Verdict:
         api_keys = self._query.get("apikey", ())
         try:
             return await access.authenticate(
-                credentials_of(self._head.values("authorization"), api_keys)
+                credentials_of(
+                    self._head.values("authorization"),
+                    api_keys,
+                    method=self._head.method,
+                    target=self._head.target,
+                )
             )
         except NotAuthenticated:
             if self._parts.is_public(self._path):

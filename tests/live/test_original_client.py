@@ -87,6 +87,35 @@ def test_every_command(client: Client, daemon: Running) -> None:
     assert client("list-projects") == "[i] No data to show.\n"
 
 
+def test_login(installed: Path, tmp_path: Path) -> None:
+    """Where digest is on the client logs in with the users that its own daemon had."""
+    users = tmp_path / "auth.db"
+    users.touch(0o600)
+    users.write_text("ann:secret\n")
+    options = {
+        "SCRAPY_DO_WEB_AUTH": "on",
+        "SCRAPY_DO_WEB_AUTH_DB": str(users),
+        "SCRAPY_DO_WEB_AUTH_DIGEST": "on",
+    }
+
+    def call(url: str, password: str) -> subprocess.CompletedProcess[str]:
+        words = ("--url", url, "--username", "ann", "--password", password, "list-projects")
+        return subprocess.run(
+            [str(installed / "scrapy-do-cl"), *words],
+            env={"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    with running(tmp_path, options=options) as daemon:
+        right, wrong = call(daemon.url, "secret"), call(daemon.url, "wrong")
+
+    assert (0, "[i] No data to show.\n") == (right.returncode, right.stdout), right.stderr
+    assert wrong.returncode == 1
+
+
 def test_errors(client: Client) -> None:
     """What the daemon refuses, the client shows, and exits with 1."""
     unknown = client("list-spiders", "--project", "zzz", status=1)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.live.running import Running, running, until
+from tests.live.running import PROJECTS, Running, pack, running, until
 
 pytestmark = pytest.mark.live
 
@@ -76,6 +76,33 @@ def test_authentication(tmp_path: Path) -> None:
     } == statuses
     assert health == '{"status": "ok"}\n'
     assert TOKEN not in daemon.log.read_text()
+
+
+@pytest.mark.parametrize("digest", ["on", "off"])
+def test_digest(tmp_path: Path, digest: str) -> None:
+    """Curl logs in by digest where that is on, for GET and for a push; a wrong password never."""
+    users = tmp_path / "auth.db"
+    users.touch(0o600)
+    users.write_text("ann:secret\n")
+    options = {
+        "SCRAPY_DO_WEB_AUTH": "on",
+        "SCRAPY_DO_WEB_AUTH_DB": str(users),
+        "SCRAPY_DO_WEB_AUTH_DIGEST": digest,
+    }
+    code = ("-o", "/dev/null", "-w", "%{http_code} ", "--digest", "-u")
+    archive = pack(PROJECTS / "good", tmp_path)
+
+    with running(tmp_path, options=options) as daemon:
+        right = daemon.curl("/list-projects.json", *code, "ann:secret")
+        two = f"{daemon.url}/status.json"
+        both = daemon.curl("/list-projects.json", *code, "ann:secret", "-o", "/dev/null", two)
+        wrong = daemon.curl("/list-projects.json", *code, "ann:wrong")
+        pushed = daemon.curl("/push-project.json", *code, "ann:secret", "-F", f"archive=@{archive}")
+        basic = daemon.curl("/list-projects.json", *code[:-2], "-u", "ann:secret")
+
+    good = "200 " if digest == "on" else "401 "
+    assert (good, 2 * good, good) == (right, both, pushed)
+    assert ("401 ", "200 ") == (wrong, basic)
 
 
 def test_reading_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from scrapy_do.errors import NotAuthenticated
 from scrapy_do.web.auth import (
     LOCAL,
     Credentials,
+    DigestCredentials,
     NoCredentials,
     OpenAccess,
     PasswordCredentials,
@@ -53,7 +54,17 @@ def basic(text: str) -> str:
         ([basic("1/2/3:tok")], [], PasswordCredentials(user="1/2/3", password="tok")),
         ([basic(":")], [], NoCredentials()),
         ([basic("")], [], NoCredentials()),
-        (["Digest username=a"], [], NoCredentials()),
+        (
+            ['Digest username="a\\"b", nc=00000001 ,qop=auth, Uri="/x?y=1,2"'],
+            [],
+            DigestCredentials(
+                fields={"username": 'a"b', "nc": "00000001", "qop": "auth", "uri": "/x?y=1,2"},
+                method="",
+                target="",
+            ),
+        ),
+        (["Digest ,,,"], [], DigestCredentials(fields={}, method="", target="")),
+        (["Negotiate abc"], [], NoCredentials()),
         ([""], [], NoCredentials()),
     ],
 )
