@@ -23,6 +23,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
@@ -156,6 +157,8 @@ def _start(
     processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     processes.close_all_but({STDIN, STDOUT, STDERR, announce, lock, crawl.tells})
     processes.become_subreaper()
+    # Whatever is done to the directories above it, its own is where it is.
+    os.chdir(spec.run_dir)
     held = _Held(
         exit=run_record.reserve(spec.run_dir, run_record.EXIT), secret=run_record.new_secret()
     )
@@ -270,9 +273,9 @@ def _record_end(spec: CrawlSpec, waited: WaitingCrawl, kills_before: int, held: 
         memory_kills=processes.memory_kills() - kills_before,
         secret=held.secret,
     )
-    # Without its directory there is nothing to be said: nobody knows of this run any more.
+    # Without its directory there is nobody to be told.
     with contextlib.suppress(OSError):
-        run_record.write_reserved(spec.run_dir, run_record.EXIT, record.encode(), held.exit)
+        run_record.write_reserved(Path(), run_record.EXIT, record.encode(), held.exit)
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -82,6 +82,7 @@ class RunSetup:
     async def runs(self, active: Iterable[Job]) -> tuple[RunPath, ...]:
         """The runs of an earlier daemon: those that it left, and those of its active jobs."""
         left = await self._in_thread(self._runs.list)
+        await self._in_thread(lambda: self._runs.set_strangers_aside(self._trash))
         known = (self._runs.run(job.id, attempt_of(job)) for job in active)
         return tuple(dict.fromkeys((*left, *known)))
 

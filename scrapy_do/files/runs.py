@@ -6,6 +6,7 @@ begun by an earlier version have everything in `active`. Blocking: called off th
 thread.
 """
 
+import contextlib
 import re
 import threading
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _NAME = re.compile(
     r"(?P<job>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"\.(?P<attempt>0|[1-9][0-9]{0,8})"
 )
+_SHOWN_CHARACTERS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,13 @@ class RunStore:
         names = {path.name for root in (self._active, self._crawls) for path in root.iterdir()}
         matches = filter(None, map(_NAME.fullmatch, sorted(names)))
         return tuple(self.run(UUID(match["job"]), int(match["attempt"])) for match in matches)
+
+    def set_strangers_aside(self, trash: Trash) -> None:
+        """Move what has no name of a run, and so no place here, to the trash."""
+        for path in (*self._active.iterdir(), *self._crawls.iterdir()):
+            if not _NAME.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    trash.put(path, f"stranger-{path.name[:_SHOWN_CHARACTERS]}")
 
     def discard(self, run: RunPath) -> None:
         """Let the directories of a run disappear, whatever they hold; `empty_trash` removes them.

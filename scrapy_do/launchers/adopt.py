@@ -36,6 +36,7 @@ from scrapy_do.protocol.run_record import BadRecord, Started
 
 _ASK_AGAIN_S = 0.02
 _PATIENCE_S = 10.0
+_PATIENCE_WITH_KNOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ class Settler:
                     run_dir=run.run_dir, exit=settled_end(run, announced, found_at=services.now())
                 )
             )
-        deadline_s = services.reactor.seconds() + _PATIENCE_S
+        patience_s = _PATIENCE_S if run.process is None else _PATIENCE_WITH_KNOWN_S
+        deadline_s = services.reactor.seconds() + patience_s
         owner_killed = False
         while True:
             found = await services.in_thread(lambda: _look(run, services.now()))
@@ -83,7 +85,7 @@ class Settler:
                 if owner_killed or not _kill_owner(run):
                     return await services.in_thread(lambda: _give_up(run, services.now()))
                 owner_killed = True
-                deadline_s += _PATIENCE_S
+                deadline_s += patience_s
             await services.pause(_ASK_AGAIN_S)
 
     def _alive(self, run: Run, held: _Held) -> Alive:

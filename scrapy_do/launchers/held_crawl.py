@@ -143,8 +143,8 @@ def settled_end(
         OSError: one of the `run_record.SHORTAGES`.
     """
     try:
-        ending = read_exit(run, started, last_report)
         is_there = run_record.is_there(run.run_dir)
+        ending = read_exit(run, started, last_report)
     except BadRecord as problem:
         containment.end_run(run.mark, started.crawl)
         return damaged_exit(run, problem, found_at)

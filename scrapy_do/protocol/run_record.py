@@ -59,6 +59,8 @@ LATEST_MS = 253_402_300_799_999
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """What is no damage but passes."""
 
+_LEVELS = 3
+_USABLE = 0o700
 _SECRET_BYTES = 16
 _LARGEST_PID = 2**31 - 1
 _LARGEST = 2**63 - 1
@@ -285,12 +287,13 @@ def _text(value: object) -> str:
 
 
 def is_there(run_dir: Path) -> bool:
-    """Whether the directory of a run's records exists.
+    """Whether the directory of a run's records exists; it is made usable, where that is needed.
 
     Raises:
         BadRecord: something else stands in its place.
     """
     try:
+        _make_usable(run_dir)
         kind = run_dir.lstat().st_mode
     except FileNotFoundError:
         return False
@@ -299,6 +302,14 @@ def is_there(run_dir: Path) -> bool:
     if not stat.S_ISDIR(kind):
         raise BadRecord("the directory of its records is no directory")
     return True
+
+
+def _make_usable(run_dir: Path) -> None:
+    """Take back what a crawl has closed to us: the directory or one of those above it."""
+    for directory in (*reversed(run_dir.parents[:_LEVELS]), run_dir):
+        status = directory.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_mode & _USABLE != _USABLE:
+            directory.chmod(_USABLE)
 
 
 def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | None:
@@ -380,7 +391,7 @@ def write_reserved(run_dir: Path, name: str, record: bytes, descriptor: int) -> 
             _publish(run_dir, draft, name, synced=True)
             return
     except OSError:
-        run_dir.chmod(0o700)
+        run_dir.chmod(_USABLE)
     for taken in (draft, name):
         with contextlib.suppress(FileNotFoundError):
             (run_dir / taken).rename(run_dir / f"{taken}.{uuid4().hex}")

@@ -111,7 +111,7 @@ class Life(Running):
     def _order(self, spider: str, what: dict[str, Any]) -> tuple[Asked, dict[str, Any]]:
         known = {name: what[name] for name in ("end", "items") if name in what}
         asked = self.history.ask(**known)
-        words = ("seconds", "end", "items", "lines", "deaf", "size")
+        words = ("seconds", "end", "items", "lines", "deaf", "size", "how", "stay")
         arguments = [f"file={self.marks}"]
         arguments += [f"{name}={what.pop(name)}" for name in words if name in what]
         form = {"project": PROJECT, "spider": spider, "when": "now", "arg": arguments, **what}

@@ -59,6 +59,20 @@ def test_list(tmp_path: Path) -> None:
     assert {*runs, half, file, link} == {*RunStore(tmp_path).list()}
 
 
+def test_strangers(tmp_path: Path) -> None:
+    """What has no name of a run is put into the trash; runs stay."""
+    store = RunStore(tmp_path / "runs")
+    trash = Trash(tmp_path / "trash", age=timedelta(days=1), now=lambda: datetime.now(UTC))
+    run = store.create(JOB, 1)
+    run.path.with_name("stranger").mkdir()
+    run.crawl.with_name(f"{JOB}.1.old").touch()
+
+    store.set_strangers_aside(trash)
+
+    assert [names(run.path.parent), names(run.crawl.parent)] == [[run.path.name]] * 2
+    assert len(list((tmp_path / "trash").glob("*-stranger-*"))) == 2
+
+
 def test_discard(tmp_path: Path) -> None:
     """A discarded run disappears with all it held, and a second time is harmless."""
     store = RunStore(tmp_path)
