@@ -34,7 +34,7 @@ def main() -> None:
     options = _options()
     adopt_orphans()
     with TemporaryDirectory() as directory:
-        system = ScrapyDo()
+        system = ScrapyDo([])
         system.start(Path(directory) / "soak", slots=SLOTS)
         try:
             system.push()

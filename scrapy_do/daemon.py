@@ -48,6 +48,7 @@ from scrapy_do.files.trash import Trash
 from scrapy_do.files.trees import TreeStore
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.compiling import compile_sources
+from scrapy_do.launchers.interpreters import reap_inherited
 from scrapy_do.launchers.services import Services
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.bulk import BulkOperations
@@ -314,6 +315,7 @@ class Daemon:
             self._scratch,
         ):
             await self._in_thread(files.sweep)
+        reap_inherited(self._reactor)
         await self.controller.start()
         await self._scheduler.start()
         for listening in sockets:

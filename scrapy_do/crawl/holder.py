@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
+from scrapy_do.crawl.keeper import Keeper
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
 from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol import run_record
@@ -260,7 +261,7 @@ def _record_end(spec: CrawlSpec, waited: WaitingCrawl, kills_before: int, held: 
     processes.kill_group(crawl)
     _, wait_status, usage = os.wait4(crawl, 0)
     processes.end_descendants()
-    with contextlib.suppress(OSError, ValueError):  # a full disk; the end is what counts
+    with contextlib.suppress(Exception):  # whatever it finds, the end is what counts
         waited.unwritten.write_down(spec, now_ms)
     code = os.waitstatus_to_exitcode(wait_status)
     record = ExitRecord(
@@ -288,8 +289,25 @@ def _now_ms() -> int:
 
 
 def main() -> None:
-    """Hold the crawl whose order is the standard input; announce on the standard output."""
+    """Hold the crawl whose order is the standard input; announce on the standard output.
+
+    In a process below this one, which is the keeper of it: see `crawl/keeper.py`.
+    """
     marker = processes.Marker()
+    keeper = Keeper()
+    try:
+        child = keeper.fork()
+    except OSError as error:
+        refuse(STDOUT, error)
+    if child == 0:
+        processes.never_return(lambda: _hold_alone(marker))
+    processes.set_name("scrapy-do-keep")
+    for descriptor in (STDIN, STDOUT):
+        processes.point(descriptor, os.devnull, os.O_RDWR)
+    keeper.outlast()
+
+
+def _hold_alone(marker: processes.Marker) -> NoReturn:
     try:
         crawl = WaitingCrawl(marker)
     except OSError as error:

@@ -172,7 +172,7 @@ def end_descendants() -> None:
     again reaches everyone, whatever session or group they fled to.
     """
     while True:
-        for child in _children():
+        for child in children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         try:
@@ -183,7 +183,8 @@ def end_descendants() -> None:
             time.sleep(_REAP_INTERVAL_S)
 
 
-def _children() -> tuple[int, ...]:
+def children() -> tuple[int, ...]:
+    """Return the children of this process, also those it has inherited."""
     pid = os.getpid()
     listing = Path(f"/proc/{pid}/task/{pid}/children").read_bytes()
     return tuple(map(int, listing.split()))

@@ -1,10 +1,11 @@
 """An interpreter that has imported Scrapy once and forks crawls on order.
 
 It has no state. Orders come by the Unix socket that is its standard input, each with two
-descriptors; it ends when the socket closes. A process that waits for the next order is
+descriptors, until the socket closes. A process that waits for the next order is
 always forked already, with the process of a crawl below it: it takes the order from the
 same socket, says so, and the next one is forked. What is forked does not depend on the
-warm parent. Children are reaped by the kernel, since SIGCHLD is ignored.
+warm parent, but has a keeper in it: when the socket has closed it stays, silently, until the
+last process that it has forked is gone.
 
 Note [What must not be imported before a fork]
 
@@ -23,12 +24,12 @@ need no care; str hashes have the same seed in all crawls of one warm parent.
 import contextlib
 import gc
 import os
-import signal
 import socket
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.holder import WaitingCrawl, announce_failure, hold, refuse
+from scrapy_do.crawl.keeper import Keeper
 from scrapy_do.crawl.list_spiders import answer_request
 from scrapy_do.crawl.streams import STDIN
 from scrapy_do.crawl.warm_up import warm_up
@@ -41,7 +42,6 @@ _TAKEN = b"t"
 def main() -> None:
     """Have orders carried out until the socket closes."""
     marker = processes.Marker()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     orders = socket.socket(fileno=os.dup(STDIN))
     # Whatever is forked must not keep the socket open without knowing it.
     processes.point(STDIN, os.devnull, os.O_RDONLY)
@@ -50,11 +50,14 @@ def main() -> None:
     # Nothing that exists now is ever collected: a collector would touch, and thereby copy,
     # every page that the children share.
     gc.freeze()
-    while _has_one_served(orders, marker) or _serve_one(orders, marker):
+    keeper = Keeper()
+    while _has_one_served(orders, marker, keeper) or _serve_one(orders, marker, keeper):
         pass
+    orders.close()
+    keeper.outlast()
 
 
-def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
+def _has_one_served(orders: socket.socket, marker: processes.Marker, keeper: Keeper) -> bool:
     """Fork a process that waits for an order; return whether it took one."""
     try:
         hears, tells = processes.pipe()
@@ -62,7 +65,7 @@ def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
         return False
     parent = os.getpid()
     try:
-        child = os.fork()
+        child = keeper.fork()
     except OSError:
         child = -1
     if child == 0:
@@ -74,7 +77,7 @@ def _has_one_served(orders: socket.socket, marker: processes.Marker) -> bool:
     return took_one
 
 
-def _serve_one(orders: socket.socket, marker: processes.Marker) -> bool:
+def _serve_one(orders: socket.socket, marker: processes.Marker, keeper: Keeper) -> bool:
     """Wait for an order ourselves, then fork; return whether one came.
 
     It is called when nobody could be forked, or whoever was has died, and when the socket
@@ -84,7 +87,7 @@ def _serve_one(orders: socket.socket, marker: processes.Marker) -> bool:
     if not order:
         return False
     try:
-        child = os.fork()
+        child = keeper.fork()
     except OSError as error:
         announce_failure(received[1], error)
         child = -1

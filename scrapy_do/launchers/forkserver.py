@@ -1,10 +1,13 @@
 """Crawls forked from a warm parent, an interpreter that has imported Scrapy already.
 
-One warm parent per interpreter, started when first needed; its only tie to us is a
-socket, and it ends when that closes. When one dies a new one is made at the next order,
-not before a growing pause if they die young. Running crawls do not notice.
+One warm parent per interpreter, started when first needed; its only tie to us is a socket.
+When that closes it takes no more orders, and stays as the keeper of its crawls. When one dies
+a new one is made at the next order, not before a growing pause if they die young. Running
+crawls do not notice.
 """
 
+import contextlib
+import os
 import socket
 from collections.abc import Mapping
 
@@ -14,6 +17,7 @@ from twisted.logger import Logger
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interpreters import Child, start_interpreter
 from scrapy_do.launchers.services import Services
+from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol.wire import MARK, MARK_PLACEHOLDER
 
 MODULE = "scrapy_do.crawl.warm_parent"
@@ -69,7 +73,7 @@ class ForkServer:
 
 
 class _WarmParent:
-    """One warm parent. `gone` fires when it has ended and is reaped; `left` if we let it go."""
+    """One warm parent. `gone` fires when it has ended and is reaped, or was let go."""
 
     def __init__(self, services: Services, python: str, environment: Mapping[str, str]) -> None:
         self.gone: Deferred[None] = Deferred()
@@ -106,13 +110,24 @@ class _WarmParent:
         return True
 
     async def leave(self) -> None:
-        """Close the socket, which makes it end, and wait for that; kill it if it is stuck."""
+        """Give no more orders, and wait until it takes none; kill it if it is stuck."""
         self.left = True
-        self._socket.close()
-        late = self._services.reactor.callLater(_LEAVING_S, self._child.kill)
+        with contextlib.suppress(OSError):  # it has ended already
+            self._socket.shutdown(socket.SHUT_WR)
+        reactor = self._services.reactor
+        # The end of the socket can be read when nobody is left who would take an order.
+        silence = Watch(reactor, os.dup(self._socket.fileno()), self._let_go)
+        late = reactor.callLater(_LEAVING_S, self._child.kill)
         await self.gone
+        silence.close()
         if late.active():
             late.cancel()
+
+    def _let_go(self) -> None:
+        """Leave it to itself: it stays as long as its crawls do."""
+        if not self.gone.called:
+            self._child.let_go()
+            self._ended(self._child)
 
     def _ended(self, _child: Child) -> None:
         self._socket.close()

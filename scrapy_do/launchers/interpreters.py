@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from scrapy_do.launchers import containment
@@ -60,3 +61,14 @@ class Child:
         containment.reap(self._watch.descriptor)
         self._watch.close()
         self._on_end(self)
+
+
+def reap_inherited(reactor: Any) -> None:  # noqa: ANN401 - IReactorFDSet
+    """Reap those whom the program before us has left in this process, when they end.
+
+    A warm parent stays as long as its crawls do, also when its daemon starts again in place.
+    """
+    listing = Path(f"/proc/self/task/{os.getpid()}/children").read_bytes()
+    for child in map(int, listing.split()):
+        with contextlib.suppress(OSError):
+            Child(reactor, os.pidfd_open(child), lambda _child: None)

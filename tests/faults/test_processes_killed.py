@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,38 @@ def test_a_killed_holder_takes_everybody_along(lives: Lives) -> None:
     assert (found["status"], found["outcome-reason"]) == ("FAILED", HOLDER_DIED)
     until(lambda: not processes_of(job), "the end of its processes", 5)
     assert life.finished(neighbour)["status"] == "SUCCESSFUL"
+
+
+def _fled(job: str) -> list[int]:
+    """Return the processes that have a run in their command line, whatever their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if f"{job}.1".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("launcher", ["fork", "spawn"])
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_who_fled_from_a_killed_holder(lives: Lives, launcher: str, *, is_adopted: bool) -> None:
+    """A grandchild in a session of its own, without an environment, goes with the holder.
+
+    Also when the daemon that started the crawl is gone.
+    """
+    life = lives(crawls_launcher=launcher)
+    job = life.accepted("vandal", how="fugitive", stay=1)
+    until(lambda: "done" in life.words_of(job), "the flight")
+    fugitives = _fled(job)
+    if is_adopted:
+        life.kill()
+        life.start()
+        assert life.job(job)["status"] == "RUNNING"
+    kill(life.pid_of("holder", job))
+
+    assert life.finished(job)["outcome-reason"] == HOLDER_DIED
+    assert len(fugitives) == 1
+    until(lambda: all(map(gone, fugitives)), "the end of who fled", 5)
 
 
 def _kill_everybody(life: Life, *jobs: str) -> None:

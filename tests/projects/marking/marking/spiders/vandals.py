@@ -165,14 +165,18 @@ class Vandal(Marking):
         (self.records / "exit.new").mkdir()
         self.records.chmod(0)
 
-    def left_behind(self):
-        """Leave a process that nobody knows of, kill the holder, say that all went well."""
-        forged(self.records / "exit")
-        free(self.records / "lock")
-        (self.records / "lock").touch()
+    def fugitive(self):
+        """Start a process that nothing but its command line shows to be of this run."""
         subprocess.Popen(
             [sys.executable, "-c", f"import time; {self.run!r}; time.sleep(600)"],
             start_new_session=True,
             env={},
         )
+
+    def left_behind(self):
+        """Leave a process that nobody knows of, kill the holder, say that all went well."""
+        forged(self.records / "exit")
+        free(self.records / "lock")
+        (self.records / "lock").touch()
+        self.fugitive()
         os.kill(os.getppid(), signal.SIGKILL)
