@@ -73,7 +73,7 @@ class ForkServer:
 
 
 class _WarmParent:
-    """One warm parent. `gone` fires when it has ended and is reaped, or was let go."""
+    """One warm parent. `gone` fires when it takes no more orders; it is reaped at its end."""
 
     def __init__(self, services: Services, python: str, environment: Mapping[str, str]) -> None:
         self.gone: Deferred[None] = Deferred()
@@ -116,22 +116,21 @@ class _WarmParent:
             self._socket.shutdown(socket.SHUT_WR)
         reactor = self._services.reactor
         # The end of the socket can be read when nobody is left who would take an order.
-        silence = Watch(reactor, os.dup(self._socket.fileno()), self._let_go)
+        silence = Watch(reactor, os.dup(self._socket.fileno()), self._be_gone)
         late = reactor.callLater(_LEAVING_S, self._child.kill)
         await self.gone
         silence.close()
+        self._socket.close()
         if late.active():
             late.cancel()
 
-    def _let_go(self) -> None:
-        """Leave it to itself: it stays as long as its crawls do."""
-        if not self.gone.called:
-            self._child.let_go()
-            self._ended(self._child)
-
     def _ended(self, _child: Child) -> None:
         self._socket.close()
-        self.gone.callback(None)
+        self._be_gone()
+
+    def _be_gone(self) -> None:
+        if not self.gone.called:
+            self.gone.callback(None)
 
 
 class _Pause:
