@@ -60,6 +60,7 @@ from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.operations.jobs import JobOperations
 from scrapy_do.operations.listing import ListingOperations
+from scrapy_do.operations.logs import LogOperations
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
@@ -273,6 +274,7 @@ class Daemon:
                 events=self._events,
                 in_thread=self._in_thread,
             ),
+            logs=LogOperations(artifacts=self._artifacts, in_thread=self._in_thread),
             data=DataOperations(
                 store=self._store,
                 artifacts=self._artifacts,

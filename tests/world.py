@@ -38,6 +38,7 @@ from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.operations.jobs import JobOperations
 from scrapy_do.operations.listing import ListingOperations
+from scrapy_do.operations.logs import LogOperations
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
@@ -164,6 +165,7 @@ class World:
             changes=ChangeOperations(self.events),
             schedules=self.schedules,
             outputs=self.outputs,
+            logs=LogOperations(artifacts=self.artifacts, in_thread=inline),
             data=DataOperations(
                 store=self.store,
                 artifacts=self.artifacts,

@@ -16,6 +16,7 @@ from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.jobs import JobOperations
 from scrapy_do.operations.listing import ListingOperations
+from scrapy_do.operations.logs import LogOperations
 from scrapy_do.operations.outputs import Output, OutputOperations, Stream
 from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
@@ -34,6 +35,7 @@ class Operations:
     bulk: BulkOperations
     schedules: ScheduleOperations
     outputs: OutputOperations
+    logs: LogOperations
     data: DataOperations
     collections: CollectionOperations
     frontiers: FrontierOperations

@@ -1,21 +1,32 @@
 """The routes of the list of jobs and of single jobs; the table is in `routes`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 
+from scrapy_do.core.job import Job
 from scrapy_do.core.job_search import search_jobs
-from scrapy_do.errors import BadArgument, BadSearch
+from scrapy_do.core.log_lines import LogFilter
+from scrapy_do.errors import BadArgument, BadSearch, JobNotFound
 from scrapy_do.operations.bulk import Done
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.pages import jobs as page
+from scrapy_do.ui.pages.job_log import Asked, job_log
 from scrapy_do.ui.render import Renderer
 from scrapy_do.ui.twins import csv_twin, json_twin
 from scrapy_do.ui.words import number
-from scrapy_do.web.answer import redirect
-from scrapy_do.web.params import Params
+from scrapy_do.web.answer import Stream, redirect
+from scrapy_do.web.params import Params, parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
 
 _LARGEST = 1 << 60
+_LONGEST = 500
+_WAIT_S = 3.0
+TEXT = "text/plain; charset=utf-8"
+JSON_LINES = "application/x-jsonlines; charset=utf-8"
+_TOLD = {
+    "cancel": "It was asked to stop.",
+    "again": "This is the new job, ordered as the one before.",
+}
 _DONE = {"cancel": "cancelled", "again": "ordered again", "delete": "deleted"}
 
 
@@ -37,6 +48,13 @@ class JobRoutes:
         add("GET", "/ui/jobs.csv", self.jobs_csv)
         add("GET", "/ui/jobs/bulk", self.bulk_question)
         add("POST", "/ui/jobs/bulk", self.bulk)
+        add("GET", "/ui/jobs/<job>", self.job)
+        add("GET", "/ui/jobs/<job>/log.text", self.log_text)
+        add("GET", "/ui/jobs/<job>/log.jsonl", self.log_jsonl)
+        add("POST", "/ui/jobs/<job>/cancel", self.cancel)
+        add("POST", "/ui/jobs/<job>/again", self.again)
+        add("GET", "/ui/jobs/<job>/delete", self.delete_question)
+        add("POST", "/ui/jobs/<job>/delete", self.delete)
 
     # --- the list ------------------------------------------------------------------------------
 
@@ -99,6 +117,94 @@ class JobRoutes:
             done = await bulk.delete(wanted, upto=upto)
         separator = "&" if text else "?"
         return redirect(f"{page.address(text)}{separator}{_told(action, done)}")
+
+    # --- one job -------------------------------------------------------------------------------
+
+    async def job(self, call: Call, *, job: str) -> Answer:
+        """Show a job with its log."""
+        found = await self._job(job)
+        told = _TOLD.get(call.params.optional_text("done", ""), "")
+        shown = await job_log(
+            self._operations, found, _asked(call.params), now=self._now(), told=told
+        )
+        return self._renderer.answer(shown, call)
+
+    async def log_text(self, call: Call, *, job: str) -> Answer:
+        """Send the wanted lines of a log as text."""
+        found = await self._job(job)
+        chunks = self._operations.logs.stream(found.id, _asked(call.params).wanted, as_text=True)
+        return _download(chunks, f"{job}.log", TEXT)
+
+    async def log_jsonl(self, call: Call, *, job: str) -> Answer:
+        """Send the wanted lines of a log as JSON lines."""
+        found = await self._job(job)
+        chunks = self._operations.logs.stream(found.id, _asked(call.params).wanted, as_text=False)
+        return _download(chunks, f"{job}.log.jsonl", JSON_LINES)
+
+    async def cancel(self, call: Call, *, job: str) -> Answer:
+        """End a job, and show how it is then."""
+        found = await self._job(job)
+        await self._operations.jobs.cancel(found.id, by=call.principal.name, wait_s=_WAIT_S)
+        return redirect(f"/ui/jobs/{found.id}?done=cancel")
+
+    async def again(self, call: Call, *, job: str) -> Answer:
+        """Order a job once more, and show the new one."""
+        found = await self._job(job)
+        made = await self._operations.jobs.again(found.id, by=call.principal)
+        return redirect(f"/ui/jobs/{made.id}?done=again")
+
+    async def delete_question(self, call: Call, *, job: str) -> Answer:
+        """Ask before a job is deleted."""
+        return self._renderer.answer(page.delete_question(await self._job(job)), call)
+
+    async def delete(self, _call: Call, *, job: str) -> Answer:
+        """Delete a job with its files, and show the list."""
+        found = await self._job(job)
+        await self._operations.jobs.delete(found.id)
+        return redirect("/ui/jobs?done=delete&jobs=1")
+
+    async def _job(self, text: str) -> Job:
+        """Find a job by its identifier.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        identifier = parse_uuid(text)
+        if identifier is None:
+            raise JobNotFound(text[:100])
+        return await self._operations.jobs.get(identifier)
+
+
+def _download(chunks: AsyncGenerator[bytes, None], name: str, content_type: str) -> Stream:
+    return Stream(
+        chunks=chunks,
+        content_type=content_type,
+        headers=(
+            ("Content-Disposition", f'attachment; filename="{name}"'),
+            ("Cache-Control", "no-store"),
+        ),
+    )
+
+
+def _asked(params: Params) -> Asked:
+    def place(name: str) -> int | None:
+        return params.integer(name, minimum=0, maximum=_LARGEST, default=None)
+
+    return Asked(
+        wanted=log_filter(params),
+        before=place("before"),
+        after=place("after"),
+        around=place("around"),
+    )
+
+
+def log_filter(params: Params) -> LogFilter:
+    """Read which lines of a log are wanted."""
+    return LogFilter(
+        level=params.integer("level", minimum=0, maximum=100, default=0),
+        logger=params.optional_text("logger", "")[:_LONGEST].strip(),
+        text=params.optional_text("text", "")[:_LONGEST],
+    )
 
 
 def _text(params: Params) -> str:

@@ -9,6 +9,13 @@
 | GET | /ui/jobs.csv | READ | the same as a table |
 | GET | /ui/jobs/bulk | READ | the question before something is done to all of them |
 | POST | /ui/jobs/bulk | RUN | they are cancelled, run again or deleted |
+| GET | /ui/jobs/<job> | READ | a job with its log |
+| GET | /ui/jobs/<job>/log.text | READ | the log, filtered, as text |
+| GET | /ui/jobs/<job>/log.jsonl | READ | the same as JSON lines |
+| POST | /ui/jobs/<job>/cancel | RUN | the job ends |
+| POST | /ui/jobs/<job>/again | RUN | the same order once more |
+| GET | /ui/jobs/<job>/delete | READ | the question before that |
+| POST | /ui/jobs/<job>/delete | RUN | an ended job goes with its files |
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
 """
 

@@ -24,6 +24,13 @@ PAGES = (
     Shown(path="/ui/jobs?q=spider:nobody"),
     Shown(path="/ui/jobs?q=state:broken", status=400),
     Shown(path="/ui/jobs/bulk?do=delete&q="),
+    Shown(path="/ui/jobs/{good}", most_kb=100),
+    Shown(path="/ui/jobs/{good}?level=40&text=error", most_kb=100),
+    Shown(path="/ui/jobs/{hostile}", most_kb=100),
+    Shown(path="/ui/jobs/{failed}", most_kb=100),
+    Shown(path="/ui/jobs/{running}", most_kb=100),
+    Shown(path="/ui/jobs/{queued}", most_kb=100),
+    Shown(path="/ui/jobs/{good}/delete"),
 )
 """On a daemon that has projects, jobs in every state and schedules."""
 

@@ -345,3 +345,24 @@ async def bulk_question(
             count=count,
         ),
     )
+
+
+def delete_question(job: Job) -> Page:
+    """Ask before a job is deleted."""
+    name = f"{job.request.spider} {job.key}"
+    return Page(
+        template="question.html",
+        title=f"Delete {name}?",
+        room="jobs",
+        view=Question(
+            title=f"Delete {name}?",
+            sentence=f"It has {words.number(job.progress.items)} items and "
+            f"{words.number(job.progress.log_lines)} log lines. {_LOST['delete']}",
+            action=f"/ui/jobs/{job.id}/delete",
+            fields={},
+            button="Delete the job",
+            back=f"/ui/jobs/{job.id}",
+            is_bad=True,
+            count=1,
+        ),
+    )

@@ -1,0 +1,254 @@
+"""The page of a job: its state in words, its log, what can be done."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from scrapy_do.core.job import Finished, Job, Outcome, Progress
+from scrapy_do.files.record_stats import RecordKind
+from scrapy_do.ui.outcomes import said
+from tests import factories
+from tests.ui.browsing import Pages
+from tests.world import World
+
+LINE = re.compile(r'id="L([0-9]+)"')
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path).start()
+    world.put_project()
+    return world
+
+
+def _log(world: World, job: UUID, lines: Sequence[tuple[int, str]]) -> None:
+    """Write lines of a level into the log of a job."""
+    world.artifacts.prepare(job)
+    log = world.artifacts.records(job, RecordKind.LOGS)
+    records = [
+        json.dumps({"time": 1_780_000_000_000 + n, "level": level, "message": text}).encode()
+        for n, (level, text) in enumerate(lines)
+    ]
+    log.write(records, now_ms=1)
+
+
+def _lines(page: str) -> list[int]:
+    return [int(found) for found in LINE.findall(page)]
+
+
+def _ended(outcome: Outcome, reason: str, **fields: Any) -> Job:
+    start = factories.START
+    return factories.job(
+        state=Finished(since=start, started=start, attempt=1, outcome=outcome, reason=reason),
+        **fields,
+    )
+
+
+def test_the_last_lines_are_on_the_page(world: World) -> None:
+    """The newest 200 lines are there with links, older ones a click away, and all are met once."""
+    job = world.enqueue()
+    _log(world, job, [(20, f"[a.b] line {n}") for n in range(1, 451)])
+    pages = Pages(world)
+
+    page = pages.get(f"/ui/jobs/{job}")
+    older = pages.get(f"/ui/jobs/{job}?before=251")
+    top = pages.get(f"/ui/jobs/{job}?after=0")
+
+    assert "450 lines" in page
+    assert _lines(page) == list(range(251, 451))
+    assert f'href="/ui/jobs/{job}?before=251">↑ Older' in page
+    assert _lines(older) == list(range(51, 251))
+    assert _lines(top) == list(range(1, 201))
+    assert f'href="/ui/jobs/{job}?after=200">↓ Newer' in top
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("level=40", [3, 5]),
+        ("level=30", [2, 3, 5]),
+        ("logger=scrapy.core", [3]),
+        ("logger=scrapy", [1, 3]),
+        ("text=NEEDLE", [2, 4]),
+        ("text=needle&level=30", [2]),
+        ("text=nothing", []),
+    ],
+)
+def test_filters_look_at_the_whole_log(world: World, query: str, numbers: list[int]) -> None:
+    """Level, logger and text narrow the lines, with the true numbers of both."""
+    job = world.enqueue()
+    lines = [
+        (20, "[scrapy.utils] one"),
+        (30, "[shop] a Needle"),
+        (40, "[scrapy.core.scraper] wrong"),
+        (20, "printed needle"),
+        (50, "[scrapyd] worse"),
+        *[(20, f"[x] {n}") for n in range(400)],
+    ]
+    _log(world, job, lines)
+
+    page = Pages(world).get(f"/ui/jobs/{job}?{query}")
+
+    assert _lines(page) == numbers
+    assert f"{len(numbers)} of 405 lines" in page
+
+
+def test_filtered_pages_lead_on(world: World) -> None:
+    """Older and newer within a filter meet each matching line once."""
+    job = world.enqueue()
+    _log(world, job, [(40 if n % 2 else 20, f"[x] {n}") for n in range(1000)])
+    pages = Pages(world)
+
+    last = _lines(pages.get(f"/ui/jobs/{job}?level=40"))
+    before = _lines(pages.get(f"/ui/jobs/{job}?level=40&before={last[0]}"))
+    behind = _lines(pages.get(f"/ui/jobs/{job}?level=40&after={before[-1]}"))
+
+    assert last == list(range(602, 1001, 2))
+    assert before == list(range(202, 601, 2))
+    assert behind == last
+
+
+def test_around_a_line_the_filter_is_left(world: World) -> None:
+    """A filtered line leads to its neighbours, and is marked among them."""
+    job = world.enqueue()
+    _log(world, job, [(40 if n == 500 else 20, f"[x] {n}") for n in range(1, 1001)])
+    pages = Pages(world)
+
+    found = pages.get(f"/ui/jobs/{job}?level=40")
+    around = pages.get(f"/ui/jobs/{job}?around=500")
+
+    assert f'href="/ui/jobs/{job}?around=500#L500">around' in found
+    assert 500 in _lines(around)
+    assert len(_lines(around)) == 200
+    assert 'class="line bad marked" id="L500"' in around
+
+
+def test_a_traceback_is_folded(world: World) -> None:
+    """A long record shows six lines; the others are a click away, in the page."""
+    job = world.enqueue()
+    _log(world, job, [(40, "[x] wrong\n" + "\n".join(f"line {n}" for n in range(20)))])
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert "line 4<details><summary>15 more lines</summary>line 5\n" in page
+
+
+def test_colours_become_classes_and_markup_is_text(world: World) -> None:
+    """Escape sequences never reach the page, nor does markup as markup."""
+    job = world.enqueue()
+    _log(
+        world, job, [(20, "[x] \x1b[1;31mred <b>\x1b[0m plain \x1b]8;;javascript:x\x07link\x1b[2K")]
+    )
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert '<span class="ansi-red ansi-bold">red &lt;b&gt;</span> plain link' in page
+    assert "\x1b" not in page
+    assert "javascript:" not in page
+
+
+def test_downloads_are_the_view_or_everything(world: World) -> None:
+    """Text and JSON lines hold the lines of the filter, as attachments."""
+    job = world.enqueue()
+    _log(world, job, [(20, "[x] one"), (40, "[y] two <b>"), (40, "three")])
+    pages = Pages(world)
+
+    text = pages.answer(f"/ui/jobs/{job}/log.text?level=40")
+    lines = pages.answer(f"/ui/jobs/{job}/log.jsonl?logger=y")
+
+    assert text.headers["content-disposition"].startswith("attachment;")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert [line.split(" ", 1)[1] for line in text.text.splitlines()] == [
+        "ERROR [y] two <b>",
+        "ERROR three",
+    ]
+    assert json.loads(lines.text)["message"] == "[y] two <b>"
+
+
+def test_a_running_job_is_cancelled_and_run_again(world: World) -> None:
+    """Each form leads to a page that shows how it is then."""
+    job = world.enqueue(arguments={"category": "books"})
+    pages = Pages(world)
+    assert f'action="/ui/jobs/{job}/cancel"' in pages.get(f"/ui/jobs/{job}")
+
+    connection = world.do(world.jobs.cancel(job, by="tester", wait_s=0))
+    world.pass_time(60)
+    page = pages.get(f"/ui/jobs/{job}")
+    answer = pages.post(f"/ui/jobs/{job}/again")
+    made = UUID(answer.headers["location"].split("/")[3].split("?")[0])
+
+    assert connection.id == job
+    assert "tester cancelled it." in page
+    assert answer.status == 303
+    assert world.job(made).request.arguments == {"category": "books"}
+    assert "This is the new job" in pages.get(answer.headers["location"])
+
+
+def test_a_job_is_deleted_after_a_question(world: World) -> None:
+    """The question says what is lost; the answer leads to the list, which says so."""
+    job = world.enqueue()
+    world.do(world.jobs.cancel(job, by="tester", wait_s=0))
+    world.pass_time(60)
+    pages = Pages(world)
+
+    question = pages.get(f"/ui/jobs/{job}/delete")
+    answer = pages.post(f"/ui/jobs/{job}/delete")
+
+    assert "It has 0 items and 0 log lines." in question
+    assert "1 job deleted." in pages.get(answer.headers["location"])
+    assert pages.answer(f"/ui/jobs/{job}").status == 404
+
+
+def test_a_queued_job_says_its_place(world: World) -> None:
+    """Which number in the queue, and how many slots are busy."""
+    for _ in range(3):
+        world.enqueue()
+    job = world.enqueue()
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert "Number 2 in the queue; 2 of 2 slots are busy." in page
+    assert "Nothing is logged yet." in page
+
+
+@pytest.mark.parametrize("name", ["nothing", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "%00"])
+def test_an_unknown_job_is_a_page_of_its_own(world: World, name: str) -> None:
+    """What names no job is answered with 404 and a way back."""
+    answer = Pages(world).answer(f"/ui/jobs/{name}")
+    assert answer.status == 404
+    assert "No such job" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "sentence"),
+    [
+        (Outcome.SUCCESSFUL, "finished", "The spider had nothing left to do."),
+        (Outcome.SUCCESSFUL, "closespider_itemcount", "a limit of its own: CLOSESPIDER_itemcount"),
+        (Outcome.SUCCESSFUL, "enough {x}", "closed itself: enough {x}"),
+        (Outcome.FAILED, "killed by signal 9 (memory ran out)", "ran out of memory"),
+        (Outcome.FAILED, "killed by signal 11", "by signal 11"),
+        (Outcome.FAILED, "exit status 1 before the spider opened", "could not be loaded"),
+        (Outcome.FAILED, "exit status 3", "ended by itself with status 3"),
+        (Outcome.FAILED, "2 errors and not one response or item", "2 errors were logged"),
+        (Outcome.FAILED, "stall_timeout", "Nothing was logged, requested or scraped"),
+        (Outcome.FAILED, "odd\nreason", "It failed: odd\nreason."),
+        (Outcome.LOST, "the machine was off", "cannot be known: the machine was off"),
+    ],
+)
+def test_an_end_in_words(outcome: Outcome, reason: str, sentence: str) -> None:
+    """Every outcome has a sentence; what went wrong also has a next step."""
+    told = said(_ended(outcome, reason))
+
+    assert sentence in told.sentence
+    assert outcome is Outcome.SUCCESSFUL or told.advice
+
+
+def test_errors_of_a_successful_crawl_are_pointed_at() -> None:
+    """A crawl that went well with errors in its log says so."""
+    told = said(_ended(Outcome.SUCCESSFUL, "finished", progress=Progress(errors=1)))
+    assert told.advice == "1 error was logged: have a look."
