@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -27,3 +28,9 @@ def overridden(environ: Mapping[str, str], data_dir: str | None) -> dict[str, st
     """An environment that says what the options say."""
     said = {} if data_dir is None else {_PROJECT_STORE: data_dir}
     return {**environ, **said}
+
+
+def words_of(config_path: Path | None, data_dir: str | None) -> str:
+    """The options as they were given, to be appended to a command."""
+    given = (("--config", config_path), ("--data-dir", data_dir))
+    return "".join(f" {name} {quote(str(value))}" for name, value in given if value is not None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from scrapy_do.client.configuring import config_option, data_dir_option, overridden
+from scrapy_do.client.configuring import config_option, data_dir_option, overridden, words_of
 from scrapy_do.client.errors import UserError
 
 _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
@@ -51,7 +51,8 @@ def serve(
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.WrongDatabase as error:
-        raise UserError(str(error), try_="scrapy-do db restore") from error
+        given_too = words_of(config_path, data_dir)
+        raise UserError(str(error), try_=f"scrapy-do db restore{given_too}") from error
     except errors.ScrapyDoError as error:
         raise UserError(str(error), try_="scrapy-do serve --help") from error
     except OSError as error:

@@ -146,15 +146,12 @@ def _read_only(path: Path, patience_s: float, *, is_ours: bool) -> Iterator[sqli
     """
     place = None
     if is_ours and _beside(path, "wal").exists():
-        for left in path.parent.glob(f".{path.name}.look-*"):
-            shutil.rmtree(left)
-        place = Path(mkdtemp(prefix=f".{path.name}.look-", dir=path.parent))
-        for end in ("", "-wal"):
-            (place / f"db{end}").hardlink_to(f"{path}{end}")
+        place = _other_name(path)
     if place is not None:
         target = _uri(place / "db", "mode=ro")
     else:
-        target = _uri(path, "immutable=1" if is_ours else "mode=ro")
+        is_closed = is_ours and not _beside(path, "wal").exists()
+        target = _uri(path, "immutable=1" if is_closed else "mode=ro")
     try:
         with closing(
             sqlite3.connect(
@@ -170,6 +167,23 @@ def _read_only(path: Path, patience_s: float, *, is_ours: bool) -> Iterator[sqli
     finally:
         if place is not None:
             shutil.rmtree(place)
+
+
+def _other_name(path: Path) -> Path | None:
+    """A directory in which a database and its log have another name; None if that cannot be."""
+    for left in path.parent.glob(f".{path.name}.look-*"):
+        shutil.rmtree(left)
+    try:
+        place = Path(mkdtemp(prefix=f".{path.name}.look-", dir=path.parent))
+    except OSError:  # the disk is full
+        return None
+    try:
+        for end in ("", "-wal"):
+            (place / f"db{end}").hardlink_to(f"{path}{end}")
+    except OSError:  # a file system without links
+        shutil.rmtree(place)
+        return None
+    return place
 
 
 def _uri(path: Path, how: str) -> str:

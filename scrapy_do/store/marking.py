@@ -21,7 +21,7 @@ from scrapy_do.store.database import Database
 from scrapy_do.store.inspection import MARK, SCOPE
 from scrapy_do.store.upsert import replacing
 
-COMMITS = 200
+COMMITS = 500
 """How many transactions SQLite's log may hold before it is taken over."""
 
 GROWTH_BYTES = 4 * 2**20
@@ -33,7 +33,8 @@ _meta = tables.meta
 class Marking:
     """The mark of an open database, and whoever writes the one of its directory.
 
-    Blocking. `advance` runs where transactions are run: in the thread that writes.
+    `mark` is the one that the database has. Blocking. `advance` runs where transactions
+    are run: in the thread that writes.
     """
 
     def __init__(self, database: Database, mark: Mark, write: Callable[[Mark], None]) -> None:
@@ -44,9 +45,7 @@ class Marking:
         self._commits = 0
         self._log_bytes = 0
         self._is_advancing = False
-        database.transact_now(lambda connection: put_mark(connection, mark))
-        write(mark)
-        self._written = mark
+        self._written: Mark | None = None
         database.checkpoint_ourselves(self._committed)
 
     def advance(self) -> None:
@@ -81,10 +80,13 @@ class Marking:
             self._commits < COMMITS and self._database.log_bytes() < self._log_bytes + GROWTH_BYTES
         ):
             return
+        self.try_to_advance()  # what was committed is, whatever becomes of this
+
+    def try_to_advance(self) -> None:
+        """Go on to the next generation, later if the disk is full or the database locked."""
         try:
             self.advance()
         except (ScrapyDoError, OSError) as error:
-            # What was committed is, whatever becomes of this.
             self._log.warn("the database is not marked: {problem}", problem=str(error))
 
 

@@ -196,11 +196,7 @@ def open_store(
         migrate(database)
         if ownership is not None:
             ownership.announce(database)
-        marking = None
-        if pairing is not None:
-            mark = pairing.first_mark(None if contents is None else contents.mark)
-            marking = Marking(database, mark, pairing.write_mark)
-            marking.advance()
+        marking = None if pairing is None else _begin_marking(database, contents, pairing)
         undone.pop_all()
     return Store(
         database,
@@ -208,6 +204,23 @@ def open_store(
         ownership=ownership,
         is_checked=found is None or found.is_checked,
     )
+
+
+def _begin_marking(database: Database, contents: Contents | None, pairing: Pairing) -> Marking:
+    """Mark database and directory as a pair that is in use; a full disk keeps no known pair away.
+
+    Raises:
+        StoreUnavailable, NoSpace, OSError: they were no pair, and cannot become one.
+    """
+    before = None if contents is None else contents.mark
+    mark = pairing.first_mark(before)
+    marking = Marking(database, mark, pairing.write_mark)
+    if mark == before:
+        marking.try_to_advance()
+    else:
+        database.transact_now(lambda connection: put_mark(connection, mark))
+        marking.advance()
+    return marking
 
 
 def look(where: str) -> Contents | None:

@@ -21,7 +21,7 @@ def _refused(*words: str) -> str:
     assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
     assert "Traceback" not in ended.stderr
     *_, error, hint = ended.stderr.splitlines()
-    assert hint.startswith("  try:   scrapy-do serve")
+    assert hint.startswith(("  try:   scrapy-do serve", "  try:   scrapy-do db restore --data-dir"))
     return error
 
 
@@ -86,3 +86,28 @@ def test_a_stopped_daemon_can_be_started_again(tmp_path: Path) -> None:
         projects = DaemonClient(url).get("/list-projects.json", {})
     assert projects == {"status": "ok", "projects": [PROJECT]}
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.live
+def test_a_lost_database_is_refused(tmp_path: Path) -> None:
+    """A daemon whose database is gone does not start, says what to do, and harms nothing."""
+    data, away = tmp_path / "data", tmp_path / "away"
+    where = ["--data-dir", str(data)]
+    archive = tmp_path / "quotesbot.zip"
+    pack(PROJECT_DIR, archive)
+    with daemon(data, port=0, options={}) as url:
+        DaemonClient(url).push(archive)
+    (data / "scrapy-do.db").rename(away)
+
+    error = _refused(*where, "--listen", "127.0.0.1:0")
+    packed = list(data.glob("archives/packed/*"))
+    words = [*SERVE[:-1], "db", "restore", str(away), *where]
+    restored = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    assert error.startswith(f"error: the database {data}/scrapy-do.db is missing, but the data dir")
+    assert "`scrapy-do db restore`" in error
+    assert "`scrapy-do serve --new`" in error
+    assert len(packed) == 1
+    assert restored.stdout == f"restored: {away}\n"
+    with daemon(data, port=0, options={}) as url:
+        assert DaemonClient(url).get("/list-projects.json", {})["projects"] == [PROJECT]
