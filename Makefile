@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | faults | setup; ARGS='...' is passed on.
+# make demo | test | lint | bench | soak | faults | setup; ARGS='...' is passed on.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand.
 
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-faults test-cloud-suite lint bench faults
+.PHONY: setup demo test test-still test-live test-faults test-cloud-suite lint bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -52,6 +52,9 @@ test-faults: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(INSTALLED)
+	$(BIN)/python -m bench.soak $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
 faults: $(INSTALLED)
 	FAULTS=sweep $(BIN)/pytest -m faults $(ARGS)

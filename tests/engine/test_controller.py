@@ -598,3 +598,65 @@ def test_no_new_crawls_while_stopping(world: World) -> None:
     assert ids[2] not in {crawl.job_id for crawl in world.launcher.crawls.values()}
     found = world.do(world.store.jobs.find(JobFilter()))
     assert {Pending} == {type(job.state) for job in found}
+
+
+class VanishingLauncher(FakeLauncher):
+    """Starts crawls of which, a moment later, there is nothing but that they never opened."""
+
+    def make_crawl(self, spec: CrawlSpec) -> FakeCrawl:
+        crawl = super().make_crawl(spec)
+        crawl.finish(Exit(ended_at=at(0), lost="killed together with the process that held it"))
+        return crawl
+
+
+def test_launched_in_vain(tmp_path: Path) -> None:
+    """A job whose crawl is gone each time before its spider opens is launched three times."""
+    launcher = VanishingLauncher()
+    world = World(tmp_path, launcher=launcher)
+    world.put_project()
+    world.start()
+    job_id = world.enqueue()
+    world.pass_time(60)
+
+    state = world.state(job_id)
+    assert isinstance(state, Finished)
+    assert (state.outcome, state.reason) == (
+        Outcome.LOST,
+        "launched 3 times in vain: killed together with the process that held it",
+    )
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_a_launch_that_is_refused_is_not_in_vain(world: World) -> None:
+    """A launch that the system refuses is repeated for as long as it takes."""
+    world.launcher.refusals = [LaunchFailed("no process can be made")] * 10
+    job_id = world.enqueue()
+    world.pass_time(120)
+
+    assert isinstance(world.state(job_id), Running)
+
+
+def test_damaged_records(world: World) -> None:
+    """A run whose records cannot be believed ends as failed, and its records are kept."""
+    job_id = world.enqueue()
+    crawl = world.launcher.crawl_of(job_id)
+    crawl.finish(Exit(ended_at=at(5), damaged="its records are damaged: exit is too large"))
+
+    state = world.state(job_id)
+    assert (state.outcome, state.reason) == (
+        Outcome.FAILED,
+        "its records are damaged: exit is too large",
+    )
+    assert world.run_directories() == []
+    assert len(list((world.root / "trash").glob(f"*-run-{job_id}.1"))) == 1
+
+
+def test_a_running_job_without_a_trace(world: World) -> None:
+    """A job that had started and of which nothing is left is lost, and not started again."""
+    job_id = world.enqueue()
+    following = world.restarted()
+    following.launcher.found = {}
+    following.start()
+
+    state = following.state(job_id)
+    assert (state.outcome, state.reason) == (Outcome.LOST, "its records are gone")

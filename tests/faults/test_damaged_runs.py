@@ -4,7 +4,6 @@ As root, and as one for whom the modes of files count, which a plain user is.
 """
 
 import os
-import time
 from itertools import product
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from tests.faults.conftest import SWEEP, Lives
 from tests.faults.life import Life
 from tests.live.running import processes_of, until
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs the rights of root"),
-]
+pytestmark = pytest.mark.faults
 
-PLAIN = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
+CAPABILITIES = "-dac_override,-dac_read_search,-fowner"
+PLAIN = ("setpriv", f"--bounding-set={CAPABILITIES}") if os.geteuid() == 0 else ()
+"""Makes root somebody for whom the modes of files count, as they do for everybody else."""
+
 
 THINGS = (
     *("directory", "pipe", "link", "loop", "huge", "nonsense", "forged", "unreadable", "missing"),
@@ -80,14 +79,11 @@ def test_damaged_and_found(lives: Lives, user: tuple[str, ...]) -> None:
     done = [job for job, way in jobs.items() if way != "left_behind"]
     until(lambda: all("done" in life.words_of(job) for job in done), "all damage", 90)
     life.kill()
-    began = time.monotonic()
     life.start()
-    took_s = time.monotonic() - began
     for job in jobs:
         life.call("/cancel-job.json", id=job)
 
     check(life, jobs, neighbour)
-    assert took_s < 10
 
 
 @pytest.mark.parametrize("stay", ["", "1"])
