@@ -1,20 +1,29 @@
 """The use cases of projects: push, list, choose a version, remove."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from twisted.internet.defer import DeferredLock
 
 from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import is_active
-from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Version, check_name
+from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Spider, Version, check_name
+from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import Schedule, ScheduleState
-from scrapy_do.errors import BadArchive, BadArgument, ProjectInUse, SpiderInUse
+from scrapy_do.errors import (
+    BadArchive,
+    BadArgument,
+    ProjectInUse,
+    ScrapyDoError,
+    SpiderInUse,
+    SpiderNotFound,
+)
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.project_file import NO_PROJECT
@@ -22,6 +31,7 @@ from scrapy_do.files.spider_data import SpiderDataStore
 from scrapy_do.files.trash import Trash
 from scrapy_do.files.trees import Source, TreeStore
 from scrapy_do.launchers.interface import SpiderList
+from scrapy_do.operations.pushes import PushNotes, PushReport, PushReports
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread, background
@@ -82,6 +92,7 @@ class ProjectOperations:
         # Between an archive's arrival in the store and its mark in `_pushing` no sweep may look.
         self._arriving = DeferredLock()
         self._removed: set[str] = set()
+        self._reports = PushReports()
         events.subscribe(self._look)
 
     async def push(
@@ -92,30 +103,63 @@ class ProjectOperations:
         label: str | None = None,
         project: str | None = None,
         force: bool = False,
+        report_id: UUID | None = None,
     ) -> Pushed:
         """Make an uploaded archive the current version of its project.
 
         The version before stays current until everything about the new one is known to
         be right. `project` overrides the name that the archive gives. The upload is
-        consumed.
+        consumed. What became of it can be read as `report`, also after a failure.
 
         Raises:
             BadArchive: unsafe, broken, or its spiders cannot be listed.
             SpiderInUse: a scheduled spider would vanish, and `force` is not set.
         """
+        notes = PushNotes(report_id=report_id, by=by, now=self._now)
+        try:
+            return await self._push(upload, label, project, notes, by=by, force=force)
+        except ScrapyDoError as error:
+            self._reports.add(notes.failure(error))
+            raise
+
+    async def _push(
+        self,
+        upload: Path,
+        label: str | None,
+        project: str | None,
+        notes: PushNotes,
+        *,
+        by: str,
+        force: bool,
+    ) -> Pushed:
+        notes.begin("check the archive")
         if label is not None:
             check_name(label, "version")
         listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
         name = project or listing.project
         if name is None:
             raise BadArchive(NO_PROJECT)
-        check_name(name, "name")
+        notes.project = check_name(name, "name")
+        notes.own_package = listing.settings_module.partition(".")[0]
+        notes.begin("keep it")
         archive = await self._keep(upload)
         try:
-            return await self._accept(name, label, archive, listing, by=by, force=force)
+            return await self._accept(name, label, archive, listing, notes, by=by, force=force)
         finally:
             self._pushing[archive.digest] -= 1
             await self.sweep_archives()
+
+    def reports(self) -> Sequence[PushReport]:
+        """What became of the last pushes, newest first; also of those that failed."""
+        return self._reports.all()
+
+    def report(self, report_id: UUID) -> PushReport:
+        """What became of one push.
+
+        Raises:
+            PushNotFound: it is not remembered.
+        """
+        return self._reports.get(report_id)
 
     async def _keep(self, upload: Path) -> ArchiveRef:
         """Move an upload into the store, marked so that no sweep takes it away.
@@ -139,12 +183,17 @@ class ProjectOperations:
         label: str | None,
         archive: ArchiveRef,
         listing: ArchiveListing,
+        notes: PushNotes,
         *,
         by: str,
         force: bool,
     ) -> Pushed:
+        current = await self._current(name)
+        notes.earlier = None if current is None else current.label
+        notes.begin("unpack it")
         source = Source(archive=archive, root=listing.root, settings_module=listing.settings_module)
         place = await self._in_thread(lambda: self._trees.lend(source))
+        notes.begin("list its spiders")
         try:
             found = await self._list_spiders(
                 project=name,
@@ -157,6 +206,7 @@ class ProjectOperations:
         finally:
             await self._in_thread(lambda: self._trees.end_loan(place))
         spiders = found.names
+        notes.begin("make it current")
         orphans = [
             schedule
             for schedule in await self._standing_orders(name)
@@ -167,7 +217,7 @@ class ProjectOperations:
             raise SpiderInUse(
                 spider, [order.id for order in orphans if order.request.spider == spider]
             )
-        before = await self._spiders_of(name)
+        before = () if current is None else current.spiders
         project, version = await self._store.projects.put_version(
             NewVersion(
                 project=name,
@@ -186,19 +236,25 @@ class ProjectOperations:
                 schedule, f"spider {schedule.request.spider} is gone", now=self._now()
             )
         self._events.publish(ProjectChanged(project=name))
-        removed = tuple(sorted(set(before) - set(spiders)))
+        report = notes.success(
+            version=version.label,
+            warnings=(*listing.warnings, *found.warnings),
+            before=before,
+            after=spiders,
+        )
+        self._reports.add(report)
         return Pushed(
             project=project,
             version=version,
-            removed_spiders=removed,
+            removed_spiders=report.removed,
             warnings=(*listing.warnings, *found.warnings),
         )
 
-    async def _spiders_of(self, name: str) -> tuple[str, ...]:
+    async def _current(self, name: str) -> Version | None:
         for project in await self._store.projects.all():
-            if project.name == name and project.current is not None:
-                return project.current.spiders
-        return ()
+            if project.name == name:
+                return project.current
+        return None
 
     async def _standing_orders(self, name: str) -> list[Schedule]:
         return list(
@@ -223,6 +279,32 @@ class ProjectOperations:
         """The versions of a project that are kept, newest first."""
         project = await self.get(name)
         return list(await self._store.projects.versions(project.name))
+
+    async def spiders(self, name: str) -> list[Spider]:
+        """The spiders of a project that have ever had a number, by name.
+
+        Raises:
+            ProjectNotFound: there is none of this name.
+        """
+        project = await self.get(name)
+        return list(await self._store.projects.spiders(project.id))
+
+    async def spider(self, name: str, spider: str) -> Spider:
+        """One spider, deployed or remembered for its jobs.
+
+        Raises:
+            ProjectNotFound, SpiderNotFound: there is none.
+        """
+        for one in await self.spiders(name):
+            if one.name == spider:
+                return one
+        raise SpiderNotFound(name, spider)
+
+    async def runs(self, spiders: Sequence[Spider], *, limit: int) -> Mapping[str, Sequence[Run]]:
+        """The last ended jobs of some spiders of one project, by name, the newest last."""
+        names = {(one.project_id, one.number): one.name for one in spiders}
+        found = await self._store.jobs.runs(names, limit=limit)
+        return {names[key]: runs for key, runs in found.items()}
 
     async def activate(self, name: str, label: str) -> Project:
         """Make an earlier version the current one.

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scrapy_do import __version__
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.ui import charts, words
+from scrapy_do.ui import addresses, charts, words
 from scrapy_do.web.answer import Headers, Response
 from scrapy_do.web.router import Call
 
@@ -66,6 +66,14 @@ class Renderer:
         self._environment.globals.update(
             static=lambda name: f"/ui/static/{names[name]}", version=__version__
         )
+        self._environment.globals.update(
+            curl=addresses.curl,
+            curl_push=addresses.curl_push,
+            project_page=addresses.project_page,
+            run_page=addresses.run_page,
+            schedule_page=addresses.schedule_page,
+            spider_page=addresses.spider_page,
+        )
         self._environment.filters.update(
             bars=charts.bars,
             bytes=words.size,
@@ -73,6 +81,7 @@ class Renderer:
             iso=words.iso,
             number=words.number,
             shell=shlex.quote,
+            outcome=words.outcome,
             state=words.state,
         )
 

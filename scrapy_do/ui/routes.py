@@ -17,6 +17,8 @@
 | GET | /ui/jobs/<job>/delete | READ | the question before that |
 | POST | /ui/jobs/<job>/delete | RUN | an ended job goes with its files |
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
+
+Those of projects, spiders, the run form and pushes are in `project_routes`.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from scrapy_do.errors import NotFound, ScrapyDoError
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.job_routes import JobRoutes
 from scrapy_do.ui.pages.overview import overview
+from scrapy_do.ui.project_routes import ProjectRoutes
 from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
@@ -62,7 +65,14 @@ class Pages:
 
     prefix = "/ui"
 
-    def __init__(self, operations: Operations, *, now: Callable[[], datetime], zone: str) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        *,
+        now: Callable[[], datetime],
+        zone: str,
+        archive_bytes: int,
+    ) -> None:
         self._operations = operations
         self._static = StaticFiles()
         self._renderer = Renderer(names=self._static.names, now=now, zone=zone)
@@ -73,6 +83,7 @@ class Pages:
         add("GET", "/ui/", self.overview)
         add("GET", "/ui/static/<name>", self.static)
         JobRoutes(operations, self._renderer, now=now).add_to(self.router)
+        ProjectRoutes(operations, self._renderer, archive_bytes=archive_bytes).add_to(self.router)
 
     async def begin(self, _call: Call) -> Answer:
         """Send the client to the overview."""

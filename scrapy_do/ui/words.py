@@ -26,6 +26,11 @@ _OUTCOMES = {
 }
 
 
+def outcome(ended: Outcome) -> StateWord:
+    """How a job ended."""
+    return _OUTCOMES[ended]
+
+
 def state(job: Job) -> StateWord:
     """The state of a job."""
     match job.state:

@@ -11,7 +11,7 @@ class Pages:
     """A client of the pages of a world."""
 
     def __init__(self, world: World) -> None:
-        routes = PageRoutes(world.operations, now=world.now, zone="UTC")
+        routes = PageRoutes(world.operations, now=world.now, zone="UTC", archive_bytes=1 << 20)
         spool = world.archives.incoming
         self._client = HttpClient(site_of(routes, spool_dir=spool, clock=world.clock))
 

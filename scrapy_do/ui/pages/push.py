@@ -1,0 +1,68 @@
+"""The form that takes a project, and what became of a push."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from scrapy_do.errors import ProjectNotFound
+from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.pushes import PushReport
+from scrapy_do.ui.render import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushForm:
+    """What the form shows; `limit_bytes` is how large an archive may be."""
+
+    limit_bytes: int
+    name: str
+    reports: Sequence[PushReport]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What became of a push, and which version is current now."""
+
+    report: PushReport
+    current: str | None
+    kept: frozenset[str]
+
+
+async def push_form(
+    operations: Operations, *, limit_bytes: int, name: str, problem: str = ""
+) -> Page:
+    """Gather the form and the last pushes."""
+    return Page(
+        template="push.html",
+        title="Push a project",
+        room="push",
+        status=400 if problem else 200,
+        view=PushForm(
+            limit_bytes=limit_bytes,
+            name=name,
+            reports=operations.projects.reports(),
+            problem=problem,
+        ),
+    )
+
+
+async def push_result(operations: Operations, report_id: UUID) -> Page:
+    """Read back what a push did."""
+    report = operations.projects.report(report_id)
+    current, kept = None, frozenset[str]()
+    if report.project is not None:
+        try:
+            project = await operations.projects.get(report.project)
+            versions = await operations.projects.versions(report.project)
+        except ProjectNotFound:  # it never came to be, or was removed since
+            pass
+        else:
+            current = None if project.current is None else project.current.label
+            kept = frozenset(version.label for version in versions)
+    return Page(
+        template="push_result.html",
+        title="Push failed" if report.problem else f"Pushed {report.project}",
+        room="push",
+        view=PushResult(report=report, current=current, kept=kept),
+    )

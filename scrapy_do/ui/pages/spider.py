@@ -1,0 +1,105 @@
+"""A spider: its last runs, the arguments it ever got, its schedules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import Job, is_active
+from scrapy_do.core.project import Spider
+from scrapy_do.core.run_history import Run
+from scrapy_do.core.schedule import STANDING, Schedule
+from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.render import Page
+from scrapy_do.ui.words import iso
+
+RUNS = 100
+MOST_ARGUMENTS = 50
+COLUMNS = ("id", "outcome", "started", "ended", "duration_s", "items", "responses", "errors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedArguments:
+    """Arguments that jobs were given: how often among the last, and when last."""
+
+    arguments: Mapping[str, str]
+    times: int
+    last: datetime
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """As the run form takes them."""
+        return [("arg", f"{name}={value}") for name, value in self.arguments.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpiderView:
+    """What the page shows; `runs` have the newest first."""
+
+    project: str
+    spider: Spider
+    active: Sequence[Job]
+    runs: Sequence[Run]
+    used: Sequence[UsedArguments]
+    schedules: Sequence[Schedule]
+
+
+async def spider(operations: Operations, project: str, name: str) -> Page:
+    """Gather the page."""
+    found = await operations.projects.spider(project, name)
+    wanted = JobFilter(project=project, spider=name, limit=RUNS)
+    jobs = await operations.jobs.find(wanted)
+    schedules = await operations.listing.schedules(wanted, STANDING)
+    return Page(
+        template="spider.html",
+        title=name,
+        room="projects",
+        live=("jobs", "schedules"),
+        view=SpiderView(
+            project=project,
+            spider=found,
+            active=[job for job in jobs if is_active(job.state)],
+            runs=list(reversed(await _runs(operations, found))),
+            used=used_arguments(jobs),
+            schedules=schedules.rows,
+        ),
+    )
+
+
+async def _runs(operations: Operations, found: Spider) -> Sequence[Run]:
+    runs = await operations.projects.runs([found], limit=RUNS)
+    return runs.get(found.name, ())
+
+
+def used_arguments(jobs: Sequence[Job]) -> list[UsedArguments]:
+    """The different arguments of some jobs, newest first."""
+    times: dict[tuple[tuple[str, str], ...], int] = {}
+    last: dict[tuple[tuple[str, str], ...], datetime] = {}
+    for job in jobs:
+        key = tuple(sorted(job.request.arguments.items()))
+        if key:
+            times[key] = times.get(key, 0) + 1
+            last.setdefault(key, job.created_at)
+    return [
+        UsedArguments(arguments=dict(key), times=count, last=last[key])
+        for key, count in times.items()
+    ][:MOST_ARGUMENTS]
+
+
+async def twin(operations: Operations, project: str, name: str) -> list[Mapping[str, Any]]:
+    """The last runs for the twins of their list, newest first."""
+    found = await operations.projects.spider(project, name)
+    return [
+        {
+            "id": str(run.job_id),
+            "outcome": run.outcome.value,
+            "started": None if run.started is None else iso(run.started),
+            "ended": iso(run.ended),
+            "duration_s": None if run.duration is None else run.duration.total_seconds(),
+            "items": run.items,
+            "responses": run.responses,
+            "errors": run.errors,
+        }
+        for run in reversed(await _runs(operations, found))
+    ]

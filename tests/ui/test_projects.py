@@ -1,0 +1,189 @@
+"""The pages of projects and spiders, without a browser."""
+
+import csv
+import io
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrapy_do.core.job import JobRequest
+from scrapy_do.core.schedule_rules import Order
+from scrapy_do.ui.addresses import spider_page
+from tests.factories import TESTER
+from tests.ui.browsing import Pages
+from tests.world import World
+
+MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).start()
+
+
+def _finished(world: World, **fields: Any) -> None:
+    job_id = world.enqueue(**fields)
+    world.launcher.crawl_of(job_id).finish()
+    world.pass_time(1)
+
+
+def test_projects_are_listed_with_their_current_version(world: World) -> None:
+    """A project is a row with its version, its spiders and a link to its page."""
+    world.put_project()
+
+    page = Pages(world).get("/ui/projects")
+
+    assert '<a href="/ui/projects/quotesbot">quotesbot</a>' in page
+    assert '<td class="n" data-l="Spiders">2</td>' in page
+    assert "/list-projects.json" in page
+
+
+def test_without_projects_three_steps_are_shown(world: World) -> None:
+    """A new server says how to begin."""
+    assert "Three steps" in Pages(world).get("/ui/projects")
+
+
+def test_the_list_of_projects_has_twins(world: World) -> None:
+    """The same rows as JSON and as a table."""
+    world.put_project()
+    pages = Pages(world)
+
+    (row,) = pages.answer("/ui/projects.json").json["projects"]
+    (cells,) = csv.DictReader(io.StringIO(pages.get("/ui/projects.csv")))
+
+    assert (row["name"], row["version"], row["spiders"]) == ("quotesbot", "1", 2)
+    assert (cells["name"], cells["version"], cells["spiders"]) == ("quotesbot", "1", "2")
+
+
+def test_a_project_shows_what_each_version_changed(world: World) -> None:
+    """Spiders that came and went stand at the version that brought it about."""
+    world.put_project("quotesbot", "one", "two")
+    world.put_project("quotesbot", "two", "three")
+
+    page = Pages(world).get("/ui/projects/quotesbot")
+
+    assert 'added: <a href="/ui/projects/quotesbot/spiders/three">three</a>' in page
+    assert 'removed: <a href="/ui/projects/quotesbot/spiders/one">one</a>' in page
+    assert ">current</span>" in page
+
+
+def test_a_version_can_be_rolled_back_and_the_page_says_so(world: World) -> None:
+    """The earlier version becomes the current one; this is said after reading back."""
+    world.put_project("quotesbot", "one")
+    world.put_project("quotesbot", "two")
+    pages = Pages(world)
+
+    answer = pages.post("/ui/projects/quotesbot/activate", form={"version": "1"})
+
+    assert answer.status == 303
+    assert "Version 1 is the current one now" in pages.get(answer.headers["location"])
+    world.put_project("quotesbot", "three")
+    assert "is the current one now" not in pages.get(answer.headers["location"])
+
+
+def test_a_roll_back_that_a_schedule_forbids_says_why(world: World) -> None:
+    """What stands in the way is on the page, and nothing is changed."""
+    world.put_project("quotesbot", "one")
+    world.put_project("quotesbot", "two")
+    request = JobRequest(project="quotesbot", spider="two")
+    world.do(world.schedules.submit(request, Order(when="every day"), by=TESTER))
+
+    answer = Pages(world).post("/ui/projects/quotesbot/activate", form={"version": "1"})
+
+    assert answer.status == 409
+    assert "two is going to be removed but has scheduled jobs" in answer.text
+    assert world.do(world.projects.get("quotesbot")).current.label == "2"  # type: ignore[union-attr]
+
+
+def test_a_version_can_be_removed(world: World) -> None:
+    """A version that is not current goes, and the page says so."""
+    world.put_project("quotesbot", "one")
+    world.put_project("quotesbot", "two")
+    pages = Pages(world)
+
+    answer = pages.post("/ui/projects/quotesbot/remove-version", form={"version": "1"})
+
+    assert "Version 1 is removed" in pages.get(answer.headers["location"])
+    assert [one.label for one in world.do(world.projects.versions("quotesbot"))] == ["2"]
+
+
+def test_a_project_can_be_removed_and_says_before_what_is_lost(world: World) -> None:
+    """The button stands behind the words that say what goes."""
+    world.put_project()
+    pages = Pages(world)
+
+    before = pages.get("/ui/projects/quotesbot")
+    answer = pages.post("/ui/projects/quotesbot/remove")
+
+    assert "Its jobs stay listed with their logs and items" in before
+    assert "The project quotesbot is removed" in pages.get(answer.headers["location"])
+    assert pages.answer("/ui/projects/quotesbot").status == 404
+
+
+def test_spiders_show_their_last_run(world: World) -> None:
+    """A spider that ran has its outcome and its bars; another says that it never did."""
+    world.put_project("quotesbot", "toscrape-css", "idle")
+    _finished(world)
+
+    page = Pages(world).get("/ui/projects/quotesbot")
+    rows = Pages(world).answer("/ui/projects/quotesbot/spiders.json").json["spiders"]
+
+    assert "last 1 runs" in page
+    assert "never run" in page
+    assert {row["spider"]: row["last_outcome"] for row in rows} == {
+        "toscrape-css": "SUCCESSFUL",
+        "idle": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "a/b", "/a", "a/", "a//b", "..", ".", "a b", "ä", "a?b#c", "a%2Fb", "a+b", MARKUP],
+)
+def test_a_spider_of_any_name_has_its_page(world: World, name: str) -> None:
+    """Names may hold any character: the link in the project leads to the page of the spider."""
+    world.put_project("quotesbot", name)
+    pages = Pages(world)
+
+    project = pages.get("/ui/projects/quotesbot")
+    address = spider_page("quotesbot", name)
+    page = pages.get(address)
+
+    assert address in unescape(project)
+    assert MARKUP not in page
+    assert f"<h1>{name}</h1>" in unescape(page)
+
+
+def test_a_spider_offers_arguments_that_were_used(world: World) -> None:
+    """Each set of arguments is a link to a form that is filled in."""
+    world.put_project()
+    for _ in range(2):
+        _finished(world, arguments={"category": "books & more"})
+    pages = Pages(world)
+
+    page = pages.get(spider_page("quotesbot", "toscrape-css"))
+
+    address = "/ui/run?project=quotesbot&spider=toscrape-css&arg=category%3Dbooks+%26+more"
+    assert f'<a href="{address.replace("&", "&amp;")}">' in page
+    assert 'name="arg-value" value="books &amp; more"' in pages.get(address)
+
+
+def test_the_history_of_a_spider_has_twins(world: World) -> None:
+    """Its last runs are rows, newest first."""
+    world.put_project()
+    _finished(world)
+
+    answer = Pages(world).answer("/ui/spider-runs.json?project=quotesbot&spider=toscrape-css")
+
+    assert [run["outcome"] for run in answer.json["runs"]] == ["SUCCESSFUL"]
+
+
+def test_unknown_projects_and_spiders_are_not_found(world: World) -> None:
+    """A name that nothing has is answered with 404."""
+    world.put_project()
+    pages = Pages(world)
+
+    for path in ("/ui/projects/nothing", "/ui/projects/quotesbot/spiders/nothing"):
+        assert pages.answer(path).status == 404

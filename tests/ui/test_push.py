@@ -1,0 +1,136 @@
+"""Pushing by a form, without a browser: what became of it is a page of its own."""
+
+import io
+import zipfile
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.errors import BadArchive
+from scrapy_do.launchers.interface import SpiderList
+from scrapy_do.operations.pushes import MOST_REPORTS
+from tests.http_client import Answer
+from tests.ui.browsing import Pages
+from tests.world import World
+
+TRACEBACK = """Traceback (most recent call last):
+  File "spiders/a.py", line 1, in <module>
+    import bs4.element
+ModuleNotFoundError: No module named 'bs4'
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).start()
+
+
+def _archive() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("scrapy.cfg", "[settings]\ndefault = p.settings\n[deploy]\nproject = p\n")
+        packed.writestr("p/__init__.py", "")
+        packed.writestr("p/settings.py", "")
+    return file.getvalue()
+
+
+def _push(pages: Pages, content: bytes | None = None, **form: str) -> Answer:
+    archive = _archive() if content is None else content
+    return pages.post("/ui/push", form=form, files={"archive": ("project.zip", archive)})
+
+
+def test_a_push_leads_to_what_became_of_it(world: World) -> None:
+    """The page names the version, its spiders and the steps, and offers to run them."""
+    pages = Pages(world)
+
+    answer = _push(pages)
+
+    assert answer.status == 303
+    page = pages.get(answer.headers["location"])
+    assert "Version 1 of p is the current one now" in page
+    assert "/ui/run?project=p&amp;spider=toscrape-css" in page
+    for step in ("check the archive", "unpack it", "list its spiders", "make it current"):
+        assert f'<th scope="row">{step}</th>' in page
+
+
+def test_a_push_says_which_spiders_came_and_went_and_can_be_taken_back(world: World) -> None:
+    """Against the version before: added, removed, unchanged; and a button back to it."""
+    pages = Pages(world)
+    world.spider_lists["p"] = ("stays", "goes")
+    _push(pages)
+    world.spider_lists["p"] = SpiderList(names=("comes", "stays"), warnings=("two are called x",))
+
+    page = pages.get(_push(pages).headers["location"])
+
+    for name, change in (("comes", "added"), ("goes", "removed"), ("stays", "unchanged")):
+        assert f'{name}</a></th><td data-l="What changed">{change}</td>' in page
+    assert "<li>two are called x</li>" in page
+    assert "Roll back to version 1" in page
+
+
+def test_a_failed_push_shows_all_that_the_project_said(world: World) -> None:
+    """The whole traceback, what to install, and that the version before is still current."""
+    pages = Pages(world)
+    _push(pages)
+    world.spider_lists["p"] = BadArchive("Unable to list the spiders", traceback=TRACEBACK)
+
+    page = unescape(pages.get(_push(pages).headers["location"]))
+
+    assert TRACEBACK in page
+    assert "-m pip install beautifulsoup4" in page
+    assert "version <strong>1</strong> of p is the current one" in page
+    assert ">failed</span>" in page
+
+
+def test_a_module_of_the_project_itself_is_not_to_be_installed(world: World) -> None:
+    """What is missing from the archive is no package of others."""
+    traceback = "ModuleNotFoundError: No module named 'p.items'\n"
+    world.spider_lists["p"] = BadArchive("Unable to list the spiders", traceback=traceback)
+    pages = Pages(world)
+
+    page = pages.get(_push(pages).headers["location"])
+
+    assert "it belongs to the project itself" in page
+    assert "pip install" not in page
+
+
+def test_a_failed_push_stays_listed(world: World) -> None:
+    """With its project and among all projects, also when a later one succeeded."""
+    pages = Pages(world)
+    world.spider_lists["p"] = BadArchive("Unable to list the spiders", traceback=TRACEBACK)
+    address = _push(pages).headers["location"]
+    del world.spider_lists["p"]
+    _push(pages)
+
+    for path in ("/ui/projects", "/ui/projects/p", "/ui/push"):
+        assert address in pages.get(path)
+
+
+def test_what_is_no_archive_is_said(world: World) -> None:
+    """The reason is on the page of the push; what was never a project has no name."""
+    pages = Pages(world)
+
+    page = pages.get(_push(pages, b"this is no zip archive").headers["location"])
+
+    assert "Push failed" in page
+    assert "Nothing was changed." in page
+
+
+def test_a_form_without_an_archive_comes_back(world: World) -> None:
+    """Nothing chosen: the form again, with what to do."""
+    answer = _push(Pages(world), b"")
+
+    assert answer.status == 400
+    assert "Choose an archive first" in answer.text
+
+
+def test_reports_are_few(world: World) -> None:
+    """The oldest are forgotten."""
+    pages = Pages(world)
+    first = _push(pages, b"no").headers["location"]
+    for _ in range(MOST_REPORTS):
+        _push(pages, b"no")
+
+    assert len(world.projects.reports()) == MOST_REPORTS
+    assert pages.answer(first).status == 404
