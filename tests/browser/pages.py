@@ -16,7 +16,18 @@ class Shown:
     most_kb: int = 60
 
 
+PROJECTS = (
+    Shown(path="/ui/projects"),
+    Shown(path="/ui/projects/good"),
+    Shown(path="/ui/projects/hostile"),
+    Shown(path="/ui/projects/good/spiders/pages"),
+    Shown(path="/ui/run?project=good&spider=pages&arg=category=books&setting=LOG_LEVEL=INFO"),
+    Shown(path="/ui/run?project=good&spider=nothing&arg=a"),
+    Shown(path="/ui/push"),
+)
+
 PAGES = (
+    *PROJECTS,
     Shown(path="/ui/"),
     Shown(path="/ui/nowhere", status=404),
     Shown(path="/ui/jobs"),
@@ -34,5 +45,11 @@ PAGES = (
 )
 """On a daemon that has projects, jobs in every state and schedules."""
 
-EMPTY = (Shown(path="/ui/"), Shown(path="/ui/jobs"))
+EMPTY = (
+    Shown(path="/ui/"),
+    Shown(path="/ui/jobs"),
+    Shown(path="/ui/projects"),
+    Shown(path="/ui/run"),
+    Shown(path="/ui/push"),
+)
 """On a new daemon."""
