@@ -150,8 +150,8 @@ def _read_only(path: Path, patience_s: float, *, is_ours: bool) -> Iterator[sqli
     if place is not None:
         target = _uri(place / "db", "mode=ro")
     else:
-        is_closed = is_ours and not _beside(path, "wal").exists()
-        target = _uri(path, "immutable=1" if is_closed else "mode=ro")
+        is_open = _beside(path, "wal").exists()
+        target = _uri(path, "mode=ro" if is_open else "immutable=1")
     try:
         with closing(
             sqlite3.connect(

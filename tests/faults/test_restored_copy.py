@@ -271,3 +271,17 @@ def test_copies_of_running_databases(data: Path, copy: Path) -> None:
     _restore(data, copy)
     with Opened(data) as store:
         assert completed(store.meta.get("scope", "key")) == 1
+
+
+def test_nothing_is_made_beside_a_copy(data: Path, tmp_path: Path) -> None:
+    """A copy may lie where nobody can write, and by whatever program it was made."""
+    place = tmp_path / "backups"
+    place.mkdir()
+    shutil.copy(data / "scrapy-do.db", place / "copy")  # with the mode that makes files beside it
+    before = files_of(place)
+
+    _restore(data, place / "copy")
+
+    assert files_of(place) == before
+    with Opened(data):
+        pass
