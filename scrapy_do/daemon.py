@@ -425,7 +425,13 @@ class Daemon:
         site = make_site(
             dialects=[
                 ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
-                Pages(self._operations, now=now, zone=self._zone, archive_bytes=archive_bytes),
+                Pages(
+                    self._operations,
+                    now=now,
+                    zone=self._zone,
+                    archive_bytes=archive_bytes,
+                    reactor=self._reactor,
+                ),
                 *cloud_dialects(
                     self._operations,
                     self._cloud,

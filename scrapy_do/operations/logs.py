@@ -11,12 +11,15 @@ from uuid import UUID
 
 from scrapy_do.core.log_lines import LEVEL_NAMES, LogFilter, LogLine, parse_line, quick_level
 from scrapy_do.files.artifacts import ArtifactStore
-from scrapy_do.files.record_blocks import Place
+from scrapy_do.files.record_blocks import BLOCK_BYTES, Place
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.records import RecordLog
 from scrapy_do.system.runtime import InThread
 
+__all__ = ["LogOperations", "LogWindow", "NewLines", "Place"]
+
 _BLOCKS_AT_ONCE = 32
+_BLOCKS_OF_NEW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +41,16 @@ class LogWindow:
 class NewLines:
     """Wanted lines behind a place, and the place behind them. `seen` counts all lines so far.
 
-    `skipped` is how many wanted lines were left out because there were too many.
+    `skipped` is how many lines were left out because there were too many. `is_behind`: more is
+    there already. `is_restarted`: the job began anew, and so did its log.
     """
 
     lines: Sequence[LogLine]
     seen: int
     place: Place
     skipped: int = 0
+    is_behind: bool = False
+    is_restarted: bool = False
 
 
 class LogOperations:
@@ -119,13 +125,25 @@ class LogOperations:
                 yield held.pop()  # nothing of it stays here while it is taken
 
     async def new(
-        self, job_id: UUID, wanted: LogFilter, place: Place, *, most: int, newest: int
+        self,
+        job_id: UUID,
+        wanted: LogFilter,
+        place: Place,
+        *,
+        most: int,
+        newest: int,
+        skip_to_end: bool,
     ) -> NewLines:
-        """What was written behind a place: all wanted lines, or of more than `most` the newest."""
+        """What was written behind a place: all wanted lines, or of more than `most` the newest.
+
+        At most about 256 KiB are read at once; with `skip_to_end` a place that is farther behind
+        is given up for the end.
+        """
         log = await self._in_thread(
             lambda: self._artifacts.present_records(job_id, RecordKind.LOGS)
         )
-        return await self._in_thread(_new_step(log, wanted, place, most, newest))
+        reader = _Newest(log=log, wanted=wanted, most=most, newest=newest)
+        return await self._in_thread(lambda: reader.read(place, skip_to_end=skip_to_end))
 
 
 class _Scan:
@@ -212,27 +230,56 @@ def _as_text(line: LogLine) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _new_step(
-    log: RecordLog, wanted: LogFilter, place: Place, most: int, newest: int
-) -> Callable[[], NewLines]:
-    def step() -> NewLines:
-        here, count = place, 0
-        kept: deque[LogLine] = deque(maxlen=max(most, newest))
-        for _ in range(_BLOCKS_AT_ONCE):
-            block = log.block(here)
-            for number, line in enumerate(block.lines.split(b"\n")[:-1], block.first + 1):
-                parsed = parse_line(line, number) if quick_level(line) >= wanted.level else None
-                if parsed is not None and wanted.wants(parsed):
-                    kept.append(parsed)
-                    count += 1
-            lines = block.lines.count(b"\n")
-            here = block.after or Place(record=here.record + lines)
-            if block.after is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Newest:
+    """Reads what is new; blocking."""
+
+    log: RecordLog
+    wanted: LogFilter
+    most: int
+    newest: int
+
+    def read(self, place: Place, *, skip_to_end: bool) -> NewLines:
+        """Read behind a place."""
+        kept: deque[LogLine] = deque(maxlen=_BLOCKS_OF_NEW * BLOCK_BYTES)
+        behind: Place | None = place
+        seen = place.record
+        for _ in range(_BLOCKS_OF_NEW):
+            if behind is None:
                 break
-        too_many = count > most
-        lines_kept = tuple(kept)[-newest:] if too_many else tuple(kept)
+            block = self.log.block(behind)
+            for number, line in enumerate(block.lines.split(b"\n")[:-1], block.first + 1):
+                seen = number
+                is_high = quick_level(line) >= self.wanted.level
+                parsed = parse_line(line, number) if is_high else None
+                if parsed is not None and self.wanted.wants(parsed):
+                    kept.append(parsed)
+            behind = block.after
+        if behind is not None and skip_to_end:
+            return self._end(place)
+        if seen == place.record and seen > self.log.count():
+            return NewLines(lines=(), seen=0, place=Place(record=0), is_restarted=True)
+        lines = tuple(kept)
+        if len(lines) > self.most:
+            lines = lines[-self.newest :]
         return NewLines(
-            lines=lines_kept, seen=here.record, place=here, skipped=count - len(lines_kept)
+            lines=lines,
+            seen=seen,
+            place=behind or Place(record=seen),
+            skipped=len(kept) - len(lines),
+            is_behind=behind is not None,
         )
 
-    return step
+    def _end(self, place: Place) -> NewLines:
+        """Leave out all but the last lines."""
+        count = self.log.count()
+        first = max(place.record, count - self.newest)
+        records = self.log.read(first, count)
+        parsed = (parse_line(record.line, record.index + 1) for record in records)
+        lines = tuple(line for line in parsed if line is not None and self.wanted.wants(line))
+        return NewLines(
+            lines=lines,
+            seen=count,
+            place=Place(record=count),
+            skipped=first - place.record,
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
+from uuid import uuid4
 
 from scrapy_do.core.job import Job
 from scrapy_do.core.job_search import search_jobs
@@ -9,6 +10,7 @@ from scrapy_do.core.log_lines import LogFilter
 from scrapy_do.errors import BadArgument, BadSearch, JobNotFound
 from scrapy_do.operations.bulk import Done
 from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.events import LISTS, JobFeed, ListFeed, LogWanted
 from scrapy_do.ui.pages import jobs as page
 from scrapy_do.ui.pages.job_log import Asked, job_log
 from scrapy_do.ui.render import Renderer
@@ -17,9 +19,11 @@ from scrapy_do.ui.words import number
 from scrapy_do.web.answer import Stream, redirect
 from scrapy_do.web.params import Params, parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
+from scrapy_do.web.sse import Bell, Clock
 
 _LARGEST = 1 << 60
 _LONGEST = 500
+_LONGEST_ID = 18
 _WAIT_S = 3.0
 TEXT = "text/plain; charset=utf-8"
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
@@ -34,8 +38,15 @@ class JobRoutes:
     """Handlers of the pages of jobs."""
 
     def __init__(
-        self, operations: Operations, renderer: Renderer, *, now: Callable[[], datetime]
+        self,
+        operations: Operations,
+        renderer: Renderer,
+        *,
+        now: Callable[[], datetime],
+        reactor: Clock,
     ) -> None:
+        self._reactor = reactor
+        self._boot = uuid4()
         self._operations = operations
         self._renderer = renderer
         self._now = now
@@ -51,6 +62,8 @@ class JobRoutes:
         add("GET", "/ui/jobs/<job>", self.job)
         add("GET", "/ui/jobs/<job>/log.text", self.log_text)
         add("GET", "/ui/jobs/<job>/log.jsonl", self.log_jsonl)
+        add("GET", "/ui/events", self.list_events)
+        add("GET", "/ui/jobs/<job>/events", self.job_events)
         add("POST", "/ui/jobs/<job>/cancel", self.cancel)
         add("POST", "/ui/jobs/<job>/again", self.again)
         add("GET", "/ui/jobs/<job>/delete", self.delete_question)
@@ -140,6 +153,30 @@ class JobRoutes:
         found = await self._job(job)
         chunks = self._operations.logs.stream(found.id, _asked(call.params).wanted, as_text=False)
         return _download(chunks, f"{job}.log.jsonl", JSON_LINES)
+
+    # --- live ----------------------------------------------------------------------------------
+
+    async def list_events(self, call: Call) -> Answer:
+        """Tell of changes in lists as they happen."""
+        wanted = call.params.texts("of") or LISTS
+        for name in wanted:
+            if name not in LISTS:
+                raise BadArgument("of", f"must be one of {', '.join(LISTS)}")
+        feed = ListFeed(self._operations, Bell(self._reactor), wanted=wanted)
+        return feed.stream(boot=self._boot, last_id=call.header("Last-Event-ID"))
+
+    async def job_events(self, call: Call, *, job: str) -> Answer:
+        """Tell of a job and its log as it goes on."""
+        found = await self._job(job)
+        params = call.params
+        seen = params.integer("after", minimum=0, maximum=_LARGEST, default=None)
+        last = call.header("Last-Event-ID")
+        if last.isascii() and last.isdecimal() and len(last) < _LONGEST_ID:
+            seen = int(last)
+        if seen is None:
+            seen = (await self._operations.logs.window(found.id, LogFilter(), limit=0)).total
+        wanted = LogWanted(lines=log_filter(params), seen=seen, everything=params.flag("all"))
+        return JobFeed(self._operations, Bell(self._reactor), found, wanted).stream()
 
     async def cancel(self, call: Call, *, job: str) -> Answer:
         """End a job, and show how it is then."""

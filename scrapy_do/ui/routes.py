@@ -10,6 +10,8 @@
 | GET | /ui/jobs/bulk | READ | the question before something is done to all of them |
 | POST | /ui/jobs/bulk | RUN | they are cancelled, run again or deleted |
 | GET | /ui/jobs/<job> | READ | a job with its log |
+| GET | /ui/events | READ | changes of lists, as they happen: docs/live.md |
+| GET | /ui/jobs/<job>/events | READ | a job and its log, as it goes on: docs/live.md |
 | GET | /ui/jobs/<job>/log.text | READ | the log, filtered, as text |
 | GET | /ui/jobs/<job>/log.jsonl | READ | the same as JSON lines |
 | POST | /ui/jobs/<job>/cancel | RUN | the job ends |
@@ -34,6 +36,7 @@ from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
 from scrapy_do.web.router import Call, Router
+from scrapy_do.web.sse import Clock
 from scrapy_do.web.status import ErrorStyle
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -72,6 +75,7 @@ class Pages:
         now: Callable[[], datetime],
         zone: str,
         archive_bytes: int,
+        reactor: Clock,
     ) -> None:
         self._operations = operations
         self._static = StaticFiles()
@@ -82,7 +86,7 @@ class Pages:
         add("GET", "/ui", self.begin)
         add("GET", "/ui/", self.overview)
         add("GET", "/ui/static/<name>", self.static)
-        JobRoutes(operations, self._renderer, now=now).add_to(self.router)
+        JobRoutes(operations, self._renderer, now=now, reactor=reactor).add_to(self.router)
         ProjectRoutes(operations, self._renderer, archive_bytes=archive_bytes).add_to(self.router)
 
     async def begin(self, _call: Call) -> Answer:

@@ -94,10 +94,297 @@ document.addEventListener("submit", (event) => {
   if (words && !confirm(words)) event.preventDefault();
 }, true);
 
+// --- live: one line to the server per page, closed while nobody looks
+const RETRY_S = 3;
+class Feed {
+  constructor(address, handlers) {
+    this.address = address;
+    this.handlers = handlers;
+    this.isOver = false;
+    this.dot = document.getElementById("connection");
+    this.dot.hidden = false;
+    document.addEventListener("visibilitychange", () => this.look());
+    addEventListener("pagehide", () => this.close());
+    addEventListener("pageshow", (event) => { if (event.persisted) this.look(); });
+    this.look();
+  }
+  look() {
+    if (this.isOver) return;
+    if (document.hidden) { this.close(); this.say("paused", "Paused"); } else if (!this.source) this.open();
+  }
+  open() {
+    clearTimeout(this.timer);
+    this.source = new EventSource(this.address());
+    this.source.onopen = () => this.say("live", "Live");
+    this.source.onerror = () => { this.close(); this.retry(RETRY_S); };
+    for (const [name, handle] of Object.entries(this.handlers)) {
+      this.source.addEventListener(name, (event) => handle(JSON.parse(event.data), event.lastEventId));
+    }
+  }
+  retry(seconds) {
+    if (document.hidden || this.isOver) return;
+    this.say("lost", `Reconnecting in ${seconds} s`);
+    this.timer = setTimeout(() => (seconds > 1 ? this.retry(seconds - 1) : this.open()), 1000);
+  }
+  close() { clearTimeout(this.timer); this.source?.close(); this.source = null; }
+  end() { this.isOver = true; this.close(); this.dot.hidden = true; }
+  say(state, word) {
+    this.dot.dataset.live = state;
+    const node = this.dot.querySelector(".word");
+    if (node.textContent !== word) node.textContent = word;
+  }
+}
+
+// What the server shows now, put into the page without disturbing who reads or types.
+function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || (old.id ?? "") !== (fresh.id ?? "")) { old.replaceWith(fresh); return; }
+  if (old.nodeType !== Node.ELEMENT_NODE) { if (old.data !== fresh.data) old.data = fresh.data; return; }
+  if (old.nodeName === "TIME" && old.dateTime === fresh.dateTime) return;
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  if (["INPUT", "SELECT", "TEXTAREA"].includes(old.nodeName)) return;
+  const known = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
+  let place = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const same = child.id && known.get(child.id);
+    if (same && same !== place) old.insertBefore(same, place);
+    else if (!place) { old.append(child); continue; }
+    const here = same || place;
+    const next = here.nextSibling;
+    if (!same && place.id && !child.id) { old.insertBefore(child, place); continue; }
+    if (!same && child.id && place.id) { old.insertBefore(child, place); continue; }
+    morph(here, child);
+    place = next;
+  }
+  while (place) { const next = place.nextSibling; place.remove(); place = next; }
+}
+async function refresh(selector) {
+  const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const focused = document.activeElement;
+  for (const old of document.querySelectorAll(selector)) {
+    const fresh = old.id ? page.getElementById(old.id) : page.querySelector(selector);
+    if (fresh) morph(old, document.adoptNode(fresh));
+  }
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  showTimes();
+  document.dispatchEvent(new Event("refreshed"));
+}
+const REFRESH_MS = 1000;
+let refreshing = null;
+function refreshSoon(selector) {
+  refreshing ??= setTimeout(async () => {
+    try { await refresh(selector); } catch { /* the line to the server says so */ }
+    refreshing = null;
+  }, REFRESH_MS);
+}
+function beginLists() {
+  const names = document.body.dataset.liveEvents.split(" ").filter(Boolean);
+  if (!names.length) return;
+  const query = names.map((name) => `of=${name}`).join("&");
+  const again = () => refreshSoon("main");
+  let isFirst = true;
+  const ready = () => { if (!isFirst) again(); isFirst = false; };
+  new Feed(() => `/ui/events?${query}`, { ready, resync: again, ...Object.fromEntries(names.map((name) => [name, again])) });
+}
+
+// --- the log of a job
+const MOST_LINES = 4000;
+const LEVELS = { 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL" };
+const FOLDED_AFTER = 6;
+const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+function make(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+function coloured(parent, text) {
+  let colour = "", bold = "";
+  const parts = text.split(/\x1b\[([0-9;]{0,40})m/);
+  parts.forEach((part, place) => {
+    if (place % 2 === 0) {
+      const plain = part.replace(/\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]?|[\x00-\x08\x0b-\x1f\x7f]/g, "");
+      if (plain) parent.append(colour || bold ? make("span", `${colour} ${bold}`.trim(), plain) : plain);
+      return;
+    }
+    for (const code of part.split(";").map(Number)) {
+      if (code === 0) colour = bold = "";
+      else if (code === 1) bold = "ansi-bold";
+      else if (code === 22) bold = "";
+      else if (code === 39) colour = "";
+      else if (code >= 30 && code <= 37) colour = `ansi-${COLOURS[code - 30]}`;
+      else if (code >= 90 && code <= 97) colour = `ansi-${COLOURS[code - 90]}`;
+    }
+  });
+}
+function lineOf(told) {
+  const kind = told.level >= 40 ? " bad" : told.level >= 30 ? " warn" : "";
+  const node = make("div", `line${kind}`);
+  node.id = `L${told.n}`;
+  const number = make("a", "no", told.n);
+  number.href = `#L${told.n}`;
+  const at = new Date(told.time).toISOString();
+  const when = make("span", "at", at.slice(11, 19));
+  when.title = at;
+  const message = make("span", "ms");
+  const lines = told.message.replace(/\n+$/, "").split("\n");
+  const isLong = lines.length > FOLDED_AFTER + 1;
+  coloured(message, (isLong ? lines.slice(0, FOLDED_AFTER) : lines).join("\n"));
+  if (isLong) {
+    const rest = make("details");
+    rest.append(make("summary", "", `${lines.length - FOLDED_AFTER} more lines`));
+    coloured(rest, lines.slice(FOLDED_AFTER).join("\n"));
+    message.append(rest);
+  }
+  node.append(number, when, make("span", "lv", LEVELS[told.level] ?? told.level), make("span", "lg", told.logger), message);
+  return node;
+}
+const counted = new Intl.NumberFormat("en");
+function beginLog() {
+  const log = document.getElementById("log");
+  if (!log) return;
+  const follow = document.getElementById("follow");
+  const status = document.getElementById("log-status");
+  const isLive = Boolean(log.dataset.events);
+  let unseen = 0;
+  const toEnd = () => { log.scrollTop = log.scrollHeight; unseen = 0; jump.hidden = true; };
+  const jump = make("button", "jump");
+  jump.type = "button";
+  jump.hidden = true;
+  jump.addEventListener("click", () => { follow.checked = true; toEnd(); });
+  log.after(jump);
+  showMarked(log);
+  if (!location.hash && !location.search.includes("after=") && !location.search.includes("around=")) toEnd();
+  beginErrors(log);
+  beginOlder(log);
+  if (!isLive) return;
+  follow.closest("label").hidden = false;
+  follow.addEventListener("change", () => { if (follow.checked) toEnd(); });
+  let wasAt = log.scrollTop;
+  log.addEventListener("scroll", () => {
+    if (log.scrollTop < wasAt - 4) follow.checked = false;
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < 8 && !follow.checked && unseen) { follow.checked = true; toEnd(); }
+    wasAt = log.scrollTop;
+  });
+  const address = new URL(log.dataset.events, location.href);
+  const add = (nodes) => {
+    document.getElementById("log-empty")?.remove();
+    log.append(...nodes);
+    if (follow.checked) {
+      for (let extra = log.childElementCount - MOST_LINES; extra > 0; extra -= 1) log.firstElementChild.remove();
+      toEnd();
+    } else {
+      for (let extra = log.childElementCount - MOST_LINES; extra > 0; extra -= 1) log.lastElementChild.remove();
+      unseen += nodes.length;
+      jump.hidden = false;
+      jump.textContent = `Jump to newest (${counted.format(unseen)})`;
+    }
+  };
+  const seen = (id) => { if (id) address.searchParams.set("after", id); };
+  const feed = new Feed(() => address.pathname + address.search, {
+    log: (lines, id) => { seen(id); add(lines.map(lineOf)); },
+    skipped: ({ lines, before }, id) => {
+      seen(id);
+      const gap = make("div", "line gap", `${counted.format(lines)} lines not shown live `);
+      const link = make("a", "", "show");
+      link.href = `?around=${before}#L${before}`;
+      gap.append(link);
+      add([gap]);
+    },
+    resync: (_told, id) => { seen(id); },
+    stats: (stats) => {
+      for (const [name, value] of Object.entries(stats)) {
+        const node = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
+        if (node) { node.textContent = value.toLocaleString("en").replaceAll(",", "\u202f"); node.classList.toggle("wrong", name === "errors" && value > 0); }
+      }
+    },
+    state: () => refresh("#job-head, #how").catch(() => {}),
+    end: (told) => {
+      feed.end();
+      follow.closest("label").hidden = true;
+      const errors = document.querySelector('[data-figure="errors"]')?.textContent ?? "0";
+      status.textContent = `The job is ${told.state}, errors: ${errors}.`;
+    },
+  });
+}
+function showMarked(log) {
+  const found = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash);
+  if (!found) return;
+  const [first, last] = [Number(found[1]), Number(found[2] ?? found[1])];
+  if (!document.getElementById(`L${first}`)) {
+    if (!location.search.includes("around=")) location.replace(`?around=${first}${location.hash}`);
+    return;
+  }
+  for (const line of log.querySelectorAll(".line.marked")) line.classList.remove("marked");
+  for (let number = first; number <= last && number < first + 5000; number += 1) document.getElementById(`L${number}`)?.classList.add("marked");
+  document.getElementById(`L${first}`).scrollIntoView({ block: "center" });
+}
+function beginErrors(log) {
+  let from = null;
+  log.addEventListener("click", (event) => {
+    const number = event.target.closest("a.no");
+    if (!number) return;
+    if (event.shiftKey && from) {
+      event.preventDefault();
+      const [first, last] = [from, Number(number.textContent)].sort((a, b) => a - b);
+      history.replaceState(null, "", `#L${first}-L${last}`);
+      showMarked(log);
+    } else from = Number(number.textContent);
+  });
+  addEventListener("hashchange", () => showMarked(log));
+  let place = -1;
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "n" && event.key !== "p") return;
+    if (!keysWork(event)) return;
+    const errors = [...log.querySelectorAll(".line.bad")];
+    if (!errors.length) return;
+    const follow = document.getElementById("follow");
+    if (follow) follow.checked = false;
+    place = event.key === "n" ? (place + 1) % errors.length : (place <= 0 ? errors.length : place) - 1;
+    history.replaceState(null, "", `#${errors[place].id}`);
+    showMarked(log);
+  });
+}
+function beginOlder(log) {
+  let isLoading = false;
+  log.addEventListener("scroll", async () => {
+    const link = document.querySelector('.log-sheet a[rel="prev"]');
+    if (isLoading || log.scrollTop > 80 || !link) return;
+    isLoading = true;
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(link.href)).text(), "text/html");
+      const lines = [...page.querySelectorAll("#log > .line")].map((line) => document.adoptNode(line));
+      const height = log.scrollHeight;
+      log.prepend(...lines);
+      log.scrollTop += log.scrollHeight - height;
+      const next = page.querySelector('.log-sheet a[rel="prev"]');
+      if (next) link.href = next.href; else { link.previousElementSibling?.remove(); link.remove(); }
+    } catch { /* the next scroll tries again */ }
+    isLoading = false;
+  });
+}
+
+// --- rows by keys
+function keysWork(event) {
+  const typing = event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]");
+  return document.getElementById("keys-on").checked && !typing && !document.getElementById("keys").open && !event.ctrlKey && !event.metaKey && !event.altKey;
+}
+document.addEventListener("keydown", (event) => {
+  if ((event.key !== "j" && event.key !== "k") || !keysWork(event)) return;
+  const links = [...document.querySelectorAll("#jobs tbody th a")];
+  const here = links.indexOf(document.activeElement);
+  const next = links[event.key === "j" ? here + 1 : Math.max(0, here - 1)];
+  if (next) { event.preventDefault(); next.focus(); }
+});
+
 document.addEventListener("DOMContentLoaded", () => {
   beginTheme();
   beginKeys();
   showTimes();
   setInterval(showTimes, 1000);
+  beginLists();
+  beginLog();
 });
 document.addEventListener("htmx:after:swap", showTimes);

@@ -1,0 +1,3 @@
+BOT_NAME = "ticking"
+SPIDER_MODULES = ["ticking.spiders"]
+TELNETCONSOLE_ENABLED = False
