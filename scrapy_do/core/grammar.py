@@ -96,12 +96,7 @@ def parse_zone(name: str) -> ZoneInfo:
     Raises:
         BadArgument: no such zone is known here, or it is an abbreviation or an offset.
     """
-    if (
-        len(name) <= LONGEST_ZONE_NAME
-        and ZONE_NAME.fullmatch(name)
-        and name not in ZONE_ABBREVIATIONS
-        and not name.startswith(ZONE_DUPLICATES)
-    ):
+    if is_zone_name(name):
         try:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -110,6 +105,16 @@ def parse_zone(name: str) -> ZoneInfo:
         "timezone",
         f"{_quoted(name)} is not an IANA zone name (abbreviations and offsets are none); "
         "for example: 'Europe/Berlin'",
+    )
+
+
+def is_zone_name(name: str) -> bool:
+    """Whether a text has the form of the name of a zone, and is no abbreviation."""
+    return (
+        len(name) <= LONGEST_ZONE_NAME
+        and ZONE_NAME.fullmatch(name) is not None
+        and name not in ZONE_ABBREVIATIONS
+        and not name.startswith(ZONE_DUPLICATES)
     )
 
 

@@ -19,7 +19,7 @@ from scrapy_do.core.schedule import (
     ScheduleEventKind,
     ScheduleState,
 )
-from scrapy_do.core.when import upcoming
+from scrapy_do.core.when import explain, upcoming
 from scrapy_do.errors import Invalid
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -132,6 +132,15 @@ def next_runs(schedule: Schedule, *, most: int = RUNS_SHOWN) -> tuple[datetime, 
         for instant in instants
         if policies.until is None or instant <= policies.until
     )
+
+
+def sentence_of(schedule: Schedule) -> str:
+    """Return what people read: when a schedule runs; its text where that is understood no more."""
+    try:
+        order = catchup.order_of(schedule)
+    except Invalid:
+        return schedule.spec
+    return explain(order.when, order.zone)
 
 
 def _events(schedule_id: UUID, decision: Decision) -> Iterator[ScheduleEvent]:

@@ -2,14 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from scrapy_do.core.catchup import order_of
+from scrapy_do.core.clock_changes import ClockChange, clock_changes
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule, ScheduleEvent
 from scrapy_do.core.schedule_rules import EARLIEST, LATEST
-from scrapy_do.core.when import Now, explain, first_range, normal, upcoming
-from scrapy_do.errors import BadArgument
+from scrapy_do.core.standing import MILLISECOND
+from scrapy_do.core.when import (
+    Now,
+    RandomGap,
+    explain,
+    first_range,
+    next_after,
+    normal,
+    upcoming,
+)
+from scrapy_do.errors import BadArgument, Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +28,7 @@ class Preview:
     """What a specification means: normal form, a sentence, and its next instants in the zone.
 
     `first_between` is the range in which the first instant of a random interval is drawn.
+    `clock_changes` are the instants of the coming year that a change of the clock touches.
     """
 
     spec: str
@@ -24,6 +36,7 @@ class Preview:
     zone: str
     runs: tuple[datetime, ...]
     first_between: tuple[datetime, datetime] | None = None
+    clock_changes: tuple[ClockChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,20 @@ class Outlook:
     schedule: Schedule
     runs: tuple[datetime, ...]
     last_job: Job | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """What else starts in the minute of an instant: how many other schedules, and what follows.
+
+    `wait` is about how long their jobs keep all slots busy, by the medians of what they ran
+    before; None where too little is known.
+    """
+
+    at: datetime
+    schedules: int
+    slots: int
+    wait: timedelta | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +83,33 @@ def preview_of(when: str, zone: str, anchor: datetime, *, count: int) -> Preview
     parsed = parse_when(when, now=anchor, zone=named)
     runs: Iterable[datetime] = (anchor,)
     between = None
+    changes: tuple[ClockChange, ...] = ()
     if not isinstance(parsed, Now):
         runs = upcoming(parsed, zone=named, anchor=anchor, after=anchor, most=count)
         between = first_range(parsed, zone=named, anchor=anchor)
+        changes = clock_changes(parsed, zone=named, anchor=anchor)
     return Preview(
         spec=normal(parsed),
         sentence=explain(parsed, named),
         zone=named.key,
         runs=tuple(instant.astimezone(named) for instant in runs),
         first_between=between and (between[0].astimezone(named), between[1].astimezone(named)),
+        clock_changes=changes,
     )
+
+
+def starts_within(schedule: Schedule, first: datetime, last: datetime) -> bool:
+    """Whether an active schedule has an instant in [first, last).
+
+    Of a random interval only the next one is known.
+    """
+    try:
+        order = order_of(schedule)
+    except Invalid:
+        return False  # the scheduler says so in the schedule itself
+    if isinstance(order.when, RandomGap):
+        return schedule.next_due is not None and first <= schedule.next_due < last
+    since = max(first - MILLISECOND, order.since)
+    found = next_after(order.when, zone=order.zone, anchor=order.anchor, after=since)
+    until = schedule.policies.until
+    return found is not None and found < last and (until is None or found <= until)

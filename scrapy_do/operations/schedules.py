@@ -1,17 +1,21 @@
 """The use cases of standing orders: give one, look at it, change it, run it out of turn."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
+from statistics import median
 from uuid import UUID, uuid4
+from zoneinfo import available_timezones
 
 from scrapy_do.core import catchup
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.grammar import is_zone_name, parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.principal import Principal
+from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import (
     STANDING,
     Schedule,
@@ -44,13 +48,25 @@ from scrapy_do.errors import (
 )
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.jobs import JobOperations
-from scrapy_do.operations.outlook import History, Outlook, Preview, preview_of
+from scrapy_do.operations.outlook import (
+    History,
+    Meeting,
+    Outlook,
+    Preview,
+    preview_of,
+    starts_within,
+)
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import InThread
 
-__all__ = ["Edit", "History", "Order", "Outlook", "Preview", "ScheduleOperations"]
+__all__ = ["Edit", "History", "Meeting", "Order", "Outlook", "Preview", "ScheduleOperations"]
 
 TRIES = 5
+MOST_MET = 1000
+"""Among how many schedules those are looked for that start at the same time."""
+
+MOST_MEASURED = 50
+USUAL_RUNS = 20
 
 Edit = Callable[[Schedule], tuple[JobRequest, Order]]
 """Says what a standing order should run and when, seeing what it is now."""
@@ -152,6 +168,49 @@ class ScheduleOperations:
             Outlook(schedule=schedule, runs=instants, last_job=last.get(schedule.id))
             for schedule, instants in zip(schedules, runs, strict=True)
         ]
+
+    async def runs(
+        self, schedules: Iterable[Schedule], *, limit: int
+    ) -> Mapping[UUID, Sequence[Run]]:
+        """The last ended jobs of each of some schedules, the newest last."""
+        return await self._store.schedules.runs((one.id for one in schedules), limit=limit)
+
+    async def next_to_run(self, *, limit: int) -> Sequence[Schedule]:
+        """The schedules that start next, the first first."""
+        return await self._store.schedules.next_to_run(limit=limit)
+
+    async def events_since(
+        self, since: datetime, kinds: Iterable[ScheduleEventKind]
+    ) -> Mapping[UUID, int]:
+        """How many instants from `since` on made no job, for such a reason, by schedule."""
+        return await self._store.schedules.events_since(since, kinds)
+
+    async def zones(self) -> Sequence[str]:
+        """The names of the zones that can be given, in order."""
+        return await self._in_thread(_zone_names)
+
+    async def meeting(self, at: datetime, *, slots: int, besides: UUID | None = None) -> Meeting:
+        """What other schedules start in the same minute as a planned instant."""
+        first = at.astimezone(UTC).replace(second=0, microsecond=0)
+        standing = await self._store.schedules.active(after=None, limit=MOST_MET)
+
+        def meet() -> list[Schedule]:
+            return [
+                one
+                for one in standing
+                if one.id != besides and starts_within(one, first, first + timedelta(minutes=1))
+            ]
+
+        met = await self._in_thread(meet)
+        runs = await self.runs(met[:MOST_MEASURED], limit=USUAL_RUNS)
+        lengths = [
+            median(known)
+            for some in runs.values()
+            if (known := [run.duration.total_seconds() for run in some if run.duration])
+        ]
+        waves = len(met) // max(slots, 1)
+        wait = timedelta(seconds=waves * median(lengths)) if lengths and waves else None
+        return Meeting(at=at, schedules=len(met), slots=slots, wait=wait)
 
     async def history(self, schedule_id: UUID, *, limit: int, skip: int = 0) -> History:
         """The jobs of a schedule and the instants that made none, `limit` of each.
@@ -386,3 +445,8 @@ class ScheduleOperations:
         for job in jobs:
             self._events.publish(JobChanged(job=job))
         self._wake_controller()
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> tuple[str, ...]:
+    return tuple(sorted(name for name in available_timezones() if is_zone_name(name)))

@@ -1,7 +1,8 @@
-"""The last ended jobs of spiders, read from few columns by the index `jobs_of_spider`."""
+"""The last ended jobs of spiders and of schedules, read from few columns in their indexes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Select, bindparam, select
 
@@ -29,6 +30,24 @@ _RUNS: Select[Any] = (
 )
 
 
+_RUNS_OF_SCHEDULE: Select[Any] = (
+    select(*(_jobs.c[name] for name in _COLUMNS))
+    .where(_jobs.c.schedule_id == bindparam("schedule"), _jobs.c.outcome.is_not(None))
+    .order_by(_jobs.c.sequence.desc())
+    .limit(bindparam("most"))
+)
+
+
+def runs_of_schedules(
+    connection: Connection, schedules: Sequence[UUID], limit: int
+) -> dict[UUID, list[Run]]:
+    """The last ended jobs of each schedule, the newest last."""
+    return {
+        key: _read(connection, _RUNS_OF_SCHEDULE, {"schedule": key, "most": limit})
+        for key in schedules
+    }
+
+
 def runs_of_spiders(
     connection: Connection, spiders: Sequence[SpiderKey], limit: int
 ) -> dict[SpiderKey, list[Run]]:
@@ -38,7 +57,11 @@ def runs_of_spiders(
 
 def _runs(connection: Connection, key: SpiderKey, limit: int) -> list[Run]:
     project, spider = key
-    rows = connection.execute(_RUNS, {"project": project, "spider": spider, "most": limit})
+    return _read(connection, _RUNS, {"project": project, "spider": spider, "most": limit})
+
+
+def _read(connection: Connection, query: Select[Any], values: Mapping[str, object]) -> list[Run]:
+    """The runs of a query that has the newest first."""
     runs = [
         Run(
             job_id=row.id,
@@ -49,7 +72,7 @@ def _runs(connection: Connection, key: SpiderKey, limit: int) -> list[Run]:
             responses=row.responses,
             errors=row.errors,
         )
-        for row in rows
+        for row in connection.execute(query, values)
     ]
     runs.reverse()
     return runs

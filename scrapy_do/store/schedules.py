@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Job, JobRequest, NewJob
-from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleState
+from scrapy_do.core.run_history import Run
+from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleEventKind, ScheduleState
 from scrapy_do.errors import ScheduleNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
@@ -46,6 +47,7 @@ from scrapy_do.store.rows import (
     schedule_of,
     schedule_values,
 )
+from scrapy_do.store.run_history import runs_of_schedules
 
 EVENTS_KEPT = 1000
 """How many events of one schedule are kept; its counts go on."""
@@ -213,6 +215,14 @@ class Schedules:
             lambda connection: [schedule_of(row) for row in connection.execute(query)]
         )
 
+    async def next_to_run(self, *, limit: int) -> list[Schedule]:
+        """The schedules with the nearest due instants, the first first."""
+        query = SCHEDULE_ROWS.where(_schedules.c.next_due_ms.is_not(None))
+        query = query.order_by(_schedules.c.next_due_ms, _schedules.c.id).limit(limit)
+        return await self._database.read(
+            lambda connection: [schedule_of(row) for row in connection.execute(query)]
+        )
+
     async def latest_moment(self) -> datetime | None:
         """The latest moment that an active schedule tells of: a change, an anchor, an instant."""
         query = select(
@@ -276,6 +286,29 @@ class Schedules:
         )
         return await self._database.read(
             lambda connection: [event_of(row) for row in connection.execute(query)]
+        )
+
+    async def events_since(
+        self, since: datetime, kinds: Iterable[ScheduleEventKind]
+    ) -> dict[UUID, int]:
+        """How many instants from `since` on made no job, for such a reason, by schedule."""
+        query = (
+            select(_events.c.schedule_id, func.sum(_events.c.instants))
+            .where(
+                _events.c.last_ms >= ms_of(since),
+                _events.c.kind.in_([kind.value for kind in kinds]),
+            )
+            .group_by(_events.c.schedule_id)
+        )
+        return await self._database.read(
+            lambda connection: {key: int(count) for key, count in connection.execute(query)}
+        )
+
+    async def runs(self, ids: Iterable[UUID], *, limit: int) -> dict[UUID, list[Run]]:
+        """The last ended jobs of each of some schedules, the newest last."""
+        wanted = tuple(dict.fromkeys(ids))
+        return await self._database.read(
+            lambda connection: runs_of_schedules(connection, wanted, limit)
         )
 
     async def active_jobs_of(self, schedule_ids: Iterable[UUID]) -> Mapping[UUID, tuple[Job, ...]]:

@@ -18,6 +18,21 @@
 | POST | /ui/jobs/<job>/again | RUN | the same order once more |
 | GET | /ui/jobs/<job>/delete | READ | the question before that |
 | POST | /ui/jobs/<job>/delete | RUN | an ended job goes with its files |
+| GET | /ui/schedules | READ | the schedules in some states |
+| GET | /ui/schedules.json | READ | the same as JSON |
+| GET | /ui/schedules.csv | READ | the same as a table |
+| POST | /ui/schedules | RUN | a schedule is made |
+| GET | /ui/schedules/new | READ | the form of a new one |
+| GET | /ui/schedules/preview | READ | what a form would mean |
+| GET | /ui/schedules/<name> | READ | one, its form and its history |
+| POST | /ui/schedules/<name> | RUN | it is changed |
+| GET | /ui/schedules/<name>/history.json | READ | what became of its instants |
+| GET | /ui/schedules/<name>/history.csv | READ | the same as a table |
+| POST | /ui/schedules/<name>/pause | RUN | it stops for a while |
+| POST | /ui/schedules/<name>/resume | RUN | it goes on |
+| POST | /ui/schedules/<name>/run | RUN | an extra job of it, now |
+| GET | /ui/schedules/<name>/delete | READ | the question before it is deleted |
+| POST | /ui/schedules/<name>/delete | RUN | it ends for good |
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
 
 Those of projects, spiders, the run form and pushes are in `project_routes`.
@@ -33,6 +48,7 @@ from scrapy_do.ui.job_routes import JobRoutes
 from scrapy_do.ui.pages.overview import overview
 from scrapy_do.ui.project_routes import ProjectRoutes
 from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
+from scrapy_do.ui.schedule_routes import ScheduleRoutes
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
 from scrapy_do.web.router import Call, Router
@@ -86,6 +102,7 @@ class Pages:
         add("GET", "/ui", self.begin)
         add("GET", "/ui/", self.overview)
         add("GET", "/ui/static/<name>", self.static)
+        ScheduleRoutes(operations, self._renderer, now=now, zone=zone).add_to(self.router)
         JobRoutes(operations, self._renderer, now=now, reactor=reactor).add_to(self.router)
         ProjectRoutes(operations, self._renderer, archive_bytes=archive_bytes).add_to(self.router)
 

@@ -29,6 +29,11 @@ PROJECTS = (
 PAGES = (
     *PROJECTS,
     Shown(path="/ui/"),
+    Shown(path="/ui/schedules"),
+    Shown(path="/ui/schedules/new"),
+    Shown(path="/ui/schedules/new?when=every+mondy"),
+    Shown(path="/ui/schedules/{schedule}"),
+    Shown(path="/ui/schedules/{schedule}/delete"),
     Shown(path="/ui/nowhere", status=404),
     Shown(path="/ui/jobs"),
     Shown(path="/ui/jobs?q=state:failed"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scrapy_do.core.clock_changes import ClockChange
 from scrapy_do.core.events import JobChanged, ScheduleChanged
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Actor, Job, JobRequest, Pending
@@ -582,6 +583,10 @@ def test_preview(world: SchedulingWorld) -> None:
             datetime(2027, 3, 27, 2, 30, tzinfo=BERLIN),
             datetime(2027, 3, 28, 3, 30, tzinfo=BERLIN),
             datetime(2027, 3, 29, 2, 30, tzinfo=BERLIN),
+        ),
+        clock_changes=(
+            ClockChange(at=datetime(2027, 3, 28, 3, 30, tzinfo=BERLIN), instead_of=time(2, 30)),
+            ClockChange(at=datetime(2027, 10, 31, 2, 30, tzinfo=BERLIN), instead_of=None),
         ),
     )
     assert expected == preview

@@ -262,14 +262,22 @@ def _history_json(history: History) -> dict[str, Any]:
     }
 
 
-def _preview_json(preview: Preview) -> dict[str, Any]:
-    shown = {
+def _preview_json(preview: Preview) -> dict[str, JSON]:
+    shown: dict[str, JSON] = {
         "schedule": preview.spec,
         "sentence": preview.sentence,
         "timezone": preview.zone,
         "next-runs": _texts(preview.runs),
         "next-runs-utc": _texts(tuple(instant.astimezone(UTC) for instant in preview.runs)),
     }
+    if preview.clock_changes:
+        shown["clock-changes"] = [
+            {
+                "at": change.at.isoformat(),
+                "instead-of": None if change.instead_of is None else change.instead_of.isoformat(),
+            }
+            for change in preview.clock_changes
+        ]
     if preview.first_between is not None:
         shown["earliest"], shown["latest"] = _texts(preview.first_between)
     return shown

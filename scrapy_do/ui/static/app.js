@@ -379,9 +379,62 @@ document.addEventListener("keydown", (event) => {
   if (next) { event.preventDefault(); next.focus(); }
 });
 
+// --- the form of a schedule: what it means, while somebody types
+function beginScheduleForm() {
+  const form = document.getElementById("schedule-form");
+  if (!form) return;
+  const [text, zone, preview] = ["when", "timezone", "preview"].map((id) => document.getElementById(id));
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  let timer, asked;
+  const shownIn = (timeZone) => {
+    try { return new Date().toLocaleString("en-GB", { timeZone }); } catch { return ""; }
+  };
+  const sayZone = () => {
+    const note = document.getElementById("browser-zone");
+    if (!note || shownIn(own) === shownIn(zone.value)) return;
+    note.textContent = `This browser is in ${own}; the schedule counts in ${zone.value}.`;
+    note.hidden = false;
+  };
+  const ask = async (tab) => {
+    asked?.abort();
+    asked = new AbortController();
+    const query = new URLSearchParams(new FormData(form));
+    if (tab) query.set("write", tab);
+    if (form.dataset.schedule) query.set("schedule", form.dataset.schedule);
+    try {
+      const answer = await fetch(`/ui/schedules/preview?${query}`, { signal: asked.signal });
+      if (!answer.ok) return;
+      preview.innerHTML = await answer.text();
+    } catch { return; }
+    const meaning = preview.firstElementChild;
+    if ("written" in meaning.dataset) text.value = meaning.dataset.when;
+    text.setAttribute("aria-invalid", String(Boolean(document.getElementById("when-error"))));
+    zone.setAttribute("aria-invalid", String(Boolean(document.getElementById("timezone-error"))));
+    sayZone();
+  };
+  for (const button of form.querySelectorAll(".pane button:not([value=line])")) button.hidden = true;
+  document.getElementById("preview-button").hidden = true;
+  form.addEventListener("input", (event) => {
+    const tab = event.target.closest(".pane")?.dataset.tab;
+    if (event.target.id === "line" || !(tab || event.target === text || event.target === zone)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => ask(tab), 200);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.ctrlKey) { event.preventDefault(); form.requestSubmit(document.getElementById("save")); }
+    if (event.key === "Enter" && !event.ctrlKey && event.target.closest(".pane, #when, #timezone") && event.target.tagName === "INPUT") {
+      event.preventDefault();
+      if (event.target.id === "line") form.requestSubmit(form.querySelector("button[value=line]"));
+      else ask(event.target.closest(".pane")?.dataset.tab);
+    }
+  });
+  sayZone();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   beginTheme();
   beginKeys();
+  beginScheduleForm();
   showTimes();
   setInterval(showTimes, 1000);
   beginLists();
