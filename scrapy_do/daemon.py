@@ -73,10 +73,12 @@ from scrapy_do.system.journal import begin_logging
 from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
+from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages
 from scrapy_do.web.auth import FurtherTokens, RenewedAccess
 from scrapy_do.web.connection import Limits
 from scrapy_do.web.origin import own_hosts
+from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import access_of, digests_of, read_api_keys
@@ -121,6 +123,7 @@ class Daemon:
         self._scheme = "https" if config.web.https else "http"
         self._digests = digests_of(config.web, reactor.seconds)
         self._access = RenewedAccess(access_of(config.web, self._digests))
+        self._sessions = Sessions(self._access, seconds=reactor.seconds)
         self._api_keys = dict(read_api_keys(config.web.api_keys))
         self._cloud_access = FurtherTokens(self._api_keys, self._access)
         self._tls = _tls_of(config)
@@ -389,6 +392,7 @@ class Daemon:
         if self._tls is not None:
             self._tls.renew()
         self._digests, self._access.current = digests, access
+        self._sessions.end_all()
         self._api_keys.clear()
         self._api_keys.update(api_keys)
         for site in self._sites:
@@ -431,6 +435,7 @@ class Daemon:
                     zone=self._zone,
                     archive_bytes=archive_bytes,
                     reactor=self._reactor,
+                    sessions=self._sessions,
                 ),
                 *cloud_dialects(
                     self._operations,
@@ -442,12 +447,14 @@ class Daemon:
             access=self._access,
             hosts=own_hosts(scheme=self._scheme, port=port, names=self._config.web.hosts),
             health=self._health,
-            public=("/ui/static/",),
+            public=("/ui/static/", LOGIN),
             spool_dir=self._archives.incoming,
             in_thread=self._in_thread,
             reactor=self._reactor,
             limits=self._web_limits,
             digests=lambda: self._digests,
+            sessions=self._sessions,
+            login=LOGIN,
         )
         listening.setblocking(False)
         # Twisted works on a copy of the descriptor; ours stays open to be handed on.

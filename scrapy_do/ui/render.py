@@ -17,6 +17,7 @@ from scrapy_do.core.principal import Principal, Role
 from scrapy_do.ui import addresses, charts, words
 from scrapy_do.web.answer import Headers, Response
 from scrapy_do.web.router import Call
+from scrapy_do.web.sessions import cookie_of
 
 HTML = "text/html; charset=utf-8"
 SAFETY: Headers = (
@@ -85,7 +86,9 @@ class Renderer:
             state=words.state,
         )
 
-    def html(self, page: Page, *, path: str, base: str, by: Principal | None) -> bytes:
+    def html(
+        self, page: Page, *, path: str, base: str, by: Principal | None, has_session: bool = False
+    ) -> bytes:
         """The text of a page for the address `path` of the server `base`, as somebody sees it."""
         template = self._environment.get_template(page.template)
         return template.render(
@@ -94,6 +97,7 @@ class Renderer:
             path=path,
             base=base,
             user="" if by is None else by.name,
+            has_session=has_session,
             may_run=by is not None and by.may(Role.RUN),
             may_push=by is not None and by.may(Role.PUSH),
             now=self._now(),
@@ -102,8 +106,15 @@ class Renderer:
 
     def answer(self, page: Page, call: Call) -> Response:
         """A page as an answer to a request, compressed where that helps."""
+        host = call.base_url.partition("://")[2]
         return compressed(
-            self.html(page, path=call.path, base=call.base_url, by=call.principal),
+            self.html(
+                page,
+                path=call.path,
+                base=call.base_url,
+                by=call.principal,
+                has_session=bool(cookie_of(call.headers.get("cookie", ()), host)),
+            ),
             call,
             status=page.status,
             content_type=HTML,

@@ -35,16 +35,19 @@
 | POST | /ui/schedules/<name>/delete | RUN | it ends for good |
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
 
-Those of projects, spiders, the run form and pushes are in `project_routes`.
+Those of projects, spiders, the run form and pushes are in `project_routes`, of logging in in
+`login_routes`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 
 from scrapy_do.errors import NotFound, ScrapyDoError
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.job_routes import JobRoutes
+from scrapy_do.ui.login_routes import LoginRoutes
 from scrapy_do.ui.pages.overview import overview
 from scrapy_do.ui.project_routes import ProjectRoutes
 from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
@@ -52,8 +55,9 @@ from scrapy_do.ui.schedule_routes import ScheduleRoutes
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
 from scrapy_do.web.router import Call, Router
+from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.sse import Clock
-from scrapy_do.web.status import ErrorStyle
+from scrapy_do.web.status import ErrorStyle, InternalError, UnknownPath
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _TITLES = {
@@ -74,9 +78,32 @@ class NoSuchFile(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What an error page shows."""
+    """What an error page shows: `nearest` are the addresses and words of what may be meant."""
 
     message: str
+    reference: str = ""
+    nearest: Sequence[tuple[str, str]] = ()
+
+
+_ROOMS = (
+    "jobs",
+    "schedules",
+    "schedules/new",
+    "projects",
+    "push",
+    "run",
+    "compare",
+    "system",
+    "api",
+)
+
+
+def _nearest(error: ScrapyDoError) -> list[tuple[str, str]]:
+    """The pages whose addresses are like one that nothing has."""
+    if not isinstance(error, UnknownPath):
+        return []
+    asked = error.path.removeprefix("/ui").strip("/")
+    return [(f"/ui/{room}", room) for room in get_close_matches(asked, _ROOMS, n=2, cutoff=0.6)]
 
 
 class Pages:
@@ -92,11 +119,17 @@ class Pages:
         zone: str,
         archive_bytes: int,
         reactor: Clock,
+        sessions: Sessions | None = None,
     ) -> None:
         self._operations = operations
         self._static = StaticFiles()
         self._renderer = Renderer(names=self._static.names, now=now, zone=zone)
-        style = ErrorStyle(body=self._failure, content_type=HTML, headers=lambda *_: SAFETY)
+        style = ErrorStyle(
+            body=self._failure,
+            content_type=HTML,
+            headers=lambda *_: SAFETY,
+            challenge="Bearer",  # for another one browsers open a window of their own
+        )
         self.router = Router(style=style)
         add = self.router.add
         add("GET", "/ui", self.begin)
@@ -104,6 +137,8 @@ class Pages:
         add("GET", "/ui/static/<name>", self.static)
         ScheduleRoutes(operations, self._renderer, now=now, zone=zone).add_to(self.router)
         JobRoutes(operations, self._renderer, now=now, reactor=reactor).add_to(self.router)
+        if sessions is not None:
+            LoginRoutes(self._renderer, sessions).add_to(self.router)
         ProjectRoutes(operations, self._renderer, archive_bytes=archive_bytes).add_to(self.router)
 
     async def begin(self, _call: Call) -> Answer:
@@ -131,7 +166,11 @@ class Pages:
         page = Page(
             template="error.html",
             title=_TITLES.get(status, "That did not work"),
-            view=Failure(message=str(error)),
+            view=Failure(
+                message=str(error),
+                reference=error.reference if isinstance(error, InternalError) else "",
+                nearest=_nearest(error),
+            ),
             status=status,
         )
         return self._renderer.html(page, path="", base="", by=None)

@@ -19,6 +19,7 @@ from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts
 from scrapy_do.web.request import Head, Request
 from scrapy_do.web.router import Call, Dialect, Router
+from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.shelf import shelved
 from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle
@@ -242,12 +243,16 @@ def make_site(
     public: Iterable[str] = (),
     limits: Limits | None = None,
     digests: Callable[[], Digests | None] = lambda: None,
+    sessions: Sessions | None = None,
+    login: str = "",
 ) -> Site:
     """A site with the dialects mounted by prefix, the longest first, and /healthz.
 
     `public` are the paths that need no credentials besides /healthz; one with a slash at
     its end stands for all below it. `health` names what does not work. `spool_dir` is a
     directory of the data directory for bodies, on the file system of what is made of them.
+    `sessions` are those of browsers, `login` the page where they begin: a browser that asks for
+    a page of the same dialect without credentials is led there.
 
     Raises:
         ValueError: two dialects have one prefix, or a prefix ends with a slash.
@@ -264,6 +269,8 @@ def make_site(
         spool_dir=spool_dir,
         in_thread=in_thread,
         digests=digests,
+        sessions=sessions,
+        login=login,
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )

@@ -7,6 +7,7 @@ with its failure, and the client gets a neutral sentence without any detail.
 
 import errno
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -38,6 +39,7 @@ class UnknownPath(NotFound):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"Unknown path: {path[:_SHOWN_CHARACTERS]}")
+        self.path = path[:_SHOWN_CHARACTERS]
 
 
 class WrongVerb(Invalid):
@@ -61,10 +63,11 @@ class UnsatisfiableRange(Invalid):
 
 
 class InternalError(ScrapyDoError):
-    """What a client is told of a bug."""
+    """What a client is told of a bug; `reference` finds it in the server's log."""
 
     def __init__(self) -> None:
         super().__init__("Internal error: the server log says more")
+        self.reference = secrets.token_hex(4)
 
 
 STATUS: Mapping[type[ScrapyDoError], int] = MappingProxyType(
@@ -108,6 +111,9 @@ def _no_headers(_error: ScrapyDoError, _status: int) -> Headers:
     return ()
 
 
+BASIC = 'Basic realm="scrapy-do", charset="UTF-8"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorStyle:
     """How a dialect words errors.
@@ -122,7 +128,7 @@ class ErrorStyle:
     content_type: str | None = "application/json"
     status: Mapping[type[ScrapyDoError], int] = field(default_factory=dict)
     headers: Callable[[ScrapyDoError, int], Headers] = _no_headers
-    challenge: str | None = 'Basic realm="scrapy-do", charset="UTF-8"'
+    challenge: str | None = BASIC
 
 
 def status_of(error: ScrapyDoError, style: ErrorStyle) -> int:
@@ -155,8 +161,11 @@ def failure_response(failure: Failure, style: ErrorStyle, *, where: str) -> Resp
         return error_response(OutOfMeans(problem), style)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return error_response(NoSpace("The disk is full"), style)
-    _log.failure("{where} failed", failure, where=where)
-    return error_response(InternalError(), style)
+    bug = InternalError()
+    _log.failure(
+        "{where} failed (reference {reference})", failure, where=where, reference=bug.reference
+    )
+    return error_response(bug, style)
 
 
 def _protocol_headers(error: ScrapyDoError, status: int, style: ErrorStyle) -> Headers:

@@ -9,22 +9,23 @@ exist, and nothing of a refused body is read.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from twisted.python.failure import Failure
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated, Unavailable
-from scrapy_do.web.answer import Response, Stream
-from scrapy_do.web.auth import Access, credentials_of
+from scrapy_do.web.answer import Response, Stream, redirect
+from scrapy_do.web.auth import Access, NoCredentials, credentials_of
 from scrapy_do.web.digest import Digests, StaleNonce
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
 from scrapy_do.web.params import Params
 from scrapy_do.web.request import Head, check_size
 from scrapy_do.web.router import Call, Dialect, Matched, Router, check_role
+from scrapy_do.web.sessions import Sessions, cookie_of
 from scrapy_do.web.sinks import Sink, sink_for
 from scrapy_do.web.spool import InThread
-from scrapy_do.web.status import ErrorStyle, Malformed, failure_response
+from scrapy_do.web.status import BASIC, ErrorStyle, Malformed, failure_response
 from scrapy_do.web.upload import Fields, Form, decode_pairs
 
 HEALTH_PATH = "/healthz"
@@ -42,6 +43,8 @@ class SiteParts:
     spool_dir: Path
     in_thread: InThread
     digests: Callable[[], Digests | None]
+    sessions: Sessions | None
+    login: str
     seconds: Callable[[], float]
     pause: Callable[[], Awaitable[None]]
 
@@ -121,12 +124,30 @@ class Verdict:
         answer = failure_response(
             failure, self._router.style, where=f"{self._head.method} {self._path}"
         )
+        if not isinstance(failure.value, NotAuthenticated):
+            return answer
+        if self._is_led_to_login():
+            return redirect(f"{self._parts.login}?next={quote(self._head.target, safe='')}")
         digests = self._parts.digests()
-        if digests is None or not isinstance(failure.value, NotAuthenticated):
+        if digests is None or self._router.style.challenge != BASIC:
             return answer
         # Before the other challenges: some clients look at the first one only.
         challenge = digests.challenge(is_stale=isinstance(failure.value, StaleNonce))
         return replace(answer, headers=(("WWW-Authenticate", challenge), *answer.headers))
+
+    def _is_led_to_login(self) -> bool:
+        """Whether a browser asks for a page, for somebody who may have credentials."""
+        head, parts = self._head, self._parts
+        is_page = self._path == "/" or parts.dialect(self._path) is parts.dialect(parts.login)
+        accepted = ",".join(head.values("accept")).lower()
+        return (
+            parts.sessions is not None
+            and is_page
+            and head.method in {"GET", "HEAD"}
+            and "text/html" in accepted
+            and not head.values("authorization")
+            and all(mode == "navigate" for mode in head.values("sec-fetch-mode"))
+        )
 
     def _check_source(self, authority: str | None) -> None:
         head, hosts = self._head, self._parts.hosts
@@ -143,15 +164,19 @@ class Verdict:
         """Deny by default; a public path is served to nobody in particular, too."""
         access = self._router.access or self._parts.access
         api_keys = self._query.get("apikey", ())
+        credentials = credentials_of(
+            self._head.values("authorization"),
+            api_keys,
+            method=self._head.method,
+            target=self._head.target,
+        )
+        if isinstance(credentials, NoCredentials) and self._parts.sessions is not None:
+            cookie = cookie_of(self._head.values("cookie"), self._host)
+            owner = self._parts.sessions.owner(cookie) if cookie else None
+            if owner is not None:
+                return owner
         try:
-            return await access.authenticate(
-                credentials_of(
-                    self._head.values("authorization"),
-                    api_keys,
-                    method=self._head.method,
-                    target=self._head.target,
-                )
-            )
+            return await access.authenticate(credentials)
         except NotAuthenticated:
             if self._parts.is_public(self._path):
                 return ANONYMOUS
