@@ -28,7 +28,7 @@ def test_a_bug_has_a_reference_that_is_in_the_log(
 ) -> None:
     """What the page names finds the traceback in the daemon's log."""
     events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
+    globalLogPublisher.addObserver(events.append)  # type: ignore[arg-type]  # callable
 
     async def broken() -> None:
         raise ZeroDivisionError("an inner matter")
@@ -37,7 +37,7 @@ def test_a_bug_has_a_reference_that_is_in_the_log(
     try:
         answer = Pages(world).answer("/ui/projects")
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(events.append)  # type: ignore[arg-type]  # callable
 
     assert answer.status == 500
     assert "an inner matter" not in answer.text

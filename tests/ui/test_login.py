@@ -11,11 +11,12 @@ from scrapy_do.core.principal import Principal, Role
 from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages as PageRoutes
 from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
+from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import make_site
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import Passwords
-from tests.http_client import Answer, HttpClient, healthy, inline, own_hosts
+from tests.http_client import Answer, HttpClient, healthy, inline
 from tests.world import World
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate"}
@@ -33,7 +34,12 @@ class Site:
         )
         sessions = Sessions(access, seconds=world.clock.seconds)
         pages = PageRoutes(
-            world.operations, now=world.now, zone="UTC", archive_bytes=1 << 20, sessions=sessions
+            world.operations,
+            now=world.now,
+            zone="UTC",
+            archive_bytes=1 << 20,
+            sessions=sessions,
+            reactor=world.clock,
         )
         tail = Tail(reactor=world.clock)
         site = make_site(
