@@ -56,7 +56,7 @@ def _changes(
     while begin < stop:
         at = steady_until(zone, begin, begin + _WEEK_S, _NEVER_EQUAL)
         gap_s = offset_s(zone, at) - offset_s(zone, begin)
-        if gap_s:
+        if gap_s and at < stop:
             yield from_epoch_s(at), timedelta(seconds=gap_s)
         begin = at
 

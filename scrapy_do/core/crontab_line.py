@@ -85,9 +85,10 @@ def _crawl(command: str) -> tuple[str, Mapping[str, Mapping[str, str]]]:
         words = shlex.split(command.replace("&&", " ; ").replace("|", " ; "))
     except ValueError:
         return spider, values
-    if ("scrapy", "crawl") not in pairwise(words):
+    programs = [(one.rpartition("/")[2], two) for one, two in pairwise(words)]
+    if ("scrapy", "crawl") not in programs:
         return spider, values
-    place = list(pairwise(words)).index(("scrapy", "crawl"))
+    place = programs.index(("scrapy", "crawl"))
     rest = iter(words[place + 2 :])
     for word in rest:
         if word in (";", ">", ">>", "2>&1") or word.startswith((">", "2>")):

@@ -20,9 +20,9 @@ TABS = {"every": "Every", "at": "At", "once": "Once", "cron": "Cron", "text": "T
 CRON_FIELDS = {
     "minute": "Minute",
     "hour": "Hour",
-    "month-day": "Day of month",
+    "month-day": "Day",
     "month": "Month",
-    "week-day": "Day of week",
+    "week-day": "Weekday",
 }
 FIELDS = ("count", "most", "unit", "clock", "date", "date-clock", *CRON_FIELDS)
 """The inputs of the tabs, beside the weekdays."""

@@ -41,7 +41,7 @@ def test_a_text_is_explained_with_its_next_runs(world: World) -> None:
     page = previewed(world, when="every day at 03:30", timezone="Europe/Zurich")
 
     assert "Every day at 03:30, Europe/Zurich" in page
-    assert '<th scope="row" data-l="Day">Thu 04 Jun 2026</th>' in page
+    assert '<th scope="row" data-l="Day">Thu 04 Jun</th>' in page
     assert "<span>03:30 CEST</span>" in page
     assert "in 15 h 12 min" in page
     assert "2026-06-04 01:30:00" in page

@@ -282,7 +282,7 @@ def test_preview(client: HttpClient) -> None:
         "next-runs-utc": ["2026-10-25T00:30:00+00:00", "2026-11-01T01:30:00+00:00"],
         "clock-changes": [
             {"at": "2026-10-25T02:30:00+02:00", "instead-of": None},
-            {"at": "2027-03-28T03:30:00+02:00", "instead-of": "02:30:00"},
+            {"at": "2027-03-28T03:00:00+02:00", "instead-of": "02:30:00"},
         ],
     } == ok(client.get(f"/preview-schedule.json?{query}"))
 
