@@ -66,6 +66,7 @@ from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
+from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
 from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
 from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
@@ -288,6 +289,13 @@ class Daemon:
             collections=CollectionOperations(store=self._store, now=now, in_thread=self._in_thread),
             frontiers=FrontierOperations(store=self._store),
             listing=ListingOperations(self._store),
+            server=ServerOperations(
+                store=self._store,
+                trash=self._trash,
+                config=lambda: self._config,
+                next_pruning=lambda: self._pruner.next_at,
+                in_thread=self._in_thread,
+            ),
             status=StatusOperations(
                 store=self._store,
                 load=OwnLoad(),
@@ -426,24 +434,26 @@ class Daemon:
         _, port = address_of(listening)
         archive_bytes = self._config.scrapy_do.max_archive_size_bytes
         tail = Tail(reactor=self._reactor)
+        dialects = [
+            ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
+            *cloud_dialects(
+                self._operations,
+                self._cloud,
+                access=self._cloud_access,
+                archive_bytes=archive_bytes,
+            ),
+        ]
+        pages = Pages(
+            self._operations,
+            now=now,
+            zone=self._zone,
+            archive_bytes=archive_bytes,
+            reactor=self._reactor,
+            sessions=self._sessions,
+            dialects=dialects,
+        )
         site = make_site(
-            dialects=[
-                ScrapyDoAPI(self._operations, archive_bytes=archive_bytes, tail=tail),
-                Pages(
-                    self._operations,
-                    now=now,
-                    zone=self._zone,
-                    archive_bytes=archive_bytes,
-                    reactor=self._reactor,
-                    sessions=self._sessions,
-                ),
-                *cloud_dialects(
-                    self._operations,
-                    self._cloud,
-                    access=self._cloud_access,
-                    archive_bytes=archive_bytes,
-                ),
-            ],
+            dialects=[*dialects, pages],
             access=self._access,
             hosts=own_hosts(scheme=self._scheme, port=port, names=self._config.web.hosts),
             health=self._health,

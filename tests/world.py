@@ -13,6 +13,7 @@ from uuid import UUID
 from twisted.internet.task import Clock
 
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
+from scrapy_do.config import Config
 from scrapy_do.core.events import Happening, Publisher
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.plan import Limits
@@ -44,6 +45,7 @@ from scrapy_do.operations.outputs import OutputOperations
 from scrapy_do.operations.projects import ProjectOperations
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
+from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
 from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
@@ -158,6 +160,7 @@ class World:
             in_thread=inline,
         )
         self.problems: dict[str, str] = {}
+        self.config = Config()
         self.operations = Operations(
             projects=self.projects,
             jobs=self.jobs,
@@ -176,6 +179,13 @@ class World:
             collections=CollectionOperations(store=self.store, now=self.now, in_thread=inline),
             frontiers=FrontierOperations(store=self.store),
             listing=ListingOperations(self.store),
+            server=ServerOperations(
+                store=self.store,
+                trash=self.trash,
+                config=lambda: self.config,
+                next_pruning=lambda: self.now() + timedelta(hours=1),
+                in_thread=inline,
+            ),
             status=StatusOperations(
                 store=self.store,
                 load=lambda: ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5),

@@ -35,6 +35,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             option names cannot be read.
     """
     written = {} if path is None else _read(path)
+    origins = _origins(written, path, environ)
     warnings = []
     if written.pop("web-modules", None) is not None:
         warnings.append("[web-modules] has no effect: end points are not configurable")
@@ -47,7 +48,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         for section, options in _project_sections(written)
     }
     _refuse_unknown_variables(environ)
-    config = Config(**values, projects=projects)
+    config = Config(**values, projects=projects, origins=origins)
     _check_files(config.web)
     return replace(
         config,
@@ -56,6 +57,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         ),
         warnings=(*warnings, *_warnings(config.web)),
     )
+
+
+def _origins(
+    written: Mapping[str, Mapping[str, str]], path: Path | None, environ: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
+    """Say of each option that was given which file or variable has its value."""
+    found = {(section, name): str(path) for section, options in written.items() for name in options}
+    for section, kind in SECTIONS.items():
+        for one in fields(kind):
+            if (variable := variable_name(section, one)) in environ:
+                found[section, option_name(one)] = variable
+    return found
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

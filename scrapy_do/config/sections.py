@@ -349,7 +349,11 @@ class ProjectConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything that is configured. `warnings` are sentences for whoever starts the daemon."""
+    """Everything that is configured. `warnings` are sentences for whoever starts the daemon.
+
+    `origins` says of section and option which file or variable gave the value; what is not
+    there has its default.
+    """
 
     scrapy_do: ScrapyDoConfig = field(default_factory=ScrapyDoConfig)
     web: WebConfig = field(default_factory=WebConfig)
@@ -357,6 +361,7 @@ class Config:
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     projects: Mapping[str, ProjectConfig] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    origins: Mapping[tuple[str, str], str] = field(default_factory=dict, compare=False)
 
     def masked(self) -> Mapping[str, Mapping[str, str]]:
         """Return section, option and value as text for people, secrets replaced by stars."""

@@ -59,12 +59,14 @@ class Pruner:
         self._reactor = reactor
         self._in_thread = in_thread
         self._timer: Delayed | None = None
+        self.next_at: datetime | None = None
         self._log = Logger()
         self._strangers = 0
 
     def start(self) -> None:
         """Prune now, and again every hour."""
         self._timer = self._reactor.callLater(INTERVAL_S, self.start)
+        self.next_at = self._now() + timedelta(seconds=INTERVAL_S)
         background(self._prune(), "pruning")
 
     def stop(self) -> None:

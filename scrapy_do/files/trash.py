@@ -6,6 +6,7 @@ off the reactor thread; one process owns the directory.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from scrapy_do.files.disk import discard, empty, make_private, move, sync_direct
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trashed:
+    """An entry: what it is, when it was removed, and when it goes for good at the earliest."""
+
+    name: str
+    removed_at: datetime
+    goes_at: datetime
 
 
 class Trash:
@@ -61,6 +71,14 @@ class Trash:
         for entry, removed_at, _ in list(self._entries()):
             if removed_at <= oldest:
                 discard(entry, self._expired)
+
+    def entries(self) -> list[Trashed]:
+        """What lies here, the newest first."""
+        found = [
+            Trashed(name=name, removed_at=removed_at, goes_at=removed_at + self._age)
+            for _, removed_at, name in self._entries()
+        ]
+        return sorted(found, key=lambda one: one.removed_at, reverse=True)
 
     def _entries(self) -> Iterator[tuple[Path, datetime, str]]:
         """Yield each entry with the time and the name it was given."""

@@ -21,6 +21,7 @@ from scrapy_do.operations.outputs import Output, OutputOperations, Stream
 from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import Order, ScheduleOperations
+from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import Status, StatusOperations
 
 __all__ = ["JobFile", "LeftOut", "Operations", "Order", "Output", "Pushed", "Status", "Stream"]
@@ -40,6 +41,7 @@ class Operations:
     collections: CollectionOperations
     frontiers: FrontierOperations
     status: StatusOperations
+    server: ServerOperations
     listing: ListingOperations
     changes: ChangeOperations
 

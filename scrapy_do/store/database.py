@@ -110,6 +110,15 @@ class Database:
         """Whether this is SQLite rather than PostgreSQL."""
         return self.url.get_backend_name() == "sqlite"
 
+    def size(self, connection: Connection) -> tuple[str, int]:
+        """The name without credentials, and the size in bytes (with SQLite: without its log)."""
+        if self.is_sqlite:
+            question = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        else:
+            question = "SELECT pg_database_size(current_database())"
+        size_bytes = int(connection.exec_driver_sql(question).scalar_one())
+        return self.url.set(username=None, password=None, query={}).render_as_string(), size_bytes
+
     async def transact(self, work: Work[_Result]) -> _Result:
         """Run a function in a write transaction; when this returns its work is durable.
 

@@ -70,6 +70,10 @@ class Store:
         """What the store holds, in numbers."""
         return await self._database.read(read_overview)
 
+    async def size(self) -> tuple[str, int]:
+        """What the database is called, without credentials, and how many bytes it takes."""
+        return await self._database.read(self._database.size)
+
     async def ping(self) -> None:
         """Look whether the database answers and would take a write now.
 

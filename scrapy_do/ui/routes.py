@@ -36,7 +36,7 @@
 | GET | /ui/static/<name> | READ | scripts, styles, pictures |
 
 Those of projects, spiders, the run form and pushes are in `project_routes`, of logging in in
-`login_routes`.
+`login_routes`, of the daemon itself and of comparing in `server_routes`.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,9 +52,10 @@ from scrapy_do.ui.pages.overview import overview
 from scrapy_do.ui.project_routes import ProjectRoutes
 from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
 from scrapy_do.ui.schedule_routes import ScheduleRoutes
+from scrapy_do.ui.server_routes import ServerRoutes
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
-from scrapy_do.web.router import Call, Router
+from scrapy_do.web.router import Call, Dialect, Router
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.sse import Clock
 from scrapy_do.web.status import ErrorStyle, InternalError, UnknownPath
@@ -120,6 +121,7 @@ class Pages:
         archive_bytes: int,
         reactor: Clock,
         sessions: Sessions | None = None,
+        dialects: Sequence[Dialect] = (),
     ) -> None:
         self._operations = operations
         self._static = StaticFiles()
@@ -137,6 +139,7 @@ class Pages:
         add("GET", "/ui/static/<name>", self.static)
         ScheduleRoutes(operations, self._renderer, now=now, zone=zone).add_to(self.router)
         JobRoutes(operations, self._renderer, now=now, reactor=reactor).add_to(self.router)
+        ServerRoutes(operations, self._renderer, dialects).add_to(self.router)
         if sessions is not None:
             LoginRoutes(self._renderer, sessions).add_to(self.router)
         ProjectRoutes(operations, self._renderer, archive_bytes=archive_bytes).add_to(self.router)

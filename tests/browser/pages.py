@@ -26,8 +26,18 @@ PROJECTS = (
     Shown(path="/ui/push"),
 )
 
+SERVER = (
+    Shown(path="/ui/system"),
+    Shown(path="/ui/api"),
+    Shown(path="/ui/compare"),
+    Shown(path="/ui/compare?jobs={good},{failed}"),
+    Shown(path="/ui/compare?jobs={hostile},{running}"),
+    Shown(path="/ui/projects/nothing", status=404),
+)
+
 PAGES = (
     *PROJECTS,
+    *SERVER,
     Shown(path="/ui/"),
     Shown(path="/ui/schedules"),
     Shown(path="/ui/schedules/new"),

@@ -1,0 +1,84 @@
+"""What an operator looks up about the daemon itself: options, storage, what is kept how long."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scrapy_do.config import Config
+from scrapy_do.files.trash import Trash, Trashed
+from scrapy_do.store.store import Store
+from scrapy_do.system.runtime import InThread
+
+__all__ = ["OptionFact", "ServerOperations", "Storage", "Trashed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionFact:
+    """An option as it is in use, secrets as stars; `origin`: the file, the variable, `default`."""
+
+    section: str
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What lies in the data directory, and what becomes of it.
+
+    `database` is how it is called without credentials, `next_pruning` None while none is planned.
+    `trash` are the newest entries of `trash_entries`.
+    """
+
+    directory: str
+    database: str
+    database_bytes: int
+    next_pruning: datetime | None
+    trash: Sequence[Trashed]
+    trash_entries: int
+
+
+class ServerOperations:
+    """Answers what the daemon is made of. `config` is what is in use now."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        trash: Trash,
+        config: Callable[[], Config],
+        next_pruning: Callable[[], datetime | None],
+        in_thread: InThread,
+    ) -> None:
+        self._store = store
+        self._trash = trash
+        self._config = config
+        self._next_pruning = next_pruning
+        self._in_thread = in_thread
+
+    def options(self) -> list[OptionFact]:
+        """Every option, in the order of the documentation."""
+        config = self._config()
+        return [
+            OptionFact(
+                section=section,
+                name=name,
+                value=value,
+                origin=config.origins.get((section, name), "default"),
+            )
+            for section, options in config.masked().items()
+            for name, value in options.items()
+        ]
+
+    async def storage(self, *, most_trash: int) -> Storage:
+        """What lies in the data directory now, with at most so many entries of the trash."""
+        trash = await self._in_thread(self._trash.entries)
+        database, size_bytes = await self._store.size()
+        return Storage(
+            directory=str(self._config().scrapy_do.project_store),
+            database=database,
+            database_bytes=size_bytes,
+            next_pruning=self._next_pruning(),
+            trash=trash[:most_trash],
+            trash_entries=len(trash),
+        )

@@ -1,0 +1,68 @@
+"""The routes about the daemon itself, and of comparing.
+
+| method | path | role | what |
+|---|---|---|---|
+| GET | /ui/system | READ | health, storage, configuration |
+| GET | /ui/system/options.json, .csv | READ | the options with their origins |
+| GET | /ui/api | READ | the routes of the dialects |
+| GET | /ui/compare | READ | jobs side by side |
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.pages.api import api
+from scrapy_do.ui.pages.compare import compare, wanted_jobs
+from scrapy_do.ui.pages.system import system
+from scrapy_do.ui.render import Renderer
+from scrapy_do.ui.twins import csv_twin, json_twin
+from scrapy_do.web.answer import Answer
+from scrapy_do.web.router import Call, Dialect, Router
+
+OPTION_COLUMNS = ("section", "name", "value", "origin")
+
+
+class ServerRoutes:
+    """These routes. `dialects` are those of the site, as the page about the API shows them."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        renderer: Renderer,
+        dialects: Sequence[Dialect],
+    ) -> None:
+        self._operations = operations
+        self._renderer = renderer
+        self._dialects = dialects
+
+    def add_to(self, router: Router) -> None:
+        """Add them to the table."""
+        router.add("GET", "/ui/system", self.system)
+        router.add("GET", "/ui/system/options.json", self.options_json)
+        router.add("GET", "/ui/system/options.csv", self.options_csv)
+        router.add("GET", "/ui/api", self.api)
+        router.add("GET", "/ui/compare", self.compare)
+
+    async def system(self, call: Call) -> Answer:
+        """Show how the daemon is and what it is made of."""
+        return self._renderer.answer(await system(self._operations), call)
+
+    async def options_json(self, _call: Call) -> Answer:
+        """List the options."""
+        return json_twin("options", [asdict(one) for one in self._operations.server.options()])
+
+    async def options_csv(self, _call: Call) -> Answer:
+        """List the options as a table."""
+        rows = [asdict(one) for one in self._operations.server.options()]
+        return csv_twin("options.csv", OPTION_COLUMNS, rows)
+
+    async def api(self, call: Call) -> Answer:
+        """Show what programs can ask for."""
+        page = api(self._dialects, base=call.base_url, user=call.principal.name)
+        return self._renderer.answer(page, call)
+
+    async def compare(self, call: Call) -> Answer:
+        """Show jobs side by side."""
+        jobs = await wanted_jobs(self._operations, call.params)
+        return self._renderer.answer(compare(jobs), call)
