@@ -25,7 +25,7 @@ def world(tmp_path: Path) -> World:
 def test_options_say_where_their_values_come_from(world: World, tmp_path: Path) -> None:
     """From the file, from a variable, or the default; secrets are stars."""
     path = tmp_path / "scrapy-do.conf"
-    path.write_text("[scrapy-do]\njob-slots = 7\n")
+    path.write_text("[scrapy-do]\njob-slots = 7\n[web]\nauth = on\n")
     token = "a-token-that-is-long-enough"
     environ = {"SCRAPY_DO_RETENTION_TRASH_AGE": "2d", "SCRAPY_DO_WEB_TOKEN": token}
     world.config = load(path, environ)
