@@ -8,14 +8,14 @@ from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol.record_file import RecordWriter
 
 _FLUSH_BYTES = 256 * 1024
-_FLUSH_INTERVAL_S = 1.0
+_FLUSH_INTERVAL_S = 0.5
 _HELD_BYTES = 8 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
 
 class Capture:
-    """Collects records and flushes them about once a second.
+    """Collects records and flushes them about twice a second.
 
     When the file cannot be written, records are held up to a limit and then dropped; the
     first failure is logged. The file is not touched before the first record. `taken_bytes` is

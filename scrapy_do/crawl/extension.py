@@ -41,7 +41,7 @@ from scrapy_do.protocol.wire import (
     encode_result,
 )
 
-_TICK_S = 1.0
+_TICK_S = 0.5
 _SAMPLE_S = 30.0
 _OUT_OF_MEMORY = "memusage_exceeded"
 _MAX_REASON_CHARACTERS = 1000

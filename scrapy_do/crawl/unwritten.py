@@ -1,6 +1,6 @@
 """Memory that a crawl shares with its holder: what its captured log lacks if it dies of a sudden.
 
-Note [The last second of a log]: log lines are written about once a second. A crawl that is
+Note [The last second of a log]: log lines are written about twice a second. A crawl that is
 killed, or ends its own process, would take the last second along, which is the one that tells
 why. So lines lie in memory that outlives it until they are written, together with how far `out`
 and `err` are in the log (Note [Printed text] in `printed`). When every process of the crawl is

@@ -10,11 +10,14 @@ from scrapy_do.core.log_lines import LogFilter
 from scrapy_do.errors import BadArgument, BadSearch, JobNotFound
 from scrapy_do.operations.bulk import Done
 from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.records import RecordKind
 from scrapy_do.ui.events import LISTS, JobFeed, ListFeed, LogWanted
 from scrapy_do.ui.pages import jobs as page
+from scrapy_do.ui.pages.job_items import items_csv, items_json, job_items, job_requests
 from scrapy_do.ui.pages.job_log import Asked, job_log
+from scrapy_do.ui.pages.job_parts import job_arguments, job_runs, job_stats
 from scrapy_do.ui.render import Renderer
-from scrapy_do.ui.twins import csv_twin, json_twin
+from scrapy_do.ui.twins import CSV, csv_twin, json_twin
 from scrapy_do.ui.words import number
 from scrapy_do.web.answer import Stream, redirect
 from scrapy_do.web.params import Params, parse_uuid
@@ -62,6 +65,12 @@ class JobRoutes:
         add("GET", "/ui/jobs/<job>", self.job)
         add("GET", "/ui/jobs/<job>/log.text", self.log_text)
         add("GET", "/ui/jobs/<job>/log.jsonl", self.log_jsonl)
+        for part in ("items", "requests", "stats", "arguments", "runs"):
+            add("GET", f"/ui/jobs/<job>/{part}", getattr(self, part))
+        add("GET", "/ui/jobs/<job>/items.json", self.items_json)
+        add("GET", "/ui/jobs/<job>/items.csv", self.items_csv)
+        add("GET", "/ui/jobs/<job>/items.jsonl", self.items_jsonl)
+        add("GET", "/ui/jobs/<job>/stats.json", self.stats_json)
         add("GET", "/ui/events", self.list_events)
         add("GET", "/ui/jobs/<job>/events", self.job_events)
         add("POST", "/ui/jobs/<job>/cancel", self.cancel)
@@ -154,6 +163,58 @@ class JobRoutes:
         chunks = self._operations.logs.stream(found.id, _asked(call.params).wanted, as_text=False)
         return _download(chunks, f"{job}.log.jsonl", JSON_LINES)
 
+    async def items(self, call: Call, *, job: str) -> Answer:
+        """Show items of a job."""
+        found = await self._job(job)
+        shown = await job_items(self._operations, found, _start(call.params), now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def requests(self, call: Call, *, job: str) -> Answer:
+        """Show what became of the requests of a job."""
+        found = await self._job(job)
+        shown = await job_requests(self._operations, found, _start(call.params), now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def stats(self, call: Call, *, job: str) -> Answer:
+        """Show the statistics of a job."""
+        found = await self._job(job)
+        starts = call.params.optional_text("starts", "")[:_LONGEST]
+        shown = await job_stats(self._operations, found, starts, now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def stats_json(self, _call: Call, *, job: str) -> JSON:
+        """Send the statistics of a job as they are."""
+        return dict((await self._job(job)).progress.stats)
+
+    async def arguments(self, call: Call, *, job: str) -> Answer:
+        """Show what a job was given."""
+        found = await self._job(job)
+        shown = await job_arguments(self._operations, found, now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def runs(self, call: Call, *, job: str) -> Answer:
+        """Show the runs that are like a job."""
+        found = await self._job(job)
+        shown = await job_runs(self._operations, found, now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def items_jsonl(self, _call: Call, *, job: str) -> Answer:
+        """Send the items of a job as JSON lines."""
+        found = await self._job(job)
+        lines = self._operations.data.stream_lines(found.id, RecordKind.ITEMS)
+        return _download(lines, f"{job}.items.jsonl", JSON_LINES)
+
+    async def items_json(self, _call: Call, *, job: str) -> Answer:
+        """Send the items of a job as one JSON array."""
+        found = await self._job(job)
+        chunks = items_json(self._operations, found)
+        return _download(chunks, f"{job}.items.json", "application/json")
+
+    async def items_csv(self, _call: Call, *, job: str) -> Answer:
+        """Send the items of a job as a table."""
+        found = await self._job(job)
+        return _download(items_csv(self._operations, found), f"{job}.items.csv", CSV)
+
     # --- live ----------------------------------------------------------------------------------
 
     async def list_events(self, call: Call) -> Answer:
@@ -221,6 +282,11 @@ def _download(chunks: AsyncGenerator[bytes, None], name: str, content_type: str)
             ("Cache-Control", "no-store"),
         ),
     )
+
+
+def _start(params: Params) -> int:
+    start: int = params.integer("start", minimum=0, maximum=_LARGEST, default=0)
+    return start
 
 
 def _asked(params: Params) -> Asked:

@@ -12,6 +12,13 @@
 | GET | /ui/jobs/<job> | READ | a job with its log |
 | GET | /ui/events | READ | changes of lists, as they happen: docs/live.md |
 | GET | /ui/jobs/<job>/events | READ | a job and its log, as it goes on: docs/live.md |
+| GET | /ui/jobs/<job>/items | READ | items as a table, how many have each field |
+| GET | /ui/jobs/<job>/items.json | READ | all items as an array; `.jsonl` and `.csv` alike |
+| GET | /ui/jobs/<job>/requests | READ | what became of the requests |
+| GET | /ui/jobs/<job>/stats | READ | the statistics beside those of the run before |
+| GET | /ui/jobs/<job>/stats.json | READ | the statistics as they are |
+| GET | /ui/jobs/<job>/arguments | READ | what the job was given |
+| GET | /ui/jobs/<job>/runs | READ | the last runs with the same arguments |
 | GET | /ui/jobs/<job>/log.text | READ | the log, filtered, as text |
 | GET | /ui/jobs/<job>/log.jsonl | READ | the same as JSON lines |
 | POST | /ui/jobs/<job>/cancel | RUN | the job ends |

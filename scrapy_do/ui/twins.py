@@ -33,6 +33,13 @@ def csv_twin(filename: str, columns: Sequence[str], rows: Iterable[Mapping[str, 
     )
 
 
+def csv_line(cells: Sequence[str]) -> bytes:
+    """A row of a table as it is sent."""
+    file = io.StringIO()
+    csv.writer(file).writerow(cells)
+    return file.getvalue().encode("utf-8", "backslashreplace")
+
+
 def cell(value: object) -> str:
     """A value as the text of a cell that no spreadsheet takes for a formula."""
     if value is None:

@@ -57,6 +57,13 @@ PAGES = (
     Shown(path="/ui/jobs/{running}", most_kb=100),
     Shown(path="/ui/jobs/{queued}", most_kb=100),
     Shown(path="/ui/jobs/{good}/delete"),
+    Shown(path="/ui/jobs/{good}/items"),
+    Shown(path="/ui/jobs/{hostile}/items"),
+    Shown(path="/ui/jobs/{hostile}/requests"),
+    Shown(path="/ui/jobs/{running}/requests"),
+    Shown(path="/ui/jobs/{good}/stats"),
+    Shown(path="/ui/jobs/{hostile}/arguments"),
+    Shown(path="/ui/jobs/{good}/runs"),
 )
 """On a daemon that has projects, jobs in every state and schedules."""
 

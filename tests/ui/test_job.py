@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -252,3 +253,117 @@ def test_errors_of_a_successful_crawl_are_pointed_at() -> None:
     """A crawl that went well with errors in its log says so."""
     told = said(_ended(Outcome.SUCCESSFUL, "finished", progress=Progress(errors=1)))
     assert told.advice == "1 error was logged: have a look."
+
+
+def _write(world: World, job: UUID, kind: RecordKind, *values: Any) -> None:
+    """Write records of a job."""
+    world.artifacts.prepare(job)
+    lines = [json.dumps(value).encode() for value in values]
+    world.artifacts.records(job, kind).write(lines, now_ms=1)
+
+
+def _end(world: World, *jobs: UUID) -> None:
+    for job in jobs:
+        world.do(world.jobs.cancel(job, by="tester", wait_s=0))
+    world.pass_time(60)
+
+
+def test_items_are_a_table_with_the_coverage_of_each_field(world: World) -> None:
+    """Columns are all fields, each with the share of items that have it, and the change of it."""
+    before = world.enqueue()
+    _write(world, before, RecordKind.ITEMS, *[{"title": "a", "price": 1}] * 4)
+    _end(world, before)
+    job = world.enqueue()
+    _write(world, job, RecordKind.ITEMS, {"title": "<b>", "price": 1}, {"title": "x", "tags": [1]})
+
+    page = Pages(world).get(f"/ui/jobs/{job}/items")
+
+    assert "Items 1 to 2 of 2" in page
+    assert re.search(r'title<br><span class="soft">100 %</span>', page)
+    assert re.search(r'price<br><span class="soft">50 % <span class="wrong">\(-50\)', page)
+    assert "<td>&lt;b&gt;</td><td>1</td>" in page
+    assert f'href="/ui/jobs/{before}/items">the run before' in page
+
+
+def test_items_are_downloaded_in_three_forms(world: World) -> None:
+    """A cell is never a formula; large numbers are as they are stored."""
+    job = world.enqueue()
+    number = 12345678901234567890123
+    _write(world, job, RecordKind.ITEMS, {"a": "=1+1", "n": number}, {"a": "-x", "b": {"c": 1}})
+    pages = Pages(world)
+
+    table = pages.answer(f"/ui/jobs/{job}/items.csv")
+    array = pages.answer(f"/ui/jobs/{job}/items.json")
+    lines = pages.answer(f"/ui/jobs/{job}/items.jsonl")
+
+    assert table.text.splitlines() == [
+        "a,n,b",
+        f"'=1+1,{number},",
+        """'-x,,"{""c"": 1}\"""",
+    ]
+    assert table.headers["content-disposition"].startswith("attachment")
+    assert array.json == [{"a": "=1+1", "n": number}, {"a": "-x", "b": {"c": 1}}]
+    assert [json.loads(line) for line in lines.text.splitlines()] == array.json
+    assert pages.answer(f"/ui/jobs/{world.enqueue()}/items.json").json == []
+
+
+def test_requests_say_what_became_of_them(world: World) -> None:
+    """Answers by class, the wrong ones with their address, the slow hosts."""
+    job = world.enqueue()
+    _write(
+        world,
+        job,
+        RecordKind.REQUESTS,
+        {"url": "http://a.example/1", "status": 200, "method": "GET", "rs": 10, "duration": 20},
+        {"url": "http://b.example/<2>", "status": 404, "method": "GET", "rs": 1, "duration": 900},
+    )
+
+    page = Pages(world).get(f"/ui/jobs/{job}/requests")
+
+    assert '<th scope="row">4xx</th><td class="n">1</td>' in page
+    assert "The first 1 of 1" in page
+    assert "http://b.example/&lt;2&gt;" in page
+    assert re.search(r"b\.example</th>.*a\.example</th>", page, re.DOTALL)
+
+
+def test_stats_stand_beside_those_of_the_run_before(world: World) -> None:
+    """Each statistic with the value before and the difference; they may be narrowed."""
+    before, job = world.enqueue(), world.enqueue()
+    _end(world, before)
+    for one, count in ((before, 100), (job, 150)):
+        progress = Progress(items=count, stats={"item_scraped_count": count, "finish": "<i>"})
+        world.do(world.store.jobs.edit(one, lambda job: replace(job, progress=progress)))  # noqa: B023 - called here
+    pages = Pages(world)
+
+    page = pages.get(f"/ui/jobs/{job}/stats")
+
+    assert "+50 (+50%)" in page
+    assert "&lt;i&gt;" in page
+    assert "item_scraped_count" not in pages.get(f"/ui/jobs/{job}/stats?starts=fin")
+    assert pages.answer(f"/ui/jobs/{job}/stats.json").json["item_scraped_count"] == 150
+
+
+def test_arguments_are_shown_but_not_the_values_of_the_environment(world: World) -> None:
+    """Everything that the job was given; secrets by their name only."""
+    job = world.enqueue(
+        arguments={"<a>": "b"}, settings={"LOG_LEVEL": "INFO"}, environment={"TOKEN": "secret!"}
+    )
+
+    page = Pages(world).get(f"/ui/jobs/{job}/arguments")
+
+    assert "<code>&lt;a&gt;</code></th><td><code>b</code>" in page
+    assert "TOKEN" in page
+    assert "secret!" not in page
+
+
+def test_runs_are_those_with_the_same_arguments(world: World) -> None:
+    """Other arguments are another kind of run."""
+    same = [world.enqueue(arguments={"page": "1"}) for _ in range(2)]
+    other = world.enqueue(arguments={"page": "2"})
+    _end(world, *same, other)
+
+    page = Pages(world).get(f"/ui/jobs/{same[0]}/runs")
+
+    assert f"/ui/jobs/{same[1]}" in page
+    assert f"/ui/jobs/{other}" not in page
+    assert f'href="/ui/compare?jobs={same[0]},{same[1]}"' in page

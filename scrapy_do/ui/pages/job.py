@@ -1,10 +1,11 @@
 """What every page of a job begins with: its state in words, who made it, what can be done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from scrapy_do.core.anomalies import Anomaly
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, is_active
 from scrapy_do.core.run_history import Run
@@ -12,6 +13,8 @@ from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.outcomes import Said, said
 from scrapy_do.ui.pages.jobs import duration_of, started_of
+from scrapy_do.ui.pages.likeness import unlike
+from scrapy_do.ui.words import duration, number
 
 RUNS = 20
 _FEWEST_RUNS = 3
@@ -35,6 +38,7 @@ class Head:
     runs: Sequence[Run]
     told: str
     tab: str
+    hints: Sequence[str]
 
 
 async def head(
@@ -55,7 +59,31 @@ async def head(
         runs=runs,
         told=told,
         tab=tab,
+        hints=[_hint(one) for one in await unlike(operations, job, now=now)],
     )
+
+
+def _hint(found: Anomaly) -> str:
+    """Say what is unlike before: the number, the range, and how many runs it is of."""
+    show = _SHOWN.get(found.what, percent)
+    is_high = found.value > found.usual
+    return (
+        f"Unusually {'high' if is_high else 'low'}: {found.what} {show(found.value)}; "
+        f"the last {found.runs} good runs had {show(found.low)} to {show(found.high)} "
+        f"(median {show(found.usual)})."
+    )
+
+
+def percent(share: float) -> str:
+    """A share in words."""
+    return f"{share:.0%}"
+
+
+_SHOWN: Mapping[str, Callable[[float], str]] = {
+    "items": lambda value: number(round(value)),
+    "errors": lambda value: number(round(value)),
+    "duration": duration,
+}
 
 
 def _left(job: Job, runs: Sequence[Run], now: datetime) -> timedelta | None:

@@ -1,0 +1,163 @@
+"""What a job was given, what it counted, and the runs like it: parts of the page of a job."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scrapy_do.core.job import NO_PAYLOAD, Finished, Job, is_active
+from scrapy_do.core.run_history import Run
+from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.jobs import duration_of
+from scrapy_do.ui.pages.likeness import before, runs_like
+from scrapy_do.ui.render import Page
+from scrapy_do.ui.words import duration, number, size
+
+_SHOWN_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """A statistic, and the same one of the run before."""
+
+    name: str
+    value: str
+    before: str
+    difference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What the page shows."""
+
+    head: Head
+    stats: Sequence[Stat]
+    before: Job | None
+    starts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """What the page shows: everything that the job was given."""
+
+    head: Head
+    arguments: Mapping[str, str]
+    settings: Mapping[str, Any]
+    environment: Sequence[str]
+    payload: str
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """What the page shows: the last runs of the spider with the same arguments."""
+
+    head: Head
+    rows: Sequence[tuple[Job, float | None]]
+    runs: Sequence[Run]
+
+
+def page_of(job: Job, template: str, view: object) -> Page:
+    """A part of the page of a job."""
+    return Page(
+        template=template,
+        title=f"{job.request.spider} {job.key}",
+        room="jobs",
+        live=("jobs",) if is_active(job.state) else (),
+        view=view,
+    )
+
+
+async def job_stats(operations: Operations, job: Job, starts: str, *, now: datetime) -> Page:
+    """Gather the statistics, beside those of the run before."""
+    earlier = await before(operations, job)
+    old = {} if earlier is None else earlier.progress.stats
+    stats = job.progress.stats
+    names = sorted(name for name in {*stats, *old} if name.startswith(starts))
+    view = Stats(
+        head=await head(operations, job, "stats", now=now),
+        stats=[
+            Stat(
+                name=name,
+                value=_shown(stats.get(name)),
+                before=_shown(old.get(name)),
+                difference=_difference(stats.get(name), old.get(name)),
+            )
+            for name in names
+        ],
+        before=earlier,
+        starts=starts,
+    )
+    return page_of(job, "job_stats.html", view)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    if value is None:
+        return "\N{EN DASH}"
+    if _is_number(value):
+        return number(round(value, 3) if isinstance(value, float) else value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _difference(value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values
+    if not _is_number(value) or not _is_number(old) or value == old:
+        return ""
+    change = value - old
+    text = number(abs(round(change, 3) if isinstance(change, float) else change))
+    percent = f" ({change / old:+.0%})" if old and abs(change / old) >= _SHOWN_SHARE else ""
+    sign = "+" if change > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{text}{percent}"
+
+
+async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> Page:
+    """Gather what the job was given."""
+    request = job.request
+    limits = (
+        ("Priority", number(request.priority)),
+        ("Time-out", duration(request.timeout_s)),
+        ("Stall time-out", duration(request.stall_timeout_s)),
+        ("Memory limit", size(request.memory_limit_bytes)),
+        ("Retries", number(request.retries)),
+        ("Retry delay", duration(request.retry_delay_s)),
+    )
+    view = Arguments(
+        head=await head(operations, job, "arguments", now=now),
+        arguments=request.arguments,
+        settings=request.settings,
+        environment=sorted(request.environment),
+        payload="" if request.payload == NO_PAYLOAD else request.payload,
+        facts=limits,
+    )
+    return page_of(job, "job_arguments.html", view)
+
+
+async def job_runs(operations: Operations, job: Job, *, now: datetime) -> Page:
+    """Gather the runs like this one."""
+    like = await runs_like(operations, job)
+    view = Runs(
+        head=await head(operations, job, "runs", now=now),
+        rows=[(one, duration_of(one, now)) for one in like],
+        runs=[run for run in map(_run_of, reversed(like)) if run is not None],
+    )
+    return page_of(job, "job_runs.html", view)
+
+
+def _run_of(job: Job) -> Run | None:
+    state = job.state
+    if not isinstance(state, Finished):
+        return None
+    return Run(
+        job_id=job.id,
+        outcome=state.outcome,
+        started=state.started,
+        ended=state.since,
+        items=job.progress.items,
+        responses=job.progress.responses,
+        errors=job.progress.errors,
+    )
