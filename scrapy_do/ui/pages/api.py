@@ -25,7 +25,7 @@ class RouteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialectRows:
-    """The routes of one dialect, with what its documentation says first."""
+    """The routes of one dialect."""
 
     name: str
     rows: Sequence[RouteRow]
@@ -42,7 +42,7 @@ def api(dialects: Iterable[Dialect], *, base: str, user: str) -> Page:
     """Gather the page."""
     shown = [
         DialectRows(
-            name=_sentence(dialect.__class__.__doc__) or dialect.prefix,
+            name=f"Scrapy Cloud: {dialect.prefix}" if dialect.prefix else "Scrapy Do",
             rows=[
                 _row(route, base, user)
                 for route in dialect.router.routes()

@@ -87,7 +87,7 @@ def groups_of(jobs: Sequence[Job]) -> list[Group]:
     done = [
         _numbers("duration", [_length(job) for job in jobs], duration),
         *(
-            _numbers(name, [getattr(job.progress, name) for job in jobs], number)
+            _numbers(name.replace("_", " "), [getattr(job.progress, name) for job in jobs], number)
             for name in ("items", "requests", "responses", "errors", "log_lines")
         ),
     ]

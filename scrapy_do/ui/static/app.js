@@ -441,3 +441,82 @@ document.addEventListener("DOMContentLoaded", () => {
   beginLog();
 });
 document.addEventListener("htmx:after:swap", showTimes);
+
+// --- push: look into the archive before it is sent, then say how far it is
+async function archiveNames(file) {
+  const tail = new DataView(await file.slice(-65557).arrayBuffer());
+  for (let at = tail.byteLength - 22; at >= 0; at -= 1) {
+    if (tail.getUint32(at, true) !== 0x06054b50) continue;
+    const size = tail.getUint32(at + 12, true);
+    const from = tail.getUint32(at + 16, true);
+    const list = new DataView(await file.slice(from, from + Math.min(size, 4194304)).arrayBuffer());
+    const names = [];
+    for (let place = 0; place + 46 <= list.byteLength && list.getUint32(place, true) === 0x02014b50;) {
+      const length = Math.min(list.getUint16(place + 28, true), list.byteLength - place - 46);
+      names.push(new TextDecoder().decode(new Uint8Array(list.buffer, place + 46, length)));
+      place += 46 + length + list.getUint16(place + 30, true) + list.getUint16(place + 32, true);
+    }
+    return names;
+  }
+  return null;
+}
+async function archiveTrouble(file, limit) {
+  if (file.size > limit) return `It has ${file.size} bytes; the server takes ${limit} at most`;
+  const names = await archiveNames(file);
+  if (!names) return "This is no zip archive";
+  const isProject = names.some((name) => /^([^/]+\/)?scrapy\.cfg$/.test(name) || name === "EGG-INFO/PKG-INFO");
+  return isProject ? "" : "No scrapy.cfg at the top or one level down. You probably zipped the wrong folder";
+}
+function beginPush() {
+  const form = document.getElementById("push");
+  if (!form) return;
+  const input = form.querySelector("#archive");
+  const area = form.querySelector(".drop");
+  const says = form.querySelector("#archive-says");
+  const shown = form.querySelector("#push-progress");
+  const bar = shown.querySelector("progress");
+  const word = shown.querySelector(".word");
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    const trouble = await archiveTrouble(file, Number(form.dataset.limit));
+    says.hidden = false;
+    says.className = `banner${trouble ? "" : " good"}`;
+    says.textContent = trouble ? `${trouble}. You can push it all the same.` : `${file.name}: scrapy.cfg is there.`;
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    area.addEventListener(kind, (event) => {
+      event.preventDefault();
+      area.classList.toggle("over", kind === "dragover");
+      if (kind !== "drop" || !event.dataTransfer.files.length) return;
+      input.files = event.dataTransfer.files;
+      input.dispatchEvent(new Event("change"));
+    });
+  }
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button.main");
+    const request = new XMLHttpRequest();
+    const since = Date.now();
+    const seconds = () => Math.max(1, Math.round((Date.now() - since) / 1000));
+    const fail = (text) => { clearInterval(clock); word.textContent = text; button.disabled = false; };
+    const clock = setInterval(() => {
+      if (bar.value >= 1) word.textContent = `Sent. The server checks, unpacks and lists the spiders: ${seconds()} s`;
+    }, 500);
+    shown.hidden = false;
+    button.disabled = true;
+    request.upload.addEventListener("progress", (sent) => {
+      bar.value = sent.loaded / sent.total;
+      if (bar.value < 1) word.textContent = `${Math.round(bar.value * 100)} %, ${Math.round(sent.loaded / 1024 / seconds())} KiB/s`;
+    });
+    request.addEventListener("error", () => fail("The connection was closed. Is the archive too large, or the server gone?"));
+    request.addEventListener("load", () => {
+      if (new URL(request.responseURL).pathname.startsWith("/ui/pushes/")) { location.assign(request.responseURL); return; }
+      const page = new DOMParser().parseFromString(request.responseText, "text/html");
+      fail(page.querySelector(".banner.bad")?.textContent ?? `The server answered with ${request.status}`);
+    });
+    request.open("POST", form.action);
+    request.send(new FormData(form));
+  });
+}
+document.addEventListener("DOMContentLoaded", beginPush);
