@@ -69,7 +69,7 @@ from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
 from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
-from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
+from scrapy_do.system.host import OwnLoad, crawl_memory_bytes, room_of
 from scrapy_do.system.journal import begin_logging
 from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.system.notify import ServiceManager
@@ -299,6 +299,7 @@ class Daemon:
             status=StatusOperations(
                 store=self._store,
                 load=OwnLoad(),
+                room=lambda: room_of(config.scrapy_do.project_store),
                 hostname=platform.node(),
                 slots=config.scrapy_do.job_slots,
                 scheduler_lag_s=lambda: self._scheduler.lag_s,

@@ -49,7 +49,7 @@ from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
 from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
-from scrapy_do.system.host import ProcessLoad
+from scrapy_do.system.host import ProcessLoad, Room
 from scrapy_do.web.tail import Tail
 from tests.factories import START, TESTER
 from tests.fakes import FakeLauncher
@@ -161,6 +161,12 @@ class World:
         )
         self.problems: dict[str, str] = {}
         self.config = Config()
+        self.room = Room(
+            disk_free_bytes=50 * 10**9,
+            disk_bytes=100 * 10**9,
+            memory_free_bytes=2 * 10**9,
+            memory_bytes=4 * 10**9,
+        )
         self.operations = Operations(
             projects=self.projects,
             jobs=self.jobs,
@@ -189,6 +195,7 @@ class World:
             status=StatusOperations(
                 store=self.store,
                 load=lambda: ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5),
+                room=lambda: self.room,
                 hostname="host",
                 slots=self.limits.slots,
                 scheduler_lag_s=lambda: 0.0,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scrapy_do.core.job import Outcome
+from scrapy_do.core.job import JobKey, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +23,14 @@ class Run:
     def duration(self) -> timedelta | None:
         """How long the crawl took."""
         return None if self.started is None else max(timedelta(0), self.ended - self.started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentRun:
+    """An ended job that is told of among others: whose it is, and why it ended."""
+
+    project: str
+    spider: str
+    key: JobKey
+    reason: str
+    run: Run

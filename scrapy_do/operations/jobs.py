@@ -21,7 +21,7 @@ from scrapy_do.core.job import (
     is_active,
 )
 from scrapy_do.core.principal import Principal
-from scrapy_do.core.run_history import Run
+from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
 from scrapy_do.files.artifacts import ArtifactStore
@@ -148,6 +148,16 @@ class JobOperations:
         """
         spiders = [(job.key.project, job.key.spider) for job in jobs]
         return await self._store.jobs.runs(spiders, limit=limit)
+
+    async def runs_of(
+        self, spiders: Iterable[tuple[int, int]], *, limit: int
+    ) -> Mapping[tuple[int, int], Sequence[Run]]:
+        """The last ended jobs of some spiders, by the numbers of project and spider."""
+        return await self._store.jobs.runs(spiders, limit=limit)
+
+    async def recent_runs(self, since: datetime, *, limit: int) -> Sequence[RecentRun]:
+        """Of the `limit` jobs that changed last those that ended since then, the newest first."""
+        return await self._store.jobs.recent_runs(since, limit=limit)
 
     async def again(self, job_id: UUID, *, by: Principal) -> Job:
         """Accept the same order once more, for the version that is current now.

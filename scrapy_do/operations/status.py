@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from scrapy_do.core.filter import StateName
 from scrapy_do.errors import ScrapyDoError
 from scrapy_do.store.store import Store
-from scrapy_do.system.host import ProcessLoad
+from scrapy_do.system.host import ProcessLoad, Room
 from scrapy_do.system.runtime import InThread
 
 
@@ -36,6 +36,7 @@ class Status:
     spiders: int
     slots: int
     scheduler_lag_s: float
+    room: Room
 
 
 class StatusOperations:
@@ -46,6 +47,7 @@ class StatusOperations:
         *,
         store: Store,
         load: Callable[[], ProcessLoad],
+        room: Callable[[], Room],
         hostname: str,
         slots: int,
         scheduler_lag_s: Callable[[], float],
@@ -55,6 +57,7 @@ class StatusOperations:
     ) -> None:
         self._store = store
         self._load = load
+        self._room = room
         self._hostname = hostname
         self.slots = slots
         self._scheduler_lag_s = scheduler_lag_s
@@ -67,7 +70,7 @@ class StatusOperations:
         """The daemon and its jobs now."""
         now = self._now()
         held = await self._store.overview()
-        load = await self._in_thread(self._load)
+        load, room = await self._in_thread(lambda: (self._load(), self._room()))
         return Status(
             now=now,
             uptime=now - self._started_at,
@@ -88,6 +91,7 @@ class StatusOperations:
             spiders=held.spiders,
             slots=self.slots,
             scheduler_lag_s=self._scheduler_lag_s(),
+            room=room,
         )
 
     async def problems(self) -> Mapping[str, str]:

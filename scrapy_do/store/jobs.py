@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Job, JobKey, NewJob, Progress, is_active
-from scrapy_do.core.run_history import Run
+from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.errors import DuplicateJob, JobNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
@@ -36,7 +36,7 @@ from scrapy_do.store.jobs_query import (
 from scrapy_do.store.moments import Moments
 from scrapy_do.store.overview import jobs_by_state
 from scrapy_do.store.removals import Removable, note
-from scrapy_do.store.run_history import SpiderKey, runs_of_spiders
+from scrapy_do.store.run_history import SpiderKey, recent_runs, runs_of_spiders
 
 Change = Callable[[Job], Job]
 
@@ -126,6 +126,10 @@ class Jobs:
         return await self._database.read(
             lambda connection: runs_of_spiders(connection, wanted, limit)
         )
+
+    async def recent_runs(self, since: datetime, *, limit: int) -> list[RecentRun]:
+        """Of the `limit` jobs that changed last those that ended since then, the newest first."""
+        return await self._database.read(lambda connection: recent_runs(connection, since, limit))
 
     async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
         """How many jobs are in each state that has any."""

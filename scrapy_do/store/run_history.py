@@ -1,15 +1,17 @@
 """The last ended jobs of spiders and of schedules, read from few columns in their indexes."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from scrapy_do.core.job import Outcome
-from scrapy_do.core.run_history import Run
+from scrapy_do.core.filter import StateName
+from scrapy_do.core.job import JobKey, Outcome
+from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.store import tables
-from scrapy_do.store.rows import instant_of, maybe_instant
+from scrapy_do.store.rows import AnyRow, instant_of, maybe_instant, ms_of
 
 SpiderKey = tuple[int, int]
 """The numbers of a project and of its spider."""
@@ -62,17 +64,61 @@ def _runs(connection: Connection, key: SpiderKey, limit: int) -> list[Run]:
 
 def _read(connection: Connection, query: Select[Any], values: Mapping[str, object]) -> list[Run]:
     """The runs of a query that has the newest first."""
-    runs = [
-        Run(
-            job_id=row.id,
-            outcome=Outcome(row.outcome),
-            started=maybe_instant(row.started_ms),
-            ended=instant_of(row.ended_ms),
-            items=row.items,
-            responses=row.responses,
-            errors=row.errors,
-        )
-        for row in connection.execute(query, values)
-    ]
+    runs = [_run_of(row) for row in connection.execute(query, values)]
     runs.reverse()
     return runs
+
+
+def _run_of(row: AnyRow) -> Run:
+    return Run(
+        job_id=row.id,
+        outcome=Outcome(row.outcome),
+        started=maybe_instant(row.started_ms),
+        ended=instant_of(row.ended_ms),
+        items=row.items,
+        responses=row.responses,
+        errors=row.errors,
+    )
+
+
+_NEWEST = (
+    select(_jobs.c.sequence)
+    .where(_jobs.c.outcome.is_not(None), _jobs.c.state == StateName.FINISHED.value)
+    .order_by(_jobs.c.sequence.desc())
+    .limit(bindparam("most"))
+    .subquery("newest")
+)
+"""The jobs that ended last, whenever that was: so nothing older is ever gone through."""
+
+_RECENT: Select[Any] = (
+    select(
+        *(_jobs.c[name] for name in _COLUMNS),
+        *(_jobs.c[name] for name in ("reason", "number", "project_id", "spider_number")),
+        tables.projects.c.name.label("project"),
+        tables.spiders.c.name.label("spider"),
+    )
+    .join(_NEWEST, _NEWEST.c.sequence == _jobs.c.sequence)
+    .join(tables.projects, tables.projects.c.id == _jobs.c.project_id)
+    .join(
+        tables.spiders,
+        (tables.spiders.c.project_id == _jobs.c.project_id)
+        & (tables.spiders.c.number == _jobs.c.spider_number),
+    )
+    .where(_jobs.c.ended_ms >= bindparam("since"))
+    .order_by(_jobs.c.ended_ms.desc())
+)
+
+
+def recent_runs(connection: Connection, since: datetime, limit: int) -> list[RecentRun]:
+    """Of the `limit` jobs that changed last those that ended since then, the newest first."""
+    rows = connection.execute(_RECENT, {"since": ms_of(since), "most": limit})
+    return [
+        RecentRun(
+            project=row.project,
+            spider=row.spider,
+            key=JobKey(project=row.project_id, spider=row.spider_number, number=row.number),
+            reason=row.reason or "",
+            run=_run_of(row),
+        )
+        for row in rows
+    ]

@@ -6,6 +6,7 @@ Blocking: called off the reactor thread.
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -30,6 +31,27 @@ class OwnLoad:
             memory_bytes=self._process.memory_info().rss,
             cpu_percent=self._process.cpu_percent(),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What is left of a machine: of its memory, and of the disk that holds a directory."""
+
+    disk_free_bytes: int
+    disk_bytes: int
+    memory_free_bytes: int
+    memory_bytes: int
+
+
+def room_of(directory: Path) -> Room:
+    """Look how much room is left."""
+    disk, memory = psutil.disk_usage(str(directory)), psutil.virtual_memory()
+    return Room(
+        disk_free_bytes=disk.free,
+        disk_bytes=disk.total,
+        memory_free_bytes=memory.available,
+        memory_bytes=memory.total,
+    )
 
 
 def crawl_memory_bytes(pids: Iterable[int]) -> dict[int, int]:

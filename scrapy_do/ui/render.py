@@ -79,6 +79,7 @@ class Renderer:
             bars=charts.bars,
             bytes=words.size,
             duration=words.duration,
+            in_zone=words.in_zone,
             iso=words.iso,
             number=words.number,
             shell=shlex.quote,

@@ -131,6 +131,7 @@ class Pages:
         dialects: Sequence[Dialect] = (),
     ) -> None:
         self._operations = operations
+        self._now = now
         self._static = StaticFiles()
         self._renderer = Renderer(names=self._static.names, now=now, zone=zone)
         style = ErrorStyle(
@@ -157,7 +158,7 @@ class Pages:
 
     async def overview(self, call: Call) -> Answer:
         """Show what runs, what is wrong, what comes next."""
-        return self._renderer.answer(await overview(self._operations), call)
+        return self._renderer.answer(await overview(self._operations, now=self._now()), call)
 
     async def static(self, call: Call, *, name: str) -> Answer:
         """Send a file that never changes under its name."""

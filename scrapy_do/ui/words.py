@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, Starting, Stopping
 
@@ -88,3 +89,8 @@ def size(count: int | None) -> str:
 def iso(instant: datetime) -> str:
     """An instant for the `datetime` of a `<time>`: ISO 8601 with its offset, whole seconds."""
     return instant.isoformat(timespec="seconds")
+
+
+def in_zone(instant: datetime, zone: str) -> str:
+    """An instant as clocks in a zone show it, to the second."""
+    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")

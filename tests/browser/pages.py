@@ -69,6 +69,8 @@ PAGES = (
 
 EMPTY = (
     Shown(path="/ui/"),
+    Shown(path="/ui/schedules"),
+    Shown(path="/ui/schedules/new"),
     Shown(path="/ui/jobs"),
     Shown(path="/ui/projects"),
     Shown(path="/ui/run"),

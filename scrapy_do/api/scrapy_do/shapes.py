@@ -234,6 +234,10 @@ def status_json(status: Status, problems: Mapping[str, str]) -> dict[str, Any]:
         "spiders": status.spiders,
         "slots": status.slots,
         "scheduler-lag-s": status.scheduler_lag_s,
+        "disk-free": status.room.disk_free_bytes,
+        "disk-size": status.room.disk_bytes,
+        "memory-free": status.room.memory_free_bytes,
+        "memory-size": status.room.memory_bytes,
         "database": problems.get("store", "ok"),
         "daemon-version": __version__,
     }

@@ -1,15 +1,72 @@
-"""The overview: what runs now, what is wrong, what comes next."""
+"""The overview: what runs now, what is wrong, what comes next, what the last day was like."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
-from scrapy_do.core.job import Job
+from scrapy_do.core.job import Job, Outcome
+from scrapy_do.core.run_history import RecentRun, Run
+from scrapy_do.core.schedule import Schedule
+from scrapy_do.core.standing import sentence_of
 from scrapy_do.operations.operations import Operations, Status
+from scrapy_do.ui.pages.attention import RECENT, Attention, attention
+from scrapy_do.ui.pages.jobs import started_of
 from scrapy_do.ui.render import Page
 
 MOST_RUNNING = 50
-MOST_RECENT = 20
+MOST_RECENT = 1000
+LANES = 12
+NEXT = 10
+RUNS = 20
+MINUTES = 24 * 60
+_FEWEST_RUNS = 3
+_SHORTEST_MINUTES = 6
+_KINDS = {
+    Outcome.SUCCESSFUL: "good",
+    Outcome.FAILED: "bad",
+    Outcome.LOST: "bad",
+    Outcome.CANCELED: "ended",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """A job that runs: for how long, and where it is in what such runs take (in per cent)."""
+
+    job: Job
+    started: datetime | None
+    elapsed: timedelta | None
+    percent: int | None
+    left: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One run in a lane: where it begins and how long it is, in minutes."""
+
+    kind: str
+    x: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """The runs of one spider in a day; `label` says them in words."""
+
+    project: str
+    spider: str
+    blocks: Sequence[Block]
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """A schedule that starts soon."""
+
+    schedule: Schedule
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +74,28 @@ class Overview:
     """What the page shows."""
 
     status: Status
-    running: Sequence[Job]
-    recent: Sequence[Job]
+    running: Sequence[Going]
+    attention: Sequence[Attention]
+    next_runs: Sequence[Next]
+    lanes: Sequence[Lane]
+    more_lanes: int
     is_new: bool
+    example: str
 
 
-async def overview(operations: Operations) -> Page:
+async def overview(operations: Operations, *, now: datetime) -> Page:
     """Gather the page."""
     status = await operations.status.status()
     jobs = operations.jobs
     running = await jobs.find(
         JobFilter(states=ACTIVE_STATES - {StateName.PENDING}, limit=MOST_RUNNING)
     )
-    recent = await jobs.find(JobFilter(states=frozenset({StateName.FINISHED}), limit=MOST_RECENT))
+    recent = await jobs.recent_runs(now - RECENT, limit=MOST_RECENT)
+    keys = [*(job.key for job in running), *(one.key for one in recent)]
+    spiders = dict.fromkeys((key.project, key.spider) for key in keys)
+    runs = await jobs.runs_of(list(spiders)[: MOST_RUNNING + LANES], limit=RUNS)
+    lanes = _lanes(recent, running, now)
+    first = next((one for one in await operations.projects.all() if one.current), None)
     return Page(
         template="overview.html",
         title="Overview",
@@ -37,8 +103,73 @@ async def overview(operations: Operations) -> Page:
         live=("jobs", "status"),
         view=Overview(
             status=status,
-            running=running,
-            recent=recent,
-            is_new=not status.projects or not (running or recent or status.pending),
+            running=[_going(job, runs.get(_spider(job), ()), now) for job in running],
+            attention=await attention(operations, status, recent, runs, since=now - RECENT),
+            next_runs=[
+                Next(schedule=one, sentence=sentence_of(one))
+                for one in await operations.schedules.next_to_run(limit=NEXT)
+            ],
+            lanes=lanes[:LANES],
+            more_lanes=max(0, len(lanes) - LANES),
+            is_new=not status.projects or not (running or status.jobs_run or status.pending),
+            example="" if first is None else first.name,
         ),
     )
+
+
+def _spider(job: Job) -> tuple[int, int]:
+    return job.key.project, job.key.spider
+
+
+def _going(job: Job, runs: Iterable[Run], now: datetime) -> Going:
+    """Say where a run is, going by the median of the runs before."""
+    took = [
+        run.duration.total_seconds()
+        for run in runs
+        if run.duration is not None and run.outcome is Outcome.SUCCESSFUL
+    ]
+    started = started_of(job)
+    if started is None:
+        return Going(job=job, started=None, elapsed=None, percent=None, left=None)
+    elapsed = max(now - started, timedelta(0))
+    usual = median(took) if len(took) >= _FEWEST_RUNS else 0.0
+    if usual <= 0:
+        return Going(job=job, started=started, elapsed=elapsed, percent=None, left=None)
+    left = usual - elapsed.total_seconds()
+    return Going(
+        job=job,
+        started=started,
+        elapsed=elapsed,
+        percent=min(99, round(100 * elapsed.total_seconds() / usual)),
+        left=timedelta(seconds=left) if left > 0 else None,
+    )
+
+
+def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -> Sequence[Lane]:
+    """The runs of a day, a lane for each spider, what ended last on top."""
+    blocks: dict[tuple[str, str], list[Block]] = {}
+    for job in running:
+        name = (job.request.project, job.request.spider)
+        blocks.setdefault(name, []).append(_block("run", started_of(job) or now, now, now))
+    for one in recent:
+        run = one.run
+        block = _block(_KINDS[run.outcome], run.started or run.ended, run.ended, now)
+        blocks.setdefault((one.project, one.spider), []).append(block)
+    return [
+        Lane(project=project, spider=spider, blocks=some, label=_label(some))
+        for (project, spider), some in blocks.items()
+    ]
+
+
+def _block(kind: str, start: datetime, end: datetime, now: datetime) -> Block:
+    def minute(instant: datetime) -> int:
+        return max(0, min(MINUTES, MINUTES - round((now - instant).total_seconds() / 60)))
+
+    width = max(_SHORTEST_MINUTES, minute(end) - minute(start))
+    return Block(kind=kind, x=min(minute(start), MINUTES - width), width=width)
+
+
+def _label(blocks: Sequence[Block]) -> str:
+    words = {"good": "successful", "bad": "failed", "ended": "cancelled", "run": "running"}
+    counts = {kind: sum(block.kind == kind for block in blocks) for kind in words}
+    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count)

@@ -33,22 +33,41 @@ function beginTheme() {
 // --- times: relative, exact on hover and focus
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [2592000, "day", 86400], [Infinity, "month", 2592000]];
-const FORMS = ["relative", "local", "server", "UTC"];
+function inZone(instant, timeZone) {
+  const options = { dateStyle: "short", timeStyle: "medium" };
+  try { return new Intl.DateTimeFormat("sv-SE", { ...options, timeZone }).format(instant); } catch { return ""; }
+}
 function shownTime(node) {
   const instant = new Date(node.dateTime);
   const form = kept.get("times") ?? "relative";
-  if (form === "UTC" || form === "server") return node.dataset.exact;
-  if (form === "local") return instant.toLocaleString(undefined, { hour12: false });
+  const zone = document.body.dataset.zone;
+  if (form === "UTC") return node.dataset.exact;
+  if (form === "server") return inZone(instant, zone) || node.dataset.exact;
+  if (form === "local") return inZone(instant);
   const seconds = (instant - Date.now()) / 1000;
   const [, unit, size] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
   return relative.format(Math.round(seconds / size), unit);
 }
 function showTimes() {
-  for (const node of document.querySelectorAll("time[datetime]")) {
+  for (const node of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     if (!node.dataset.exact) { node.dataset.exact = node.textContent; node.title = node.textContent; node.tabIndex = 0; }
     const text = shownTime(node);
     if (node.textContent !== text) node.textContent = text;
   }
+}
+function beginTimes() {
+  const choice = document.getElementById("times");
+  const clock = document.getElementById("server-time");
+  choice.value = kept.get("times") ?? "relative";
+  choice.parentElement.hidden = false;
+  choice.addEventListener("change", () => { kept.set("times", choice.value); showTimes(); });
+  const ahead = new Date(clock.dateTime) - Date.now();
+  const tick = () => {
+    clock.textContent = inZone(new Date(Date.now() + ahead), document.body.dataset.zone) || clock.textContent;
+    showTimes();
+  };
+  tick();
+  setInterval(tick, 1000);
 }
 
 // --- keys: off while something is typed, and when switched off
@@ -435,8 +454,7 @@ document.addEventListener("DOMContentLoaded", () => {
   beginTheme();
   beginKeys();
   beginScheduleForm();
-  showTimes();
-  setInterval(showTimes, 1000);
+  beginTimes();
   beginLists();
   beginLog();
 });
