@@ -16,7 +16,8 @@ MARK_S = 3600.0
 """How old a mark may be: a copy that is made without us is noticed if it is older."""
 
 COPY_AGE = timedelta(days=1)
-FIRST_LOOK_S = 5.0
+FIRST_LOOK_S = 60.0
+"""When the first copy is made: not while everything starts."""
 PROOF_S = 5.0
 """How long it may take until a former owner of a PostgreSQL database knows that it is one."""
 

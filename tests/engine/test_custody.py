@@ -51,7 +51,7 @@ def test_a_copy_a_day(tmp_path: Path) -> None:
 
     assert before == []
     assert [len(names) for names in found] == [1, 2, 3, 3, 3]
-    assert found[0] == ["scrapy-do.db.copy-20261101T000005Z"]
+    assert found[0] == ["scrapy-do.db.copy-20261101T000100Z"]
     assert found[-1][0] > found[0][0]
 
 
@@ -114,7 +114,7 @@ def test_damage_ends_the_use(tmp_path: Path) -> None:
         _pass(clock, 25)
         assert store.broken is not None
         assert "is damaged" in store.broken
-        assert "copies that are kept: scrapy-do.db.copy-20261101T000005Z" in store.broken
+        assert "copies that are kept: scrapy-do.db.copy-20261101T000100Z" in store.broken
         assert len(daily_copies(path)) == 1
 
 
