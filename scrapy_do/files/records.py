@@ -89,6 +89,16 @@ class RecordLog:
         """Return when each line of a block was committed, in ms; 0 where that was lost."""
         return list(commit_times(self._path, block))
 
+    def commits(self) -> Iterator[tuple[int, int]]:
+        """Yield (time in ms, number of records) of each batch whose time is known."""
+        last: tuple[int, int] | None = None
+        for first, committed_ms in self._reader.times():
+            if last is not None:
+                yield last[1], first - last[0]
+            last = first, committed_ms
+        if last is not None:
+            yield last[1], max(0, self.count() - last[0])
+
     def write(self, lines: Sequence[bytes], *, now_ms: int, start: int | None = None) -> None:
         """Store a batch so that it survives a power loss: record `start` + i becomes line i.
 

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from twisted.internet.defer import DeferredLock
 
 from scrapy_do.core.job import Driver, Job, JobKey, Pending, Progress, is_active
+from scrapy_do.core.pace import Pace, pace_of, step_for
 from scrapy_do.errors import JobNotFound
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.record_blocks import Block, Place, intact
@@ -180,6 +181,14 @@ class DataOperations:
         except JobNotFound:
             return _NO_STATS
         return await self._in_thread(self._artifacts.records(job.id, kind, attempt).stats)
+
+    async def pace(self, job_id: UUID, kind: RecordKind, *, start_ms: int, end_ms: int) -> Pace:
+        """How many records a job made when, from its start to its end or now."""
+        log = await self._in_thread(lambda: self._artifacts.present_records(job_id, kind))
+        step_s = step_for((end_ms - start_ms) / 1000)
+        return await self._in_thread(
+            lambda: pace_of(log.commits(), start_ms=start_ms, end_ms=end_ms, step_s=step_s)
+        )
 
     async def _log(self, job_id: UUID, kind: RecordKind, attempt: int | None) -> RecordLog:
         if attempt is not None:

@@ -367,3 +367,22 @@ def test_runs_are_those_with_the_same_arguments(world: World) -> None:
     assert f"/ui/jobs/{same[1]}" in page
     assert f"/ui/jobs/{other}" not in page
     assert f'href="/ui/compare?jobs={same[0]},{same[1]}"' in page
+
+
+def test_a_crawl_is_drawn_with_a_table_that_says_the_same(world: World) -> None:
+    """Items and pages a minute from the times at which they were stored."""
+    job = world.enqueue()
+    world.artifacts.prepare(job)
+    items = world.artifacts.records(job, RecordKind.ITEMS)
+    start_ms = int(world.now().timestamp() * 1000)
+    for second, count in ((1, 2), (3, 4)):
+        items.write([b'{"a":1}'] * count, now_ms=start_ms + second * 1000 + 500)
+    world.pass_time(5)
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert "Items per minute: last 0, least 0, most 240, median 0" in page
+    found = re.search(r"data-points='([^']*)'", page)
+    assert found
+    assert json.loads(found[1])["Items"] == [0, 120, 0, 240, 0]
+    assert '<td class="n">4</td><td class="n">0</td>' in page

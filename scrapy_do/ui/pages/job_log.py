@@ -11,6 +11,7 @@ from scrapy_do.operations.logs import LogWindow
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.ansi import Piece, pieces
 from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.render import Page
 
 LINES = 200
@@ -62,6 +63,7 @@ class JobLog:
     end: str
     only_errors: str
     events: str
+    charts: Charts | None
     view_text: str
     view_json: str
 
@@ -106,6 +108,7 @@ async def job_log(
             newer=address(job, plain, after=last) if window.has_newer else "",
             end=address(job, plain) if window.has_newer or asked.around is not None else "",
             only_errors=address(job, replace(plain, wanted=LogFilter(level=ERROR))),
+            charts=await charts(operations, job, now=now),
             events=_events(job, plain, last if asked.wanted.is_by_text else window.total),
             view_text=_download(job, plain, "text"),
             view_json=_download(job, plain, "jsonl"),

@@ -385,6 +385,42 @@ function beginOlder(log) {
   });
 }
 
+// --- charts: the table beside them says the same
+function beginCharts() {
+  const box = document.getElementById("charts");
+  if (!box || !window.uPlot) return;
+  const points = JSON.parse(box.dataset.points);
+  const times = points.Items.map((_value, place) => points.start + place * points.step);
+  const plots = [];
+  const draw = () => {
+    for (const plot of plots.splice(0)) plot.destroy();
+    const style = getComputedStyle(root);
+    const [ink, line, stroke] = ["--soft", "--line", "--run"].map((name) => colour(style.getPropertyValue(name)));
+    for (const place of box.querySelectorAll(".chart")) {
+      const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+      const clock = (_plot, splits) => splits.map((one) => new Date(one * 1000).toTimeString().slice(0, points.step < 60 ? 8 : 5));
+      plots.push(new uPlot({
+        width: place.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } },
+        series: [{}, { label: place.dataset.line, stroke, width: 2 }], axes: [{ ...axis, values: clock, space: 80 }, { ...axis, size: 44 }],
+        scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
+      }, [times, points[place.dataset.line]], place));
+    }
+  };
+  draw();
+  document.addEventListener("theme", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
+}
+function colour(token) {
+  const probe = make("span");
+  probe.style.color = token;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
 // --- rows by keys
 function keysWork(event) {
   const typing = event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]");
@@ -457,6 +493,7 @@ document.addEventListener("DOMContentLoaded", () => {
   beginTimes();
   beginLists();
   beginLog();
+  beginCharts();
 });
 document.addEventListener("htmx:after:swap", showTimes);
 

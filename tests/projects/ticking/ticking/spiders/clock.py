@@ -1,4 +1,4 @@
-"""A spider that logs so many lines a second, each with its number and the time in ms."""
+"""A spider that logs so many lines a second, with number and time in ms; every tenth is an item."""
 
 import asyncio
 import time
@@ -20,6 +20,6 @@ class Clock(scrapy.Spider):
             while number < due:
                 number += 1
                 self.logger.info("tick %d at %d", number, time.time_ns() // 1_000_000)
+                if number % 10 == 0:
+                    yield {"tick": number}
             await asyncio.sleep(0.02)
-        return
-        yield
