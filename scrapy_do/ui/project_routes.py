@@ -23,13 +23,14 @@ from contextlib import suppress
 from uuid import uuid4
 
 from scrapy_do.core.principal import Role
-from scrapy_do.errors import Conflict, ScrapyDoError
+from scrapy_do.errors import Conflict, ProjectNotFound, ScrapyDoError, SpiderNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.pushes import PushNotFound
 from scrapy_do.ui.addresses import project_page, with_query
 from scrapy_do.ui.pages import project as one_project
 from scrapy_do.ui.pages import projects as all_projects
 from scrapy_do.ui.pages import spider as one_spider
+from scrapy_do.ui.pages.failure import not_found
 from scrapy_do.ui.pages.push import push_form, push_result
 from scrapy_do.ui.pages.run import RunFields, request_of, run_form
 from scrapy_do.ui.render import Page, Renderer
@@ -94,12 +95,15 @@ class ProjectRoutes:
 
     async def project(self, call: Call, *, name: str) -> Answer:
         """Show one."""
-        page = await one_project.project(
-            self._operations,
-            name,
-            done=call.params.optional_text("done", ""),
-            label=call.params.optional_text("version", ""),
-        )
+        try:
+            page = await one_project.project(
+                self._operations,
+                name,
+                done=call.params.optional_text("done", ""),
+                label=call.params.optional_text("version", ""),
+            )
+        except ProjectNotFound as error:
+            page = await not_found(self._operations, error)
         return self._answer(page, call)
 
     async def activate(self, call: Call, *, name: str) -> Answer:
@@ -154,12 +158,20 @@ class ProjectRoutes:
 
     async def spider(self, call: Call, *, name: str, spider: str) -> Answer:
         """Show a spider."""
-        return self._answer(await one_spider.spider(self._operations, name, spider), call)
+        return await self._spider_page(call, name, spider)
 
     async def spider_by_query(self, call: Call) -> Answer:
         """Show a spider whose name no path can hold."""
-        name, spider = call.params.text("project"), call.params.text("spider")
-        return self._answer(await one_spider.spider(self._operations, name, spider), call)
+        return await self._spider_page(
+            call, call.params.text("project"), call.params.text("spider")
+        )
+
+    async def _spider_page(self, call: Call, name: str, spider: str) -> Answer:
+        try:
+            page = await one_spider.spider(self._operations, name, spider)
+        except (ProjectNotFound, SpiderNotFound) as error:
+            page = await not_found(self._operations, error)
+        return self._answer(page, call)
 
     async def runs_json(self, call: Call) -> Answer:
         """List the last runs of a spider."""

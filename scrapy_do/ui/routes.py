@@ -47,17 +47,16 @@ Those of projects, spiders, the run form and pushes are in `project_routes`, of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 
 from scrapy_do.errors import NotFound, ScrapyDoError
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.job_routes import JobRoutes
 from scrapy_do.ui.login_routes import LoginRoutes
+from scrapy_do.ui.pages.failure import failure
 from scrapy_do.ui.pages.overview import overview
 from scrapy_do.ui.project_routes import ProjectRoutes
-from scrapy_do.ui.render import HTML, SAFETY, Page, Renderer, takes_gzip
+from scrapy_do.ui.render import HTML, SAFETY, Renderer, takes_gzip
 from scrapy_do.ui.schedule_routes import ScheduleRoutes
 from scrapy_do.ui.server_routes import ServerRoutes
 from scrapy_do.ui.static_files import StaticFiles
@@ -65,16 +64,9 @@ from scrapy_do.web.answer import Answer, Response, redirect
 from scrapy_do.web.router import Call, Dialect, Router
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.sse import Clock
-from scrapy_do.web.status import ErrorStyle, InternalError, UnknownPath
+from scrapy_do.web.status import ErrorStyle
 
 _FOR_EVER = "public, max-age=31536000, immutable"
-_TITLES = {
-    401: "Log in",
-    403: "Not permitted",
-    404: "Not found",
-    500: "Something went wrong here",
-    503: "Not available now",
-}
 
 
 class NoSuchFile(NotFound):
@@ -82,36 +74,6 @@ class NoSuchFile(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no file {name[:100]}. Load the page again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What an error page shows: `nearest` are the addresses and words of what may be meant."""
-
-    message: str
-    reference: str = ""
-    nearest: Sequence[tuple[str, str]] = ()
-
-
-_ROOMS = (
-    "jobs",
-    "schedules",
-    "schedules/new",
-    "projects",
-    "push",
-    "run",
-    "compare",
-    "system",
-    "api",
-)
-
-
-def _nearest(error: ScrapyDoError) -> list[tuple[str, str]]:
-    """The pages whose addresses are like one that nothing has."""
-    if not isinstance(error, UnknownPath):
-        return []
-    asked = error.path.removeprefix("/ui").strip("/")
-    return [(f"/ui/{room}", room) for room in get_close_matches(asked, _ROOMS, n=2, cutoff=0.6)]
 
 
 class Pages:
@@ -174,14 +136,5 @@ class Pages:
         )
 
     def _failure(self, error: ScrapyDoError, status: int) -> bytes:
-        page = Page(
-            template="error.html",
-            title=_TITLES.get(status, "That did not work"),
-            view=Failure(
-                message=str(error),
-                reference=error.reference if isinstance(error, InternalError) else "",
-                nearest=_nearest(error),
-            ),
-            status=status,
-        )
+        page = failure(error, status)
         return self._renderer.html(page, path="", base="", by=None)

@@ -23,6 +23,19 @@ def test_a_page_that_is_not_there_names_what_is_near(world: World) -> None:
     assert '<a href="/ui/projects">projects</a>' in answer.text
 
 
+def test_projects_and_spiders_of_like_names_are_offered(world: World) -> None:
+    """A slip in a name leads to what was meant."""
+    world.put_project("quotesbot", "toscrape-css")
+    pages = Pages(world)
+
+    project = pages.answer("/ui/projects/quotebot")
+    spider = pages.answer("/ui/projects/quotesbot/spiders/toscrape-cs")
+
+    assert (project.status, spider.status) == (404, 404)
+    assert '<a href="/ui/projects/quotesbot">quotesbot</a>' in project.text
+    assert '<a href="/ui/projects/quotesbot/spiders/toscrape-css">toscrape-css</a>' in spider.text
+
+
 def test_a_bug_has_a_reference_that_is_in_the_log(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
