@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scrapy_do.core.job import JobKey, Outcome
+from scrapy_do.core.job import Finished, Job, JobKey, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,22 @@ class Run:
     def duration(self) -> timedelta | None:
         """How long the crawl took."""
         return None if self.started is None else max(timedelta(0), self.ended - self.started)
+
+
+def run_of(job: Job) -> Run | None:
+    """An ended job in numbers; None while it has not ended."""
+    state = job.state
+    if not isinstance(state, Finished):
+        return None
+    return Run(
+        job_id=job.id,
+        outcome=state.outcome,
+        started=state.started,
+        ended=state.since,
+        items=job.progress.items,
+        responses=job.progress.responses,
+        errors=job.progress.errors,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -270,6 +270,12 @@ def told(form: Filled) -> Iterator[tuple[str, str]]:
     for name in ("arg", "setting"):
         yield from ((name, line) for line in form[name].splitlines() if line.strip())
     yield from (("tag", tag) for tag in form["tag"].replace(",", " ").split())
+    try:
+        until = _until(form)
+    except BadArgument:
+        until = None
+    if until is not None:
+        yield "until", until.isoformat()
     for name in ("priority", "description", "timeout", *POLICIES, "note"):
         if form[name] and form[name] != DEFAULTS.get(name):
             yield name, form[name]

@@ -172,7 +172,7 @@ def test_a_new_server_says_how_to_begin(world: World) -> None:
 
     assert "Three steps" in page
     assert page.count("data-copy=") == 3
-    assert 'data-copy="curl http://localhost:7654/schedule-job.json -F project=PROJECT' in page
+    assert "--data-urlencode project=PROJECT --data-urlencode spider=SPIDER" in page
 
 
 def test_names_are_text(world: World) -> None:

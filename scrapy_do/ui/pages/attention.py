@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 from uuid import UUID
 
+from scrapy_do.core.anomalies import Anomaly, Measures, anomalies
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Outcome
-from scrapy_do.core.run_history import RecentRun, Run
+from scrapy_do.core.run_history import RecentRun, Run, run_of
 from scrapy_do.core.schedule import Schedule, ScheduleEventKind, ScheduleState
 from scrapy_do.errors import ScheduleNotFound
 from scrapy_do.operations.operations import Operations, Status
+from scrapy_do.ui.pages.likeness import runs_like
 from scrapy_do.ui.words import StateWord, duration, number, size
 
 MOST = 20
 _LAG_S = 60.0
 _LITTLE_SHARE = 0.05
-_FEWEST_RUNS = 5
 _STALLED = "stall_timeout"
 
 FAILED = StateWord(glyph="✗", word="failed", kind="bad")
@@ -62,7 +62,7 @@ async def attention(
         *await _troubles(operations, status),
         *await _schedules_in_error(operations),
         *_failures(recent),
-        *_few_items(recent, runs),
+        *await _few_items(operations, recent, runs),
         *await _missed(operations, since),
     ]
     return found[:MOST]
@@ -129,43 +129,59 @@ def _word_of(one: RecentRun) -> StateWord:
     return STALLED if one.reason == _STALLED else FAILED
 
 
-def _few_items(recent: Iterable[RecentRun], runs: RunsOf) -> Iterator[Attention]:
-    """The last run of a spider, where it has far fewer items than those before it."""
-    seen: set[tuple[int, int]] = set()
+async def _few_items(
+    operations: Operations, recent: Iterable[RecentRun], runs: RunsOf
+) -> list[Attention]:
+    """The last run of a spider, where it has far fewer items than those like it before.
+
+    Those with the same arguments are read only where it has fewer than those with any.
+    """
+    last: dict[tuple[int, int], RecentRun] = {}
     for one in recent:
-        spider = (one.key.project, one.key.spider)
-        if spider in seen or one.run.outcome is not Outcome.SUCCESSFUL:
-            continue
-        seen.add(spider)
-        before = [
-            run.items
-            for run in runs.get(spider, ())
-            if run.outcome is Outcome.SUCCESSFUL and run.job_id != one.run.job_id
-        ]
-        if not _looks_low(one.run.items, before):
-            continue
-        usual = median(before)
-        yield Attention(
-            word=FEW if one.run.items else NONE,
-            name=one.spider,
-            address=f"/ui/jobs/{one.run.job_id}",
-            text=(
-                f"{number(one.run.items)} items; the {len(before)} runs before had "
-                f"{number(min(before))} to {number(max(before))} (median {number(round(usual))})"
-            ),
-            at=one.run.ended,
-            action="Look at the run",
-            action_address=f"/ui/jobs/{one.run.job_id}",
-        )
+        if one.run.outcome is Outcome.SUCCESSFUL:
+            last.setdefault((one.key.project, one.key.spider), one)
+    low = [
+        one
+        for spider, one in last.items()
+        if _few(one.run, [run for run in runs.get(spider, ()) if run.ended < one.run.ended])
+    ]
+    found = []
+    for one in low[:MOST]:
+        job = await operations.jobs.get(one.run.job_id)
+        like = [run_of(other) for other in await runs_like(operations, job) if other.key < job.key]
+        few = _few(one.run, [run for run in like if run is not None])
+        if few is not None:
+            found.append(_few_said(one, few))
+    return found
 
 
-def _looks_low(items: int, before: Sequence[int]) -> bool:
-    """Whether a number of items is unlike those before: the rule of the hint on a job's page."""
-    if len(before) < _FEWEST_RUNS:
-        return False
-    usual = median(before)
-    spread = max(1.4826 * median(abs(one - usual) for one in before), 0.05 * usual)
-    return (items == 0 and usual > 0) or (items < usual - 3 * spread and items < 0.8 * usual)
+def _few(run: Run, before: Iterable[Run]) -> Anomaly | None:
+    """What is unlike the successful runs before in the number of items."""
+    like = [_measures(one) for one in before if one.outcome is Outcome.SUCCESSFUL]
+    found = anomalies(_measures(run), like)
+    return next((anomaly for anomaly in found if anomaly.what == "items"), None)
+
+
+def _few_said(one: RecentRun, few: Anomaly) -> Attention:
+    address = f"/ui/jobs/{one.run.job_id}"
+    return Attention(
+        word=FEW if one.run.items else NONE,
+        name=one.spider,
+        address=address,
+        text=(
+            f"{number(one.run.items)} items; the {few.runs} runs before had "
+            f"{number(round(few.low))} to {number(round(few.high))} "
+            f"(median {number(round(few.usual))})"
+        ),
+        at=one.run.ended,
+        action="Look at the run",
+        action_address=address,
+    )
+
+
+def _measures(run: Run) -> Measures:
+    took = timedelta(0) if run.duration is None else run.duration
+    return Measures(items=run.items, duration_s=took.total_seconds(), errors=run.errors)
 
 
 async def _missed(operations: Operations, since: datetime) -> list[Attention]:
