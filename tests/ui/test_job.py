@@ -386,3 +386,21 @@ def test_a_crawl_is_drawn_with_a_table_that_says_the_same(world: World) -> None:
     assert found
     assert json.loads(found[1])["Items"] == [0, 120, 0, 240, 0]
     assert '<td class="n">4</td><td class="n">0</td>' in page
+
+
+def test_the_last_error_of_a_failed_crawl_is_opened(world: World) -> None:
+    """It is shown whole, with a link to its line; a good crawl shows none."""
+    job = world.enqueue()
+    _log(world, job, [(40, "[x] first"), (40, "[x] wrong\n" + "\n".join("abcdefghij")), (20, "b")])
+    pages = Pages(world)
+    assert "Last error" not in pages.get(f"/ui/jobs/{job}")
+
+    _end(world, job)
+    failed = Finished(
+        since=world.now(), started=None, attempt=1, outcome=Outcome.FAILED, reason="exit status 1"
+    )
+    world.do(world.store.jobs.edit(job, lambda job: replace(job, state=failed)))
+    page = pages.get(f"/ui/jobs/{job}")
+
+    assert f'Last error: <a href="/ui/jobs/{job}?around=2#L2">line 2</a>' in page
+    assert "<code>wrong\na\nb\nc\nd\ne\nf\ng\nh\ni\nj</code>" in page

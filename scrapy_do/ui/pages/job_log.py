@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from scrapy_do.core.job import Job
+from scrapy_do.core.job import Finished, Job, Outcome
 from scrapy_do.core.log_lines import ERROR, LEVEL_NAMES, WARNING, LogFilter, LogLine
 from scrapy_do.operations.logs import LogWindow
 from scrapy_do.operations.operations import Operations
@@ -64,6 +64,7 @@ class JobLog:
     only_errors: str
     events: str
     charts: Charts | None
+    last_error: Shown | None
     view_text: str
     view_json: str
 
@@ -109,11 +110,21 @@ async def job_log(
             end=address(job, plain) if window.has_newer or asked.around is not None else "",
             only_errors=address(job, replace(plain, wanted=LogFilter(level=ERROR))),
             charts=await charts(operations, job, now=now),
+            last_error=await _last_error(operations, job, plain),
             events=_events(job, plain, last if asked.wanted.is_by_text else window.total),
             view_text=_download(job, plain, "text"),
             view_json=_download(job, plain, "jsonl"),
         ),
     )
+
+
+async def _last_error(operations: Operations, job: Job, asked: Asked) -> Shown | None:
+    """The last error of a crawl that did not end well: most often it says why."""
+    state = job.state
+    if not isinstance(state, Finished) or state.outcome not in (Outcome.FAILED, Outcome.LOST):
+        return None
+    found = await operations.logs.window(job.id, LogFilter(level=ERROR), limit=1)
+    return shown(found.lines[-1], job, asked) if found.lines else None
 
 
 async def _window(operations: Operations, job: Job, asked: Asked) -> LogWindow:

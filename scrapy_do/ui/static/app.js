@@ -267,6 +267,8 @@ function beginLog() {
   const follow = document.getElementById("follow");
   const status = document.getElementById("log-status");
   const isLive = Boolean(log.dataset.events);
+  const count = document.getElementById("log-count");
+  const isWhole = !location.search;
   let unseen = 0;
   const toEnd = () => { log.scrollTop = log.scrollHeight; unseen = 0; jump.hidden = true; };
   const jump = make("button", "jump");
@@ -312,11 +314,13 @@ function beginLog() {
       gap.append(link);
       add([gap]);
     },
-    resync: (_told, id) => { seen(id); },
+    resync: (_told, id) => { seen(id); log.replaceChildren(); },
     stats: (stats) => {
       for (const [name, value] of Object.entries(stats)) {
+        const text = value.toLocaleString("en").replaceAll(",", "\u202f");
         const node = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
-        if (node) { node.textContent = value.toLocaleString("en").replaceAll(",", "\u202f"); node.classList.toggle("wrong", name === "errors" && value > 0); }
+        if (name === "log_lines" && isWhole) count.textContent = `${text} lines`;
+        if (node) { node.textContent = text; node.classList.toggle("wrong", name === "errors" && value > 0); }
       }
     },
     state: () => refresh("#job-head, #how").catch(() => {}),
