@@ -430,6 +430,7 @@ def test_every_option_has_a_variable_of_its_own() -> None:
         ("<+03>-3", "Etc/GMT-3"),
         ("JST-9", "Etc/GMT-9"),
         ("GMT+00:00", "UTC"),
+        ("posix/Asia/Tokyo", "Asia/Tokyo"),
     ],
 )
 def test_zone_of_the_environment(text: str, zone: str) -> None:
@@ -440,7 +441,17 @@ def test_zone_of_the_environment(text: str, zone: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["bogus", "EST5EDT,M3.2.0,M11.1.0", "IST-5:30", "XXX99", "/no/such/file", ":/etc/hostname"],
+    [
+        *(
+            "bogus",
+            "EST5EDT,M3.2.0,M11.1.0",
+            "IST-5:30",
+            "XXX99",
+            "/no/such/file",
+            ":/etc/hostname",
+        ),
+        *("right/Europe/Berlin", ":posixrules", "Factory"),
+    ],
 )
 def test_zone_without_a_name(text: str) -> None:
     """A TZ that names no zone is refused, with what to set; the option goes before it."""
@@ -464,7 +475,8 @@ def test_zone_in_a_file(tmp_path: Path) -> None:
     assert ["Asia/Tokyo"] * 3 == found
 
 
-def test_zone_of_the_machine() -> None:
+@pytest.mark.parametrize("text", [":/etc/localtime", "localtime"])
+def test_zone_of_the_machine(text: str) -> None:
     """Where TZ says to look into /etc, the zone is the one of the machine."""
     of_machine = load(None, {}).scrapy_do.timezone
-    assert of_machine == load(None, {"TZ": ":/etc/localtime"}).scrapy_do.timezone
+    assert of_machine == load(None, {"TZ": text}).scrapy_do.timezone

@@ -13,6 +13,9 @@ from scrapy_do.errors import ConfigError
 
 LOCALTIME = Path("/etc/localtime")
 
+_NO_ZONES = ("right/", "posixrules", "Factory")
+"""Files of the zone database that stand for no zone; those in `right` count leap seconds."""
+
 _ABBREVIATIONS: Mapping[str, str] = {
     "CET": "Europe/Brussels",
     "EET": "Europe/Athens",
@@ -41,13 +44,15 @@ def machine_zone(environ: Mapping[str, str]) -> str:
 
 def _of_variable(text: str) -> str:
     """Return the zone that a value of TZ stands for; empty is UTC, as everywhere."""
-    name = text.removeprefix(":")
+    name = text.removeprefix(":").removeprefix("posix/")
     problem = f"TZ={text!r} in the environment names no time zone"
     if not name:
         return "UTC"
+    if name in (str(LOCALTIME), LOCALTIME.name):
+        return _of_machine(problem)
+    if name.startswith(_NO_ZONES):
+        _refuse(problem)
     if name.startswith("/"):
-        if Path(name) == LOCALTIME:
-            return _of_machine(problem)
         return _of_file(Path(name)) or _refuse(problem)
     if name in _ABBREVIATIONS:
         return _ABBREVIATIONS[name]
