@@ -38,7 +38,7 @@ A whole dialect, as small as it can be::
             return {"status": "ok", "name": await self._operations.push(archive.path)}
 
 Patterns are those of werkzeug and whole paths, the dialect's prefix included: `<name>` is
-one segment, `<int:number>` up to 18 digits, `<path:rest>` everything to the end.
+one segment, `<int:number>` up to 18 digits, the first no 0, `<path:rest>` everything to the end.
 A segment may hold any character, also NUL, `..` between slashes of a `<path:>`, and
 blanks: the rules of the core judge names, and nothing from a path reaches a file name.
 
@@ -142,9 +142,12 @@ class _Rest(PathConverter):
 
 
 class _BoundedInteger(IntegerConverter):
-    """Whole numbers that every database and every parser can hold; others match no route."""
+    """Whole numbers that every database and every parser can hold; others match no route.
 
-    regex = "[0-9]{1,18}"
+    Nor does `01`: it may be the name of a project, which is not the one of the number 1.
+    """
+
+    regex = "(?:0|[1-9][0-9]{0,17})"
 
 
 class Router:

@@ -122,6 +122,7 @@ def test_values_of_a_path(client: HttpClient, target: str, expected: Any) -> Non
         "/jobs/1/2/3",
         "/jobs/1/1234567890123456789",
         "/jobs/1/%D9%A3",
+        "/jobs/1/02",
         "/files/",
     ],
 )

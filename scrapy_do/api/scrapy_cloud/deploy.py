@@ -15,6 +15,7 @@ import re
 from scrapy_do.api.scrapy_cloud.codecs import encoded
 from scrapy_do.api.scrapy_cloud.jobs import ok
 from scrapy_do.core.principal import Role
+from scrapy_do.core.project import number_of
 from scrapy_do.errors import BadArgument, Invalid, ProjectNotFound
 from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.operations import Operations
@@ -25,7 +26,6 @@ from scrapy_do.web.upload import BodyRules
 
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_LABEL = 100
-_DIGITS = 18
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -84,9 +84,10 @@ class CloudDeployAPI:
         try:
             return (await self._cloud.projects.named(text, by=call.principal)).name
         except ProjectNotFound:
-            if not (text.isascii() and text.isdigit()):
+            number = number_of(text)
+            if number is None:
                 raise
-        return self._cloud.projects.draft(int(text[:_DIGITS])).name
+        return self._cloud.projects.draft(number).name
 
     async def eggs(self, _call: Call, *, what: str) -> Answer:  # noqa: ARG002 - all are refused
         """Refuse to take, list or hand out eggs of packages."""

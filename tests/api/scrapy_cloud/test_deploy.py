@@ -89,7 +89,7 @@ def test_a_version_needs_a_letter_or_a_digit(world: CloudWorld, version: str) ->
     assert deploy(world, "2", version).status == 400
 
 
-@pytest.mark.parametrize("project", ["nothing", "0", "99999999999", ""])
+@pytest.mark.parametrize("project", ["nothing", "0", "07", "99999999999", "9" * 30, ""])
 def test_an_unknown_name_is_no_project(world: CloudWorld, project: str) -> None:
     """Only a usual number makes a new project."""
     answer = deploy(world, project)
