@@ -111,20 +111,20 @@ def decode_pairs(data: bytes) -> Fields:
     return {name: tuple(values) for name, values in fields.items()}
 
 
-def parse_json(data: bytes | str) -> Any:  # noqa: ANN401  decoded JSON is any value
+def parse_json(data: bytes | str, name: str = "JSON") -> Any:  # noqa: ANN401  any JSON value
     """The value of a JSON text: no NaN, no infinity, at most 64 levels deep.
 
     Raises:
-        BadArgument: it is not such a text.
+        BadArgument: it is not such a text; the message begins with the name.
     """
     try:
         value = json.loads(data, parse_constant=_refuse_constant)
     except RecursionError:
-        raise BadArgument("JSON", "is nested too deeply") from None
+        raise BadArgument(name, "is nested too deeply") from None
     except ValueError as error:  # also: not UTF-8, a number of thousands of digits
-        raise BadArgument("JSON", f"is not valid: {error}") from None
+        raise BadArgument(name, f"is not valid: {error}") from None
     if not _is_shallow(value):
-        raise BadArgument("JSON", "is nested too deeply")
+        raise BadArgument(name, "is nested too deeply")
     return value
 
 

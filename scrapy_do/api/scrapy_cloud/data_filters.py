@@ -67,7 +67,7 @@ def filters_of(params: Params) -> tuple[Filter, ...]:
 
 
 def _filter(name: str, text: str, over: Over | None) -> Filter:
-    match parse_json(text):
+    match parse_json(text, name):
         case [str(field), str(word), *rest]:
             pass
         case _:

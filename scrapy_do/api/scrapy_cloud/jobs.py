@@ -241,10 +241,7 @@ def _arguments(params: Params) -> Mapping[str, str]:
 
 def _object(params: Params, name: str) -> Mapping[str, Any]:
     text = params.json_text(name, "{}")
-    try:
-        value = parse_json(text) if text.strip() else {}
-    except BadArgument as error:
-        raise BadArgument(name, f"is not JSON: {error}") from error
+    value = parse_json(text, name) if text.strip() else {}
     if not isinstance(value, dict):
         raise BadArgument(name, f"must be a JSON object, as {json.dumps({'NAME': 'value'})}")
     return value
