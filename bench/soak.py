@@ -3,9 +3,10 @@
     python -m bench.soak                  # two hours at 5 jobs/s
     python -m bench.soak --duration 15m   # a look
 
-Every job must end well, and the slope of the daemon's memory over the last hour (or the last
-half, where that is shorter) must be at most 1 MB/h. The memory is what the daemon alone holds
-(USS); the slope is the line of least squares through all samples.
+The daemon begins with many ended jobs, as after some weeks, so that what it keeps in memory of
+its database is full early. Every job must end well, and the slope of the daemon's memory over
+the last hour (or the last half, where that is shorter) must be at most 1 MB/h. The memory is
+what the daemon alone holds (USS); the slope is the line of least squares through all samples.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from bench.processes import adopt_orphans
 from bench.systems import ScrapyDo
 
 RATE = 5.0
+ENDED_BEFORE = 20_000
 SLOTS = 8
 LARGEST_SLOPE_MB_H = 1.0
 _SAMPLE_S = 5.0
@@ -35,9 +37,13 @@ def main() -> None:
     adopt_orphans()
     with TemporaryDirectory() as directory:
         system = ScrapyDo([])
-        system.start(Path(directory) / "soak", slots=SLOTS)
+        root = Path(directory) / "soak"
         try:
+            system.start(root, slots=SLOTS)
             system.push()
+            system.stop()
+            system.fill(ENDED_BEFORE)
+            system.start(root, slots=SLOTS)
             text, slope_mb_h = _soak(system, options.duration, options.rate)
         finally:
             system.stop()
@@ -63,6 +69,7 @@ def _seconds(text: str) -> float:
 def _soak(system: ScrapyDo, duration_s: float, rate: float) -> tuple[str, float]:
     samples: list[tuple[float, float]] = []
     answers_ms: list[float] = []
+    before = _successful(system)
     begun = time.monotonic()
     jobs = 0
     while (passed_s := time.monotonic() - begun) < duration_s:
@@ -73,11 +80,10 @@ def _soak(system: ScrapyDo, duration_s: float, rate: float) -> tuple[str, float]
         answers_ms.append((time.monotonic() - asked) * 1000)
         jobs += 1
         time.sleep(max(0.0, begun + jobs / rate - time.monotonic()))
-    while system.finished() < jobs and time.monotonic() < begun + duration_s + _DRAIN_S:
+    while (ended := _successful(system) - before) < jobs:
+        if time.monotonic() > begun + duration_s + _DRAIN_S:
+            raise RuntimeError(f"of {jobs} jobs {ended} ended well")
         time.sleep(1)
-    status = system.client.get("/status.json")
-    if int(status["jobs-successful"]) != jobs:
-        raise RuntimeError(f"{jobs} jobs were accepted: {status}")
     last_s = min(_HOUR_S, duration_s / 2)
     last = [sample for sample in samples if sample[0] >= duration_s - last_s]
     slope_mb_h = _slope(last) * _HOUR_S
@@ -90,6 +96,10 @@ def _soak(system: ScrapyDo, duration_s: float, rate: float) -> tuple[str, float]
         f"{last_s / 60:.0f} minutes {slope_mb_h:+.2f} MB/h."
     )
     return text, slope_mb_h
+
+
+def _successful(system: ScrapyDo) -> int:
+    return int(system.client.get("/status.json")["jobs-successful"])
 
 
 def _median(samples: Sequence[tuple[float, float]], number: int) -> float:

@@ -41,8 +41,10 @@ READERS = 3
 POSTGRESQL_LOCK = 0x5C8A9D0
 """The number of the advisory lock: see Note [One writer]."""
 
-_SQLITE_CACHE_KIB = 2 * 1024
-"""Of each connection: they fill up while the database grows, and that is memory of ours."""
+_SQLITE_CACHE_KIB = 1024
+"""Of each connection: they fill up while the database grows, and that is memory of ours.
+
+The system keeps the file in memory too, and gives that up when somebody needs it."""
 
 _SQLITE_WAL_KEPT_BYTES = 64 * 2**20
 _SQLITE_WAL_PAGES = 1000
