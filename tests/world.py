@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
+from zipfile import ZipFile
 
 from twisted.internet.task import Clock
 
@@ -256,9 +257,11 @@ class World:
         )
 
     def put_project(self, name: str = "quotesbot", *spiders: str) -> None:
-        """Store a project whose archive is already unpacked."""
+        """Store a project with an archive that holds next to nothing."""
         digest = f"{abs(hash((name, spiders))):064x}"
-        (self.root / "archives" / "unpacked" / digest).mkdir(parents=True, exist_ok=True)
+        with ZipFile(self.archives.path(ArchiveRef(digest=digest, size_bytes=1)), "w") as archive:
+            archive.writestr("scrapy.cfg", f"[settings]\ndefault = {name}.settings\n")
+            archive.writestr(f"{name}/settings.py", "")
         new = NewVersion(
             project=name,
             label=None,

@@ -1,14 +1,14 @@
-"""The trees that crawls run in: a copy of their project for each, made ahead, used again.
+"""The trees that crawls run in: the project unpacked for each, made ahead, used again.
 
-A run's current directory is a copy of the unpacked archive, with its sources compiled, that
-nobody else reads or writes: what a run does to it is its own business, root or not. Links
-instead of copies would not do: who may write a file may write it by each of its names.
+A run's current directory is an unpacked archive, its sources compiled, that nobody else reads
+or writes: what a run does to it is its own business, root or not. Links instead of copies
+would not do: who may write a file may write it by each of its names.
 
 Note [What a tree costs]: a tree is taken by rename. When its run is over, it is looked
 through once, for the files to be kept with the job; if no file of the project was touched,
 what is new is put aside and the tree goes back to be taken again. A file counts as
-untouched when inode and change time are those that were noted when the copy was made: the
-change time is the kernel's, a program cannot set it. So a project is copied once for each
+untouched when inode and change time are those that were noted when it was made: the
+change time is the kernel's, a program cannot set it. So a project is unpacked once for each
 run that goes on at the same time, not once for each run.
 
 All of this can be made anew from the archives. Nothing is synced: the directory carries the
@@ -19,7 +19,6 @@ Blocking: called off the reactor thread. Safe for several threads of one process
 """
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -54,18 +53,15 @@ MOST_SEEN = 200_000
 """How many names are looked at for what a run has left."""
 
 _LAYOUT = "1"
+_HALF = "compiling-"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PROJECT_FILE = "scrapy.cfg"
 _BLOCK_BYTES = 4096
 _COARSE_CLOCK = 5
 """CLOCK_REALTIME_COARSE of Linux, the clock of file times; `time` has no name for it."""
 _TICK_S = 0.001
-_CHUNK_BYTES = 1 << 30
 _DIRECTORY_MODE = 0o755
 _MOST_MANIFEST_BYTES = 16 * 1024 * 1024
-_UNABLE_TO_COPY = frozenset(
-    {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +121,16 @@ def _note(status: os.stat_result) -> _Note:
 
 @dataclass(slots=True, kw_only=True)
 class Manifest:
-    """What a tree held when it was made, by path: see `_note`, and `""` for the tree itself.
+    """What a tree held when it was made, by path: files as `_note` says it.
 
-    Directories end with a slash, and are noted with their inode and modification time.
+    Directories end with a slash, `""` is the tree itself; they are noted with their
+    inode, modification time (ns) and mode.
     """
 
     digest: str
     root: str
     files: dict[str, _Note] = field(default_factory=dict)
-    directories: dict[str, tuple[int, int]] = field(default_factory=dict)
+    directories: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     bytes_on_disk: int = 0
 
     @classmethod
@@ -151,7 +148,7 @@ class Manifest:
                 digest=str(content["digest"]),
                 root=str(content["root"]),
                 files={path: (a, b, c, d) for path, (a, b, c, d) in content["files"].items()},
-                directories={path: (a, b) for path, (a, b) in content["directories"].items()},
+                directories={path: (a, b, c) for path, (a, b, c) in content["directories"].items()},
                 bytes_on_disk=int(content["bytes"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -169,65 +166,19 @@ class Manifest:
         path.write_text(json.dumps(content, separators=(",", ":")), encoding="ascii")
 
 
-def _copy(source: Path, target: Path, manifest: Manifest, below: str = "") -> None:
-    """Copy a directory into one that may be there, and note each copy."""
-    with contextlib.suppress(FileExistsError):
-        target.mkdir(mode=_DIRECTORY_MODE)
-    with os.scandir(source) as entries:
+def _note_all(directory: Path, manifest: Manifest, below: str = "") -> None:
+    """Note what lies in a directory; `below` ends with a slash, or is empty for the tree."""
+    with os.scandir(directory) as entries:
         for entry in entries:
             path = f"{below}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                _copy(Path(entry.path), target / entry.name, manifest, f"{path}/")
+                _note_all(Path(entry.path), manifest, f"{path}/")
                 continue
-            copy = target / entry.name
-            if entry.is_symlink():
-                copy.symlink_to(Path(entry.path).readlink())
-                status = copy.lstat()
-            else:
-                status = _copy_file(entry.path, copy)
+            status = entry.stat(follow_symlinks=False)
             manifest.files[path] = _note(status)
             manifest.bytes_on_disk += status.st_size + _BLOCK_BYTES
-    status = target.lstat()
-    manifest.directories[below] = (status.st_ino, status.st_mtime_ns)
-
-
-def _copy_file(source: str, target: Path) -> os.stat_result:
-    """Copy a file with its times, writable for its owner; the file system may share the blocks."""
-    from_there = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        original = os.fstat(from_there)
-        # An archive may bring compiled modules along: ours take their places.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        mode = stat.S_IMODE(original.st_mode) | stat.S_IWUSR
-        to_here = os.open(target, flags, mode)
-        try:
-            _copy_content(from_there, to_here, original.st_size)
-            # Compiled files are valid for the modification time of their source.
-            os.utime(to_here, ns=(original.st_atime_ns, original.st_mtime_ns))
-            return os.fstat(to_here)
-        finally:
-            os.close(to_here)
-    finally:
-        os.close(from_there)
-
-
-def _copy_content(source: int, target: int, left_bytes: int) -> None:
-    try:
-        while left_bytes > 0:
-            copied = os.copy_file_range(source, target, min(left_bytes, _CHUNK_BYTES))
-            if copied == 0:
-                break
-            left_bytes -= copied
-    except OSError as error:
-        if error.errno not in _UNABLE_TO_COPY:
-            raise
-        os.lseek(source, 0, os.SEEK_SET)
-        os.lseek(target, 0, os.SEEK_SET)
-        with (
-            open(source, "rb", closefd=False) as one,
-            open(target, "wb", closefd=False) as other,
-        ):
-            shutil.copyfileobj(one, other)
+    status = directory.lstat()
+    manifest.directories[below] = (status.st_ino, status.st_mtime_ns, status.st_mode)
 
 
 # --- what a run has left -----------------------------------------------------------------------
@@ -283,12 +234,9 @@ class _Look:
 
     def _is_untouched_directory(self, directory: int, path: str) -> bool:
         status = os.fstat(directory)
+        inode, _, mode = self._manifest.directories[path]
         foreign = [name for name in os.listxattr(directory) if not name.startswith("security.")]
-        return (
-            status.st_ino == self._manifest.directories[path][0]
-            and stat.S_IMODE(status.st_mode) & stat.S_IRWXU == stat.S_IRWXU
-            and not foreign
-        )
+        return (status.st_ino, status.st_mode) == (inode, mode) and not foreign
 
     def _enter(self, directory: int, name: str, path: str, depth: int) -> None:
         if depth >= DEEPEST:
@@ -400,7 +348,7 @@ class TreeStore:
         for number, stranger in enumerate(left.strangers):
             with contextlib.suppress(FileNotFoundError):  # it is kept with the job
                 (place.tree / stranger).rename(place.rest / str(number))
-        for path, (_, modified_ns) in noted.directories.items():
+        for path, (_, modified_ns, _) in noted.directories.items():
             os.utime(place.tree / path, ns=(modified_ns, modified_ns), follow_symlinks=False)
         spare = self._new_spare(noted.digest)
         place.tree.rename(spare.tree)
@@ -413,7 +361,11 @@ class TreeStore:
         Raises: as `take`.
         """
         place = self._new_spare(source.archive.digest)
-        self.take(source, place)
+        try:
+            self.take(source, place)
+        except BaseException:
+            self._discard(place)
+            raise
         return place
 
     def end_loan(self, place: Place) -> None:
@@ -443,35 +395,35 @@ class TreeStore:
         for path in self._root.iterdir():
             if path not in {self._trash, self._era}:
                 discard(path, self._trash)
-        for leftover in (*self._era.glob("*/spare"), *self._era.glob("*/compiling-*")):
+        for leftover in (*self._era.glob("*/spare"), *self._era.glob(f"*/{_HALF}*")):
             discard(leftover, self._trash)
         empty(self._trash)
 
     # --- making --------------------------------------------------------------------------------
 
     def _make(self, source: Source, tree: Path, manifest: Path) -> Manifest:
-        unpacked = self._archives.unpack(source.archive)
-        added = self._added(source, unpacked)
+        self._archives.unpack(source.archive, tree)
+        shutil.copytree(self._added(source, tree), tree, dirs_exist_ok=True)
         noted = Manifest(digest=source.archive.digest, root=source.root)
-        _copy(unpacked, tree, noted)
-        _copy(added, tree, noted)
+        _note_all(tree, noted)
         noted.write(manifest)
         _let_the_clock_tick()
         return noted
 
-    def _added(self, source: Source, unpacked: Path) -> Path:
+    def _added(self, source: Source, tree: Path) -> Path:
         """Return what each tree holds beside the archive: compiled sources, a project file."""
         digest = source.archive.digest
         added = self._era / digest / "added"
         with self._preparing[int(digest[:4], 16) % len(self._preparing)]:
             if not added.is_dir():
                 make_private(added.parent)
-                half = Path(tempfile.mkdtemp(prefix="compiling-", dir=added.parent))
-                self._compile_sources(unpacked, half)
+                half = Path(tempfile.mkdtemp(prefix=_HALF, dir=added.parent))
+                self._compile_sources(tree, half)
                 project_file = Path(source.root, _PROJECT_FILE)
-                if not (unpacked / project_file).exists():
+                if not (tree / project_file).exists():
                     (half / source.root).mkdir(parents=True, exist_ok=True)
                     _write_project_file(half / project_file, source.settings_module)
+                half.chmod(_DIRECTORY_MODE)
                 half.rename(added)
         return added
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from scrapy_do.launchers.interpreters import ARGUMENTS
-
-MODULE = "scrapy_do.crawl.compile_sources"
+SCRIPT = Path(__file__).parent.parent / "crawl" / "compile_sources.py"
+ARGUMENTS = ("-I", "-S", "-X", "utf8")
 PATIENCE_S = 30.0
 
 _log = Logger()
@@ -21,7 +20,7 @@ def compile_sources(python: str, source: Path, target: Path) -> None:
     """
     try:
         subprocess.run(  # noqa: S603 - the interpreter is ours, the rest are paths of ours
-            [python, *ARGUMENTS, MODULE, source, target, str(os.getpid())],
+            [python, *ARGUMENTS, SCRIPT, source, target, str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

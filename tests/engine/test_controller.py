@@ -333,8 +333,8 @@ def test_a_launch_that_fails_is_repeated(world: World) -> None:
 
 def test_an_archive_that_is_gone(world: World) -> None:
     """A job whose archive has vanished ends with that reason instead of waiting for ever."""
-    for tree in (world.root / "archives" / "unpacked").iterdir():
-        tree.rmdir()
+    for archive in (world.root / "archives" / "packed").iterdir():
+        archive.unlink()
 
     job_id = world.enqueue()
 

@@ -16,7 +16,7 @@ from scrapy_do.errors import BadArchive, NoSpace
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import inspect_archive
 from scrapy_do.files.zip_directory import inflate
-from tests.files.honest import PROJECT, below, packed
+from tests.files.honest import PROJECT, packed
 from tests.files.test_trash import trash_at
 from tests.files.zips import Entry, archive, config_entry, names, text
 
@@ -66,66 +66,39 @@ def test_put_from_elsewhere_is_a_bug(tmp_path: Path) -> None:
         store.put(store.incoming / "nothing", REF)
 
 
+def unpacked(store: ArchiveStore, ref: ArchiveRef, root: Path) -> Path:
+    """Unpack into a new directory and return it."""
+    target = root / f"tree{len(list(root.iterdir()))}"
+    store.unpack(ref, target)
+    return target
+
+
 def test_unpack_modes(tmp_path: Path) -> None:
-    """The tree is read-only for everybody; of the archive's modes the execute bit is kept."""
+    """The tree is its owner's; of the modes in the archive only the right to execute counts."""
     store = ArchiveStore(tmp_path)
     entries = [
         config_entry(),
         Entry(name=b"bin/", mode=0o040700),
         Entry(name=b"bin/x", mode=0o100777),
-        Entry(name=b"bin/y", mode=0o100644),
+        Entry(name=b"bin/y", mode=0o100400),
     ]
-    tree = store.unpack(put(store, archive(entries)))
+    tree = unpacked(store, put(store, archive(entries)), tmp_path)
 
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tree, *tree.rglob("*")]}
-    files = {"scrapy.cfg": 0o444, "x": 0o555, "y": 0o444}
-    assert {tree.name: 0o555, "bin": 0o555, **files} == modes
-
-
-def test_unpack_gives_the_root(tmp_path: Path) -> None:
-    """The project's own directory is returned when it is not the top."""
-    store = ArchiveStore(tmp_path)
-    ref = put(store, packed(below("shop", PROJECT)))
-
-    project = store.unpack(ref, store.listing(ref).root)
-
-    assert PROJECT["scrapy.cfg"] == (project / "scrapy.cfg").read_bytes()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tree.rglob("*")}
+    assert {"scrapy.cfg": 0o644, "bin": 0o755, "x": 0o755, "y": 0o644} == modes
 
 
-def test_unpack_once(tmp_path: Path) -> None:
-    """A second call returns the tree of the first without reading the archive."""
+def test_unpack_again(tmp_path: Path) -> None:
+    """Each tree is a whole one of its own, with the same times."""
     store = ArchiveStore(tmp_path)
     ref = put(store)
-    first = store.unpack(ref)
-    before = (first / "scrapy.cfg").stat()
-    store.path(ref).unlink()
+    trees = [unpacked(store, ref, tmp_path) for _ in range(2)]
 
-    assert first == store.unpack(ref)
-    assert before == (first / "scrapy.cfg").stat()
-
-
-def test_unpack_from_many_threads(tmp_path: Path) -> None:
-    """Threads that unpack one archive at the same time all see the one whole tree."""
-    files = {**PROJECT, **{f"data/{number}": b"x" * 1000 for number in range(50)}}
-    store = ArchiveStore(tmp_path)
-    ref = put(store, packed(files))
-    start = threading.Barrier(8)
-    seen: list[tuple[int, int]] = []
-
-    def unpack() -> None:
-        start.wait()
-        tree = store.unpack(ref)
-        found = sum(path.is_file() for path in tree.rglob("*"))
-        seen.append((tree.stat().st_ino, found))
-
-    threads = [threading.Thread(target=unpack) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [(seen[0][0], len(files))] * 8 == seen
-    assert [ref.digest] == names(tmp_path / "unpacked")
+    first, second = ({path: (tree / path).stat() for path in PROJECT} for tree in trees)
+    assert {path: one.st_mtime_ns for path, one in first.items()} == {
+        path: one.st_mtime_ns for path, one in second.items()
+    }
+    assert not {one.st_ino for one in first.values()} & {one.st_ino for one in second.values()}
 
 
 def test_unpack_different_archives_from_many_threads(tmp_path: Path) -> None:
@@ -139,7 +112,9 @@ def test_unpack_different_archives_from_many_threads(tmp_path: Path) -> None:
         upload.write_bytes(contents[number])
         ref = store.measure(upload)
         store.put(upload, ref)
-        found[number] = (store.unpack(ref) / "number").read_bytes()
+        target = tmp_path / f"tree{number}"
+        store.unpack(ref, target)
+        found[number] = (target / "number").read_bytes()
 
     threads = [threading.Thread(target=store_one, args=(number,)) for number in range(20)]
     for thread in threads:
@@ -158,9 +133,9 @@ def test_refused_archive_leaves_nothing(tmp_path: Path) -> None:
 
     for _ in range(2):
         with pytest.raises(BadArchive, match="wrong checksum"):
-            store.unpack(ref)
+            store.unpack(ref, tmp_path / "tree")
     assert [f"packed/{ref.digest}.zip"] == below_root(tmp_path)
-    assert names(tmp_path / "unpacked") == []
+    assert not (tmp_path / "tree").exists()
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,25 +143,25 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ArchiveStore(tmp_path)
     ref = put(store)
 
-    def full(_descriptor: int) -> None:
+    def full(_descriptor: int, **_times: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
+        patched.setattr(os, "utime", full)
         with pytest.raises(NoSpace, match="no space left to store the unpacked archive"):
-            store.unpack(ref)
+            store.unpack(ref, tmp_path / "tree")
         with pytest.raises(NoSpace, match="no space left to store the archive"):
             put(store)
 
-    assert names(tmp_path / "unpacked") == []
-    assert store.unpack(ref).is_dir()
+    assert not (tmp_path / "tree").exists()
+    assert unpacked(store, ref, tmp_path).is_dir()
 
 
 def test_delete(tmp_path: Path) -> None:
-    """Deleting removes archive and tree; doing it again is harmless."""
+    """Deleting removes an archive; doing it again is harmless."""
     store = ArchiveStore(tmp_path)
     ref = put(store)
-    store.unpack(ref)
 
     store.remove(ref.digest, None)
     store.remove(ref.digest, None)
@@ -196,14 +171,13 @@ def test_delete(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.open(ref)
     with pytest.raises(FileNotFoundError):
-        store.unpack(ref)
+        store.unpack(ref, tmp_path / "tree")
 
 
 def test_remove_and_take_back(tmp_path: Path) -> None:
     """A removed archive lies in the trash, and what is taken back is as it was; twice is once."""
     store, trash = ArchiveStore(tmp_path / "archives"), trash_at(tmp_path / "trash")
     ref = put(store)
-    store.unpack(ref)
 
     store.remove(ref.digest, trash)
     store.remove(ref.digest, trash)
@@ -214,28 +188,22 @@ def test_remove_and_take_back(tmp_path: Path) -> None:
     assert kept.endswith(f"-archive-{ref.digest}")
     assert store.take_back(ref.digest, trash)
     assert not store.take_back(ref.digest, trash)
-    assert sorted(PROJECT) == sorted(
-        str(path.relative_to(store.unpack(ref)))
-        for path in store.unpack(ref).rglob("*")
-        if path.is_file()
-    )
+    assert sorted(PROJECT) == below_root(unpacked(store, ref, tmp_path))
 
 
 def test_sweep(tmp_path: Path) -> None:
     """At start the leftovers of a killed process are removed, and nothing else."""
     store = ArchiveStore(tmp_path)
     ref = put(store)
-    tree = store.unpack(ref)
-    for leftover in ("unpacked/.unpacking-x1/shop", "trash/abc/shop", "incoming"):
+    for leftover in ("trash/abc/shop", "incoming"):
         (tmp_path / leftover).mkdir(parents=True, exist_ok=True)
         (tmp_path / leftover / "file").write_bytes(b"half")
     (tmp_path / "trash/one.zip").write_bytes(b"x")
-    (tmp_path / "trash/link").symlink_to(tree)
+    (tmp_path / "trash/link").symlink_to(store.path(ref))
 
     ArchiveStore(tmp_path).sweep()
 
-    expected = [f"packed/{ref.digest}.zip", *(f"unpacked/{ref.digest}/{name}" for name in PROJECT)]
-    assert sorted(expected) == below_root(tmp_path)
+    assert [f"packed/{ref.digest}.zip"] == below_root(tmp_path)
     assert names(tmp_path / "trash") == []
 
 
@@ -272,40 +240,6 @@ def test_cut_after_the_check(tmp_path: Path) -> None:
         list(inflate(file.fileno(), entry))
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from scrapy_do.core.project import ArchiveRef
-from scrapy_do.files.archives import ArchiveStore
-left = int(sys.argv[3])
-sync = os.fsync
-def count_down(descriptor):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    sync(descriptor)
-os.fsync = count_down
-store = ArchiveStore(Path(sys.argv[1]))
-store.unpack(ArchiveRef(digest=sys.argv[2], size_bytes=0))
-"""
-
-
-@pytest.mark.live
-def test_killed_while_unpacking(tmp_path: Path) -> None:
-    """An unpack that is killed at any sync leaves either no tree or the whole one."""
-    store = ArchiveStore(tmp_path)
-    ref = put(store)
-    tree = tmp_path / "unpacked" / ref.digest
-    for step in range(0, 12, 3):
-        arguments = [sys.executable, "-c", KILLED, str(tmp_path), ref.digest, str(step)]
-        killed = subprocess.run(arguments, check=False)
-        assert (killed.returncode == 0) >= tree.is_dir()
-        store.sweep()
-        assert [ref.digest] * tree.is_dir() == names(tmp_path / "unpacked")
-    assert len(PROJECT) == sum(path.is_file() for path in store.unpack(ref).rglob("*"))
-
-
 UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
@@ -317,13 +251,9 @@ upload = store.incoming / "upload"
 upload.write_bytes(sys.stdin.buffer.read())
 ref = store.measure(upload)
 store.put(upload, ref)
-tree = store.unpack(ref)
-try:
-    (tree / "scrapy.cfg").write_bytes(b"changed")
-except PermissionError:
-    pass
-else:
-    sys.exit("the tree can be changed")
+tree = Path(sys.argv[1], "tree")
+store.unpack(ref, tree)
+(tree / "scrapy.cfg").write_bytes(b"changed")
 store.remove(ref.digest, None)
 print(sorted(os.listdir(sys.argv[1])), os.listdir(Path(sys.argv[1], "trash")))
 """
@@ -332,7 +262,7 @@ print(sorted(os.listdir(sys.argv[1])), os.listdir(Path(sys.argv[1], "trash")))
 @pytest.mark.live
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_without_privileges(tmp_path: Path) -> None:
-    """An ordinary user cannot write to the tree, and can still delete it."""
+    """Who is not root stores, unpacks and deletes in the same way."""
     root = tmp_path / "store"
     root.mkdir()
     os.chown(root, 65534, 65534)
@@ -341,5 +271,5 @@ def test_without_privileges(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", UNPRIVILEGED, str(root)]
     done = subprocess.run(arguments, input=CONTENT, capture_output=True, check=False)
 
-    expected = (0, b"['incoming', 'packed', 'trash', 'unpacked'] []\n")
+    expected = (0, b"['incoming', 'packed', 'trash', 'tree'] []\n")
     assert expected == (done.returncode, done.stdout), done.stderr

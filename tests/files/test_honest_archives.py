@@ -22,7 +22,8 @@ def test_accepted(honest: Honest, tmp_path: Path) -> None:
     store.put(upload, ref)
 
     listing = store.listing(ref)
-    tree = store.unpack(ref)
+    tree = tmp_path / "tree"
+    store.unpack(ref, tree)
 
     assert (honest.kind, honest.project, honest.root, honest.settings_module) == (
         listing.kind,

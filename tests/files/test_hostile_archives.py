@@ -46,7 +46,7 @@ def test_refused(hostile: Hostile, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
 
     with pytest.raises(BadArchive) as refusal:
-        store.unpack(ref)
+        store.unpack(ref, root / "tree")
 
     assert hostile.reason in str(refusal.value)
     assert str(refusal.value).isprintable()

@@ -30,7 +30,7 @@ class Run:
         path.write_bytes(content)
 
     def keep(self, limits: KeptLimits = MANY, attempt: int = 1) -> None:
-        nothing = Manifest(digest="0" * 64, root="", directories={"": (0, 0)})
+        nothing = Manifest(digest="0" * 64, root="", directories={"": (0, 0, 0)})
         left = look_through(self.tree, nothing)
         self.kept.keep(left, attempt, limits, self.root / "draft")
 

@@ -108,11 +108,10 @@ def test_no_two_names_of_a_file(trees: Trees) -> None:
 
 
 def test_a_compiled_file_stays_valid(trees: Trees) -> None:
-    """A copy has the modification time of the original, to which compiled files are bound."""
-    place = trees.take()
-    master = trees.archives.unpack(trees.source.archive)
-    for name in FILES:
-        assert (master / name).stat().st_mtime_ns == (place.tree / name).stat().st_mtime_ns
+    """Files have the same modification time in all trees, to which compiled files are bound."""
+    packed_ns = trees.archives.path(trees.source.archive).stat().st_mtime_ns
+    for place in (trees.take(), trees.take()):
+        assert {(place.tree / name).stat().st_mtime_ns for name in FILES} == {packed_ns}
 
 
 def test_an_untouched_tree_is_taken_again(trees: Trees) -> None:
@@ -182,6 +181,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "removed": (lambda tree: (tree / "list.txt").unlink(), []),
     "made executable": (lambda tree: (tree / "list.txt").chmod(0o755), []),
     "a directory removed": (lambda tree: shutil.rmtree(tree / "data"), []),
+    "a directory opened": (lambda tree: (tree / "shop").chmod(0o777), []),
     "a directory closed": (lambda tree: (tree / "shop").chmod(0o500), []),
     "a directory marked": (_attribute, []),
     "a directory replaced": (_other_kind, ["data"]),
@@ -312,6 +312,9 @@ def test_the_next_daemon(trees: Trees) -> None:
     running = trees.take()
     trees.end(trees.take())
     (trees.root / "trees/1.another-boot").mkdir()
+    (era,) = trees.root.glob("trees/1.*-*/*")
+    for leftover in ("spare/half-made", "compiling-half"):
+        (era / leftover).mkdir()
     trees.store = trees.again()
     left = trees.end(running)
 
@@ -320,6 +323,7 @@ def test_the_next_daemon(trees: Trees) -> None:
     assert contents(trees.take().tree) == FILES
     assert len(trees.compiled) == 1
     assert not (trees.root / "trees/1.another-boot").exists()
+    assert sorted(path.name for path in era.iterdir()) == ["added", "spare"]
 
 
 def test_an_egg_gets_a_project_file(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def left_behind(daemon: Running) -> dict[str, Any]:
     return {
         "files": sorted(
             str(path.relative_to(data))
-            for path in (data / "archives").rglob("*")
-            if "unpacked" not in path.relative_to(data).parts[2:]
+            for root in ("archives", "trees")
+            for path in (data / root).rglob("*")
         ),
         "descriptors": open_files(daemon),
         "listings": processes_of("listing"),
