@@ -103,12 +103,15 @@ def starts_within(schedule: Schedule, first: datetime, last: datetime) -> bool:
 
     Of a random interval only the next one is known.
     """
+    jitter = timedelta(seconds=schedule.policies.jitter_s)
+    if schedule.next_due is None or schedule.next_due - jitter >= last:
+        return False
     try:
         order = order_of(schedule)
     except Invalid:
         return False  # the scheduler says so in the schedule itself
     if isinstance(order.when, RandomGap):
-        return schedule.next_due is not None and first <= schedule.next_due < last
+        return first <= schedule.next_due < last
     since = max(first - MILLISECOND, order.since)
     found = next_after(order.when, zone=order.zone, anchor=order.anchor, after=since)
     until = schedule.policies.until
