@@ -14,6 +14,7 @@ from scrapy_do.core.clock_changes import ClockChange
 from scrapy_do.core.events import JobChanged, ScheduleChanged
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Actor, Job, JobRequest, Pending
+from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.schedule import (
     CatchUp,
     Counts,
@@ -169,8 +170,9 @@ def test_refused_request(
     world: SchedulingWorld, when: str, fields: dict[str, Any], error: type[Exception]
 ) -> None:
     """What could not run is refused for a job and for a standing order alike."""
+    runner = Principal(name="runner", role=Role.RUN)
     with pytest.raises(error):
-        world.do(world.schedules.submit(request(**fields), Order(when=when), by=ANN))
+        world.do(world.schedules.submit(request(**fields), Order(when=when), by=runner))
 
 
 # --- pausing -------------------------------------------------------------------------------------
