@@ -1,5 +1,6 @@
 """What happens is on the page soon, and a killed daemon costs no line and doubles none."""
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -11,9 +12,13 @@ from tests.browser.browsing import Visit
 from tests.live.running import Running, running
 
 TICK = re.compile(r"^tick ([0-9]+) at ([0-9]+)$")
-MOST_DELAY_MS = 1500
-LONGEST_TASK_MS = 300
-"""The bars are 1 s and 200 ms; a machine may be half as slow again."""
+IS_ALONE = os.environ.get("BARS") == "alone"
+MOST_DELAY_MS = 1500 if IS_ALONE else 5000
+LONGEST_TASK_MS = 300 if IS_ALONE else 2000
+"""The bars are 1 s and 200 ms, half as much again allowed, where nothing else runs (`BARS=alone`).
+
+The gate runs three kinds of tests side by side: there only a stall is found.
+"""
 
 _WATCH_LINES = """
 window.delays = [];
