@@ -27,6 +27,7 @@ from scrapy_do.crawl.logs import LogFiles, LogRecords, LogTap, PrintedText, leve
 from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.pipelines import PipelineWatch
 from scrapy_do.crawl.reporter import Reporter
+from scrapy_do.crawl.responses import ORDER, Responses, response_came
 from scrapy_do.crawl.spiders import ignores_start_requests, start_requests_warning
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
@@ -99,8 +100,9 @@ class Recorder:
     def prepare(self, settings: Settings) -> None:
         """Add what must be in the settings before the crawler is made."""
         self._follow(settings)
+        # Among Scrapy's own middlewares, so that the project's setting stays its own.
+        settings["DOWNLOADER_MIDDLEWARES_BASE"].set(Responses, ORDER, priority="cmdline")
         if self._requests is not None:
-            # Among Scrapy's own middlewares, so that the project's setting stays its own.
             settings["SPIDER_MIDDLEWARES_BASE"].set(RequestParents, 1000, priority="cmdline")
 
     def attach(self, crawler: Crawler) -> None:
@@ -111,7 +113,7 @@ class Recorder:
         connect(self._spider_opened, signals.spider_opened)
         connect(self._spider_closed, signals.spider_closed)
         connect(self._request_sent, signals.request_reached_downloader)
-        connect(self._response_received, signals.response_received)
+        connect(self._response_came, response_came)
         connect(self._item_scraped, signals.item_scraped)
         connect(self._response_downloaded, signals.response_downloaded)
 
@@ -158,7 +160,7 @@ class Recorder:
         self._downloaded.add(request)
         self._take_response(response, request)
 
-    def _response_received(self, response: Response, request: Request) -> None:
+    def _response_came(self, response: Response, request: Request) -> None:
         if request not in self._downloaded:  # from a cache, or made by a middleware
             self._take_response(response, request)
 

@@ -92,7 +92,7 @@ def site() -> Iterator[str]:
 
 @on_reactor
 async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str) -> None:
-    """Redirects, tries that failed, cached pages and those of middlewares count everywhere."""
+    """Redirects, also cached, tries that failed, cached pages and those of middlewares count."""
     spec = real.spec("wandering", arguments={"site": site})
     ending = await real.run(spec)
 
@@ -101,6 +101,7 @@ async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str)
         ("/made", 200),
         ("/page", 200),
         ("/page", 200),
+        ("/redirect", 302),
         ("/redirect", 302),
         ("/stumble", 200),
         ("/stumble", 503),

@@ -45,14 +45,14 @@ class Maker:
 
 
 class Wandering(scrapy.Spider):
-    """Pages of `site`: one behind a redirect, one at the second try, one cached, one made here."""
+    """Pages of `site`: one behind a redirect, one at the second try, one made here; the first again, cached."""
 
     name = "wandering"
     custom_settings = {
         "DOWNLOADER_MIDDLEWARES": {Maker: 50},
         "HTTPCACHE_ENABLED": True,
         "HTTPCACHE_DIR": os.path.join(os.environ.get("TMPDIR", "/tmp"), "http-cache"),
-        "HTTPCACHE_IGNORE_HTTP_CODES": [302, 503],
+        "HTTPCACHE_IGNORE_HTTP_CODES": [503],
         "RETRY_PRIORITY_ADJUST": 0,
     }
 
@@ -63,7 +63,7 @@ class Wandering(scrapy.Spider):
     def parse(self, response):
         yield {"url": response.url}
         if response.url.endswith("/page") and "cached" not in response.flags:
-            yield scrapy.Request(response.url, dont_filter=True)
+            yield scrapy.Request(f"{self.site}/redirect", dont_filter=True)
 
 
 class Mirror(scrapy.Spider):
