@@ -38,10 +38,11 @@ def keep(name: str, data: Path) -> Path | None:
     local = Path(name)
     if local.is_absolute() or ".." in local.parts or not local.parts:
         return None
-    if local.is_dir() and local.resolve().is_relative_to(data.resolve()):
-        return local.resolve()  # below another one
-    target = data / local
+    target, real = data / local, Path(os.path.realpath(local))
     try:
+        if real.is_relative_to(os.path.realpath(data)):  # below another one
+            real.mkdir(parents=True, exist_ok=True)
+            return real
         local.parent.mkdir(parents=True, exist_ok=True)
         if local.is_dir():
             _fill(target, local)
