@@ -196,8 +196,8 @@ class ScrapyDo(_Process):
     def push(self) -> None:
         self.upload(self.pack(self.root, 0))
 
-    def run(self, spider: str, told: Mapping[str, Any]) -> str:
-        form = {"project": packing.PROJECT, "spider": spider, "when": "now"}
+    def run(self, spider: str, told: Mapping[str, Any], **more: str) -> str:
+        form = {"project": packing.PROJECT, "spider": spider, "when": "now", **more}
         answer = self.client.post("/schedule-job.json", form | {"payload": json.dumps(told)})
         return str(answer["identifier"])
 
