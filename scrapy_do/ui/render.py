@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -51,49 +52,55 @@ class Page:
     live: tuple[str, ...] = ()
 
 
+@cache
+def _environment() -> Environment:
+    """The templates, compiled once in a process, with what all of them may use."""
+    environment = Environment(
+        loader=PackageLoader("scrapy_do.ui"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        curl=addresses.curl,
+        curl_push=addresses.curl_push,
+        project_page=addresses.project_page,
+        run_page=addresses.run_page,
+        schedule_page=addresses.schedule_page,
+        spider_page=addresses.spider_page,
+        version=__version__,
+    )
+    environment.filters.update(
+        bars=charts.bars,
+        bytes=words.size,
+        duration=words.duration,
+        in_zone=words.in_zone,
+        iso=words.iso,
+        number=words.number,
+        shell=shlex.quote,
+        outcome=words.outcome,
+        state=words.state,
+    )
+    return environment
+
+
 class Renderer:
     """Makes answers of pages. `now` is the wall clock; `zone` the name of the server's zone."""
 
     def __init__(self, *, names: Mapping[str, str], now: Callable[[], datetime], zone: str) -> None:
         self._now = now
         self._zone = zone
-        self._environment = Environment(
-            loader=PackageLoader("scrapy_do.ui"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.globals.update(
-            static=lambda name: f"/ui/static/{names[name]}", version=__version__
-        )
-        self._environment.globals.update(
-            curl=addresses.curl,
-            curl_push=addresses.curl_push,
-            project_page=addresses.project_page,
-            run_page=addresses.run_page,
-            schedule_page=addresses.schedule_page,
-            spider_page=addresses.spider_page,
-        )
-        self._environment.filters.update(
-            bars=charts.bars,
-            bytes=words.size,
-            duration=words.duration,
-            in_zone=words.in_zone,
-            iso=words.iso,
-            number=words.number,
-            shell=shlex.quote,
-            outcome=words.outcome,
-            state=words.state,
-        )
+        self._names = names
 
     def html(
         self, page: Page, *, path: str, base: str, by: Principal | None, has_session: bool = False
     ) -> bytes:
         """The text of a page for the address `path` of the server `base`, as somebody sees it."""
-        template = self._environment.get_template(page.template)
+        template = _environment().get_template(page.template)
         return template.render(
             page=page,
+            static=lambda name: f"/ui/static/{self._names[name]}",
             view=page.view,
             path=path,
             base=base,
