@@ -224,7 +224,9 @@ def _csv(params: Params, kind: RecordKind | None) -> Format:
     }
     if len(set(options.values())) < len(options):
         raise BadArgument("sep, quote, escape", "must be different")
-    encode = _rows({**options, "lineterminator": params.optional_text("lineend") or "\n"})
+    # Taken as it is: as a text it would lose the line break that it is.
+    line_end = next(iter(params.fields.get("lineend", ())), "") or "\n"
+    encode = _rows({**options, "lineterminator": line_end})
     has_head = params.flag("include_headers") and names
     return Format(
         content_type="text/csv; charset=UTF-8",
