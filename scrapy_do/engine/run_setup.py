@@ -175,12 +175,14 @@ class RunSetup:
             while self._is_untidy:
                 self._is_untidy = False
                 await self._in_thread(self._runs.empty_trash)
+                await self._in_thread(self._trees.empty_trash)
         finally:
             self._is_tidying = False
 
     def stop(self) -> None:
         """Let what is being removed be removed by the next daemon."""
         self._runs.stop()
+        self._trees.stop()
 
     async def make_ahead(self, job: Job) -> None:
         """Have a tree ready for the next run of the version that a job has."""

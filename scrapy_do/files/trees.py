@@ -37,7 +37,7 @@ from uuid import uuid4
 
 from scrapy_do.core.project import ArchiveRef
 from scrapy_do.files.archives import ArchiveStore
-from scrapy_do.files.disk import discard, empty, make_private, space_needed
+from scrapy_do.files.disk import bury, empty, make_private, space_needed
 from scrapy_do.protocol.regular_file import open_regular
 
 MOST_SPARE = 16
@@ -287,6 +287,7 @@ class TreeStore:
 
     `compile_sources` compiles the sources of a directory into another one, without running
     them; it is called once for each version, and may fail: then each run compiles for itself.
+    What is put away is gone for everybody; `empty_trash` removes it.
     """
 
     def __init__(
@@ -301,6 +302,7 @@ class TreeStore:
         self._era = make_private(root / era)
         self._archives = archives
         self._compile_sources = compile_sources
+        self._is_stopped = threading.Event()
         self._lock = threading.Lock()
         self._preparing = tuple(threading.Lock() for _ in range(16))
         self._spare: OrderedDict[str, list[tuple[Place, int]]] = OrderedDict()
@@ -334,7 +336,7 @@ class TreeStore:
             with space_needed("the project's files"):
                 made = self._make(source, spare.tree, spare.manifest)
         except BaseException:
-            self._discard(spare)
+            self._put_away(spare)
             raise
         self._push(digest, spare, made.bytes_on_disk)
 
@@ -364,7 +366,7 @@ class TreeStore:
         try:
             self.take(source, place)
         except BaseException:
-            self._discard(place)
+            self._put_away(place)
             raise
         return place
 
@@ -376,28 +378,35 @@ class TreeStore:
             if left.is_pristine:
                 self.give_back(place, noted, left)
         finally:
-            self._discard(place)
+            self._put_away(place)
 
     def tidy(self) -> None:
-        """Remove the trees of archives that are gone; those that were taken stay."""
+        """Put away the trees of archives that are gone; those that were taken stay."""
         for path in self._era.iterdir():
             if not self._archives.path(ArchiveRef(digest=path.name, size_bytes=0)).exists():
                 self.delete(path.name)
 
     def delete(self, digest: str) -> None:
-        """Remove the trees that wait and what they are made of; those that were taken stay."""
+        """Put away the trees that wait and what they are made of; those that were taken stay."""
         with self._lock:
             self._spare.pop(digest, None)
-        discard(self._era / digest, self._trash)
+        bury(self._era / digest, self._trash)
 
     def sweep(self) -> None:
-        """Remove what an earlier daemon left and this one cannot use; called once at start."""
+        """Put away what an earlier daemon left and this one cannot use; called once at start."""
         for path in self._root.iterdir():
             if path not in {self._trash, self._era}:
-                discard(path, self._trash)
+                bury(path, self._trash)
         for leftover in (*self._era.glob("*/spare"), *self._era.glob(f"*/{_HALF}*")):
-            discard(leftover, self._trash)
-        empty(self._trash)
+            bury(leftover, self._trash)
+
+    def empty_trash(self) -> None:
+        """Remove what is of no use any more, also what a killed process left, or until `stop`."""
+        empty(self._trash, self._is_stopped.is_set)
+
+    def stop(self) -> None:
+        """Let a removal that is going on be given up; called from any thread."""
+        self._is_stopped.set()
 
     # --- making --------------------------------------------------------------------------------
 
@@ -435,10 +444,10 @@ class TreeStore:
             tree=spares / name, manifest=spares / f"{name}.manifest", rest=spares / f"{name}.rest"
         )
 
-    def _discard(self, spare: Place) -> None:
-        discard(spare.tree, self._trash)
-        discard(spare.manifest, self._trash)
-        discard(spare.rest, self._trash)
+    def _put_away(self, spare: Place) -> None:
+        bury(spare.tree, self._trash)
+        bury(spare.manifest, self._trash)
+        bury(spare.rest, self._trash)
 
     # --- those that wait -----------------------------------------------------------------------
 
@@ -461,7 +470,7 @@ class TreeStore:
             self._spare.move_to_end(digest)
             gone = list(self._surplus(digest))
         for one in gone:
-            self._discard(one)
+            self._put_away(one)
 
     def _surplus(self, digest: str) -> Iterator[Place]:
         if len(self._spare[digest]) > MOST_SPARE:

@@ -378,5 +378,6 @@ class ProjectOperations:
                     )
                 await self._store.removals.done(kind, unused)
             await self._in_thread(self._trees.tidy)
+            await self._in_thread(self._trees.empty_trash)
         finally:
             self._arriving.release()
