@@ -140,6 +140,15 @@ class Daemon:
             is_new=is_new, reactor=reactor, on_broken=self.broken.callback
         )
         self._events = Publisher()
+        try:
+            self._open_files(config)
+            self._assemble(environ)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _open_files(self, config: Config) -> None:
+        """Make the directories of the data directory that are not there."""
         self._archives = ArchiveStore(self._directory.archives)
         self._trees = TreeStore(
             self._directory.trees, self._archives, partial(compile_sources, sys.executable)
@@ -150,11 +159,6 @@ class Daemon:
         self._scratch = ScratchStore(self._directory.listings)
         age = timedelta(seconds=config.retention.trash_age_s)
         self._trash = Trash(self._directory.trash, age=age, now=now)
-        try:
-            self._assemble(environ)
-        except BaseException:
-            self._store.close()
-            raise
 
     def _assemble(self, environ: Mapping[str, str]) -> None:
         """Make the parts that do the work, each with what it needs of the others."""

@@ -22,6 +22,7 @@ it too or be the child of that holder, or be the process that the database knows
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,7 @@ from scrapy_do.protocol.run_record import BadRecord, Started
 _ASK_AGAIN_S = 0.02
 _PATIENCE_S = 10.0
 _PATIENCE_WITH_KNOWN_S = 1.0
+_UNMARKED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,19 @@ def _held(run: Run, started: Started) -> _Held | None:
     raise BadRecord("started names processes that are not of this run")
 
 
+def _stays_a_stranger(run: Run, started: Started) -> bool:
+    """Whether a live process that the records name is none of the run's.
+
+    One that was forked a moment ago carries no mark yet; it gets one, or dies with its holder.
+    """
+    deadline_s = time.monotonic() + _UNMARKED_S
+    while run_record.is_alive(started.crawl) and not _is_ours(run, started):
+        if time.monotonic() > deadline_s:
+            return True
+        time.sleep(_ASK_AGAIN_S)
+    return False
+
+
 def _is_ours(run: Run, started: Started) -> bool:
     return containment.is_of_run(started.crawl, run.mark) or containment.is_child(
         started.crawl, started.holder
@@ -171,8 +186,7 @@ def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
     if started.crawl.boot_id != run_record.boot_id() and read_exit(run, started) is None:
         ending = lost_exit(run, RESTARTED, found_at=now, same_boot=False)
         return Ended(run_dir=run.run_dir, exit=ending)
-    is_stranger = run_record.is_alive(started.crawl) and not _is_ours(run, started)
-    if is_stranger and started.crawl != run.process:
+    if started.crawl != run.process and _stays_a_stranger(run, started):
         raise BadRecord("started names a process that is not of this run")
     ending = settled_end(run, started, found_at=now)
     containment.reap_ended(started.holder)

@@ -172,6 +172,10 @@ class Life(Running):
         """Wait until jobs have written their first mark."""
         until(lambda: all("start" in self.words_of(job) for job in jobs), f"the start of {jobs}")
 
+    def running(self, *jobs: str) -> None:
+        """Wait until the daemon has recorded that jobs run."""
+        until(lambda: all(self.job(job)["started"] for job in jobs), f"the record of {jobs}")
+
     def begun(self, job: str) -> None:
         """Wait closely until a job has a run directory, or had one: a short crawl is over soon."""
         run_dir, deadline = self.run_dir(job), time.monotonic() + PATIENCE_S

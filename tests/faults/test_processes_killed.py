@@ -188,6 +188,7 @@ def test_a_reboot(lives: Lives, stranger: ProcessIdentity) -> None:
     life = lives()
     lost, again = life.accepted(seconds=30), life.accepted(seconds=2, retries=1)
     life.started(lost, again)
+    life.running(lost, again)
     _kill_everybody(life, lost, again)
     for job in (lost, again):
         _rewrite(
@@ -210,6 +211,7 @@ def test_a_recycled_pid(lives: Lives, stranger: ProcessIdentity) -> None:
     life = lives()
     job = life.accepted(seconds=30)
     life.started(job)
+    life.running(job)
     _kill_everybody(life, job)
     earlier = ProcessIdentity(
         pid=stranger.pid, start_ticks=stranger.start_ticks - 1, boot_id=stranger.boot_id
