@@ -71,7 +71,7 @@ def test_a_killed_daemon_costs_no_line(tmp_path: Path, context: BrowserContext) 
         visit.page.wait_for_selector("text=Reconnecting in")
         again = Running(tmp_path, listen=f"127.0.0.1:{port}").start()
         try:
-            visit.page.wait_for_selector("[data-live=live]", timeout=15_000)
+            visit.page.wait_for_selector("[data-live=live]", timeout=60_000)
             visit.page.wait_for_selector("text=The job is successful", timeout=60_000)
         finally:
             again.stop()

@@ -65,10 +65,11 @@ async def test_an_import_that_kills_its_guard(real: RealHarness) -> None:
 
 async def kill(real: RealHarness, name: str) -> None:
     """Kill a process that lists spiders now, by its name."""
-    await real.until(lambda: name in _running())
+    await real.until(lambda: name in dict(_processes()).values())
     for pid, comm in _processes():
         if comm == name:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @on_reactor
@@ -117,8 +118,12 @@ async def test_a_warm_parent_that_is_killed(tmp_path: Path) -> None:
 
 
 def _warm_parents() -> set[int]:
-    children = psutil.Process().children()
-    return {child.pid for child in children if "scrapy_do.crawl.warm_parent" in child.cmdline()}
+    found = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            if "scrapy_do.crawl.warm_parent" in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 async def _keeper(real: RealHarness, other: int | None) -> int:
@@ -153,11 +158,13 @@ async def test_children_of_an_import_are_ended(real: RealHarness) -> None:
 
 
 def _running() -> list[str]:
-    """Return the names of all processes that have not ended."""
+    """Return the names of our processes that have not ended, and of those that have no parent."""
+    ours = dict(_processes())
     return [
         process.info["name"]
-        for process in psutil.process_iter(["name", "status"])
+        for process in psutil.process_iter(["name", "ppid", "status"])
         if process.info["status"] != psutil.STATUS_ZOMBIE
+        and (process.pid in ours or process.info["ppid"] == 1)
     ]
 
 
