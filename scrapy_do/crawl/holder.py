@@ -302,6 +302,7 @@ def main() -> None:
     if child == 0:
         processes.never_return(lambda: _hold_alone(marker))
     processes.set_name("scrapy-do-keep")
+    processes.unmark()
     for descriptor in (STDIN, STDOUT):
         processes.point(descriptor, os.devnull, os.O_RDWR)
     keeper.outlast()
