@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scrapy_do.core.job import NO_PAYLOAD, Finished, Job, is_active
-from scrapy_do.core.run_history import Run
+from scrapy_do.core.job import NO_PAYLOAD, Job, is_active
+from scrapy_do.core.run_history import Run, run_of
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.pages.job import Head, head
 from scrapy_do.ui.pages.jobs import duration_of
@@ -143,21 +143,6 @@ async def job_runs(operations: Operations, job: Job, *, now: datetime) -> Page:
     view = Runs(
         head=await head(operations, job, "runs", now=now),
         rows=[(one, duration_of(one, now)) for one in like],
-        runs=[run for run in map(_run_of, reversed(like)) if run is not None],
+        runs=[run for run in map(run_of, reversed(like)) if run is not None],
     )
     return page_of(job, "job_runs.html", view)
-
-
-def _run_of(job: Job) -> Run | None:
-    state = job.state
-    if not isinstance(state, Finished):
-        return None
-    return Run(
-        job_id=job.id,
-        outcome=state.outcome,
-        started=state.started,
-        ended=state.since,
-        items=job.progress.items,
-        responses=job.progress.responses,
-        errors=job.progress.errors,
-    )
