@@ -282,6 +282,17 @@ def has_started(state: State) -> bool:
             return True
 
 
+def started_at(state: State) -> datetime | None:
+    """When the crawl began of which the state tells; None where none has begun."""
+    match state:
+        case Running(since=since):
+            return since
+        case Stopping(started=started) | Finished(started=started):
+            return started
+        case _:
+            return None
+
+
 def process_in(state: State) -> Process | None:
     """The process of a crawl that has begun, where it is known."""
     return state.process if isinstance(state, Running | Stopping) else None

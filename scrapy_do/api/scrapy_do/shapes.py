@@ -22,6 +22,7 @@ from scrapy_do.core.job import (
     Starting,
     State,
     Stopping,
+    started_at,
 )
 from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import STANDING, Schedule, ScheduleState
@@ -56,16 +57,6 @@ def status_of(state: State) -> str:
             return status_of(finished)
 
 
-def _started(state: State) -> datetime | None:
-    match state:
-        case Running(since=since):
-            return since
-        case Stopping(started=started) | Finished(started=started):
-            return started
-        case _:
-            return None
-
-
 def duration_s(state: State) -> int | None:
     """Whole seconds from start to end, None before the end or without a start."""
     if isinstance(state, Finished) and state.started is not None:
@@ -88,7 +79,7 @@ def job_json(job: Job, waiting_for: str | None = None) -> dict[str, Any]:
         "duration": duration_s(state),
         "payload": request.payload,
         "created": iso(job.created_at),
-        "started": iso(_started(state)),
+        "started": iso(started_at(state)),
         "finished": iso(state.since if isinstance(state, Finished) else None),
         "outcome-reason": state.reason if isinstance(state, Finished) else None,
         "version": request.version,

@@ -7,12 +7,12 @@ from statistics import median
 
 from scrapy_do.core.anomalies import Anomaly
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, is_active
+from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, is_active, started_at
 from scrapy_do.core.run_history import Run
 from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.outcomes import Said, said
-from scrapy_do.ui.pages.jobs import duration_of, started_of
+from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import unlike
 from scrapy_do.ui.words import duration, number
 
@@ -49,7 +49,7 @@ async def head(
     return Head(
         job=job,
         said=said(job),
-        started=started_of(job),
+        started=started_at(job.state),
         duration=duration_of(job, now),
         left=_left(job, runs, now),
         waits=await _waits(operations, job),

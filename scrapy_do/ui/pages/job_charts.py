@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from scrapy_do.core.job import Finished, Job
+from scrapy_do.core.job import Finished, Job, started_at
 from scrapy_do.core.pace import Pace
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.records import RecordKind
-from scrapy_do.ui.pages.jobs import started_of
 from scrapy_do.ui.words import number
 
 FEWEST_STEPS = 3
@@ -36,7 +35,7 @@ class Charts:
 
 async def charts(operations: Operations, job: Job, *, now: datetime) -> Charts | None:
     """Gather the lines; None for a crawl too short to draw."""
-    started = started_of(job)
+    started = started_at(job.state)
     if started is None:
         return None
     end = job.state.since if isinstance(job.state, Finished) else now

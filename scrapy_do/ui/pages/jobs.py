@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
-from scrapy_do.core.job import Finished, Job, Running, Stopping
+from scrapy_do.core.job import Finished, Job, started_at
 from scrapy_do.core.job_search import EXAMPLE, STATES, Search, search_jobs
 from scrapy_do.core.run_history import Run
 from scrapy_do.errors import BadSearch
@@ -207,7 +207,7 @@ def _row(job: Job, runs: Mapping[tuple[int, int], Sequence[Run]], now: datetime)
     return Row(
         job=job,
         arguments=arguments_text(job),
-        started=started_of(job),
+        started=started_at(job.state),
         duration=duration_of(job, now),
         runs=runs[job.key.project, job.key.spider],
     )
@@ -219,20 +219,9 @@ def arguments_text(job: Job) -> str:
     return text if len(text) <= _SHOWN_ARGUMENTS else text[:_SHOWN_ARGUMENTS] + "…"
 
 
-def started_of(job: Job) -> datetime | None:
-    """When the crawl of a job began, if one has."""
-    match job.state:
-        case Running(since=since):
-            return since
-        case Stopping(started=started) | Finished(started=started):
-            return started
-        case _:
-            return None
-
-
 def duration_of(job: Job, now: datetime) -> float | None:
     """How many seconds a crawl has taken, or takes so far."""
-    started = started_of(job)
+    started = started_at(job.state)
     if started is None:
         return None
     end = job.state.since if isinstance(job.state, Finished) else now
@@ -260,7 +249,7 @@ def plain(job: Job, now: datetime) -> dict[str, Any]:
     """A job as a row of a table of values; durations in seconds."""
     request, state = job.request, job.state
     ended = state.since if isinstance(state, Finished) else None
-    started = started_of(job)
+    started = started_at(job.state)
     return {
         "id": str(job.id),
         "key": str(job.key),

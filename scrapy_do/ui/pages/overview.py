@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
-from scrapy_do.core.job import Job, Outcome
+from scrapy_do.core.job import Job, Outcome, started_at
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.core.standing import sentence_of
 from scrapy_do.operations.operations import Operations, Status
 from scrapy_do.ui.pages.attention import RECENT, Attention, attention
-from scrapy_do.ui.pages.jobs import started_of
 from scrapy_do.ui.render import Page
 
 MOST_RUNNING = 50
@@ -128,7 +127,7 @@ def _going(job: Job, runs: Iterable[Run], now: datetime) -> Going:
         for run in runs
         if run.duration is not None and run.outcome is Outcome.SUCCESSFUL
     ]
-    started = started_of(job)
+    started = started_at(job.state)
     if started is None:
         return Going(job=job, started=None, elapsed=None, percent=None, left=None)
     elapsed = max(now - started, timedelta(0))
@@ -150,7 +149,7 @@ def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -
     blocks: dict[tuple[str, str], list[Block]] = {}
     for job in running:
         name = (job.request.project, job.request.spider)
-        blocks.setdefault(name, []).append(_block("run", started_of(job) or now, now, now))
+        blocks.setdefault(name, []).append(_block("run", started_at(job.state) or now, now, now))
     for one in recent:
         run = one.run
         block = _block(_KINDS[run.outcome], run.started or run.ended, run.ended, now)
