@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-faults test-cloud-suite lint bench soak faults
+.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -28,12 +28,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Still, live and fault tests run side by side (the latter two mostly wait); all count for the
-# coverage.
+# Still tests, those of whole daemons, those of single processes and browsers, and those of faults
+# run side by side (all but the first mostly wait); all count for the coverage.
 ifeq ($(strip $(ARGS)),)
 test: lint
 	$(BIN)/coverage erase
-	$(MAKE) --jobs=3 --output-sync=target test-still test-live test-faults
+	$(MAKE) --jobs=4 --output-sync=target test-still test-live test-processes test-faults
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 else
@@ -45,7 +45,10 @@ test-still: $(INSTALLED)
 	$(PYTEST) -m 'not live and not faults'
 
 test-live: $(INSTALLED)
-	$(PYTEST) -m 'live and not faults'
+	$(PYTEST) -m 'live and not faults' tests/live
+
+test-processes: $(INSTALLED)
+	$(PYTEST) -m 'live and not faults' --ignore=tests/live
 
 test-faults: $(INSTALLED)
 	$(PYTEST) -m faults
