@@ -132,10 +132,18 @@ async def _keeper(real: RealHarness, other: int | None) -> int:
 
     def look() -> bool:
         found[:] = [pid for pid, name in _processes() if name == "scrapy-do-keep" and pid != other]
-        return bool(found)
+        # A guard bears its keeper's name until it has its own.
+        return bool(found) and "scrapy-do-list" in _children(found[0])
 
     await real.until(look)
     return found[0]
+
+
+def _children(pid: int) -> list[str]:
+    try:
+        return [child.name() for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @on_reactor

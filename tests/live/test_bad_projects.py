@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ def push(daemon: Running, path: Path) -> dict[str, Any]:
 
 
 def left_behind(daemon: Running) -> dict[str, Any]:
-    """Return what a push may leave by mistake: files, descriptors, processes."""
+    """Return what a push may leave by mistake: files, processes, a version."""
     data = daemon.data
     return {
         "files": sorted(
@@ -58,19 +60,37 @@ def left_behind(daemon: Running) -> dict[str, Any]:
             for root in ("archives", "trees")
             for path in (data / root).rglob("*")
         ),
-        "descriptors": open_files(daemon),
         "listings": processes_of("listing"),
         "versions": daemon.ask("/list-versions.json?project=good")["versions"],
     }
 
 
-def open_files(daemon: Running) -> int:
-    """Count what the daemon has open, but for connections that come and go."""
-    links = []
+def open_files(daemon: Running) -> Counter[str]:
+    """Count what the daemon has open, but for what comes and goes without a push.
+
+    Those are connections of clients, and of the threads to the database, each opened when
+    it is needed first.
+    """
+    links: Counter[str] = Counter()
     for one in Path(f"/proc/{daemon.pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            links.append(str(one.readlink()))
-    return len([link for link in links if not link.startswith("socket:")])
+            links[re.sub(r"\[\d+\]$", "", str(one.readlink()))] += 1
+    return Counter(
+        {
+            link: count
+            for link, count in links.items()
+            if link != "socket:" and "scrapy-do.db" not in link
+        }
+    )
+
+
+@contextlib.contextmanager
+def leaving_nothing(daemon: Running) -> Iterator[None]:
+    """Check that what is done leaves nothing behind; what ends meanwhile may be less."""
+    before, opened = left_behind(daemon), open_files(daemon)
+    yield
+    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+    until(lambda: not open_files(daemon) - opened or None, "files to be closed", 10)
 
 
 SPIDER = "import scrapy\nclass One(scrapy.Spider):\n    name = 'one'\n"
@@ -89,14 +109,12 @@ BAD = {
 def test_projects_that_cannot_be_listed(daemon: Running, tmp_path: Path, what: str) -> None:
     """The push says why, the version before stays, and nothing is left."""
     code, words = BAD[what]
-    before = left_behind(daemon)
+    with leaving_nothing(daemon):
+        answer = push(daemon, archive(tmp_path, code))
 
-    answer = push(daemon, archive(tmp_path, code))
-
-    assert answer["status"] == "error"
-    assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
-    assert words in answer["msg"] + answer.get("traceback", ""), answer
-    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+        assert answer["status"] == "error"
+        assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
+        assert words in answer["msg"] + answer.get("traceback", ""), answer
 
 
 def test_a_stop_while_a_project_hangs(daemon: Running, tmp_path: Path) -> None:
@@ -147,13 +165,11 @@ def test_archives_that_are_no_project(
     daemon: Running, tmp_path: Path, files: dict[str, str], words: str
 ) -> None:
     """An archive that is no safe project is refused before anything is unpacked."""
-    before = left_behind(daemon)
+    with leaving_nothing(daemon):
+        answer = push(daemon, archive(tmp_path, SPIDER, files))
 
-    answer = push(daemon, archive(tmp_path, SPIDER, files))
-
-    assert answer["status"] == "error"
-    assert words in answer["msg"]
-    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+        assert answer["status"] == "error"
+        assert words in answer["msg"]
 
 
 def test_an_archive_without_a_project(daemon: Running, tmp_path: Path) -> None:
@@ -217,17 +233,15 @@ def test_cancel_twice_at_once(daemon: Running) -> None:
 
 def test_an_upload_that_breaks_off(daemon: Running) -> None:
     """A client that leaves in the middle of an upload leaves nothing behind."""
-    before = left_behind(daemon)
-    host, port = daemon.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as client:
-        client.sendall(
-            b"POST /push-project.json HTTP/1.1\r\n"
-            + f"Host: {host}:{port}\r\n".encode()
-            + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
-            + b'--b\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
-            + b"x" * 50_000
-        )
-        incoming = daemon.data / "archives" / "incoming"
-        until(lambda: list(incoming.iterdir()) or None, "the upload to arrive", 10)
-
-    until(lambda: before == left_behind(daemon) or None, "all to be as before", 10)
+    with leaving_nothing(daemon):
+        host, port = daemon.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /push-project.json HTTP/1.1\r\n"
+                + f"Host: {host}:{port}\r\n".encode()
+                + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
+                + b'--b\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
+                + b"x" * 50_000
+            )
+            incoming = daemon.data / "archives" / "incoming"
+            until(lambda: list(incoming.iterdir()) or None, "the upload to arrive", 10)
