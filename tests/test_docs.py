@@ -54,6 +54,15 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in ours if not (path.parent / link).exists()] == []
 
 
+def test_examples_are_our_code() -> None:
+    """What is shown as the way we write is in the file it is said to be in."""
+    text = (TOP / "CONTRIBUTING.md").read_text()
+    examples = re.findall(r"^`(\S+)`:\n\n```python\n(.*?)```$", text, re.DOTALL | re.MULTILINE)
+
+    assert len(examples) == text.count("```python") > 0
+    assert [name for name, code in examples if code not in (TOP / name).read_text()] == []
+
+
 def _section(name: str) -> str:
     """Return a section of the command line's page."""
     return COMMAND_LINE.split(f"\n## {name}\n")[1].split("\n## ")[0]
