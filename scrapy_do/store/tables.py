@@ -3,6 +3,9 @@
 Times are integer milliseconds since the epoch, UTC. What lists sort and filter by is in
 columns and in wide indexes, so that a list or a count never reads the rows that it
 leaves out; what is only shown is JSON.
+
+The tables after `meta`, and the columns `foreign_id`, `node`, `epoch` and `notify`, are there for
+what is built next, so that one upgrade is enough: nothing writes them yet.
 """
 
 from collections.abc import Iterable
@@ -30,6 +33,7 @@ from sqlalchemy import (
 
 from scrapy_do.core.filter import StateName
 from scrapy_do.core.job import PRIORITIES, Actor, Driver, Outcome, StopCause
+from scrapy_do.core.principal import Role
 from scrapy_do.core.schedule import CatchUp, Overlap, ScheduleEventKind, ScheduleState
 
 metadata = MetaData()
@@ -155,6 +159,9 @@ jobs = Table(
     Column("meta", JSON, nullable=False),
     Column("stats", JSON, nullable=False),
     Column("reported_ms", BigInteger),
+    Column("foreign_id", Text, CheckConstraint("foreign_id <> ''", name="jobs_foreign_id")),
+    Column("node", Text, CheckConstraint("node IS NULL OR state <> 'pending'", name="jobs_node")),
+    Column("epoch", Text, CheckConstraint("(epoch IS NULL) = (node IS NULL)", name="jobs_epoch")),
     ForeignKeyConstraint(
         ["project_id", "spider_number"],
         ["spiders.project_id", "spiders.number"],
@@ -190,7 +197,11 @@ jobs = Table(
     ),
     CheckConstraint("planned_ms IS NULL OR schedule_id IS NOT NULL", name="jobs_planned"),
 )
-"""`outcome` is NULL exactly while the job is unfinished: several indexes hold only those."""
+"""`outcome` is NULL exactly while the job is unfinished: several indexes hold only those.
+
+`foreign_id` is the name that a client of scrapyd chose; several jobs may have the same. `node`
+is the machine of the launch that the state is about, NULL for the daemon's own, and `epoch` the
+life of that node: see `nodes`."""
 
 UNFINISHED = jobs.c.outcome.is_(None)
 
@@ -253,6 +264,13 @@ _of_jobs(
     where=jobs.c.schedule_id.is_not(None) & UNFINISHED,
 )
 _of_jobs("jobs_unfinished_of_version", jobs.c.deploy_id, where=UNFINISHED)
+_of_jobs(
+    "jobs_of_foreign_id",
+    jobs.c.foreign_id,
+    jobs.c.project_id,
+    jobs.c.sequence,
+    where=jobs.c.foreign_id.is_not(None),
+)
 
 job_tags = Table(
     "job_tags",
@@ -325,11 +343,13 @@ schedules = Table(
     Column("changed_ms", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False, server_default="0"),
+    Column("notify", JSON(none_as_null=True)),
     CheckConstraint(one_of("state", ScheduleState), name="schedules_state"),
     CheckConstraint(one_of("catchup", CatchUp), name="schedules_catchup"),
     CheckConstraint(one_of("overlap", Overlap), name="schedules_overlap"),
     CheckConstraint("next_due_ms IS NULL OR state = 'active'", name="schedules_due"),
 )
+"""`notify` says who is told of what; NULL: as the project says."""
 
 Index("schedules_newest", schedules.c.sequence, schedules.c.state)
 Index("schedules_of_project", schedules.c.project_id, schedules.c.state)
@@ -376,3 +396,153 @@ meta = Table(
     sqlite_with_rowid=False,
 )
 """Small settings of projects, spiders and the store itself, as JSON."""
+
+# --- other machines ----------------------------------------------------------------------------
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("epoch", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("draining", Boolean, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("memory_bytes", BigInteger),
+    Column("labels", JSON, nullable=False),
+    UniqueConstraint("epoch", name="nodes_epoch"),
+    CheckConstraint("state IN ('up', 'silent', 'lost')", name="nodes_state"),
+    CheckConstraint("slots >= 0", name="nodes_slots"),
+    sqlite_with_rowid=False,
+)
+"""The machines that crawls run on beside the daemon's own.
+
+`epoch` names one life of a node: a node that comes back has another, and none is given twice.
+`draining` is a wish of people, whatever the state."""
+
+lost_epochs = Table(
+    "lost_epochs",
+    metadata,
+    Column("epoch", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("lost_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What comes from these is refused for ever: their jobs may run elsewhere."""
+
+# --- who is told -------------------------------------------------------------------------------
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("project_id", BigInteger, ForeignKey("projects.id")),
+    Column("job_id", Uuid),
+    Column("schedule_id", Uuid),
+    Column("content", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("next_try_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("error", Text, nullable=False),
+    UniqueConstraint("id", name="outbox_id"),
+    CheckConstraint("event <> ''", name="outbox_event"),
+    CheckConstraint("target <> ''", name="outbox_target"),
+    CheckConstraint("state IN ('waiting', 'delivered', 'dead')", name="outbox_state"),
+    CheckConstraint("attempts >= 0", name="outbox_attempts"),
+    CheckConstraint(_only_in("'waiting'", "next_try_ms"), name="outbox_waiting"),
+    CheckConstraint(_only_in("'delivered', 'dead'", "ended_ms"), name="outbox_ended"),
+    sqlite_autoincrement=True,
+)
+"""Messages to others, each written with the change that it is about.
+
+`id` is the message's own, the same at each try. `target` is the address or its name in the
+configuration, `content` the text as it is sent, `error` why the last try failed."""
+
+_WAITING = outbox.c.next_try_ms.is_not(None)
+Index("outbox_due", outbox.c.next_try_ms, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index(
+    "outbox_in_order",
+    outbox.c.target,
+    outbox.c.job_id,
+    outbox.c.number,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
+"""What must go before a message: the earlier ones of its job to the same target."""
+
+# --- who may come in ---------------------------------------------------------------------------
+
+_ROLE = "role IN ('" + "', '".join(role.name.lower() for role in Role) + "')"
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("digest_ha1", Text),
+    Column("role", Text, nullable=False),
+    Column("projects", JSON(none_as_null=True)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    UniqueConstraint("name", name="users_name"),
+    CheckConstraint("name <> ''", name="users_named"),
+    CheckConstraint("substr(password_hash, 1, 10) = '$argon2id$'", name="users_password"),
+    CheckConstraint("length(digest_ha1) = 32", name="users_digest"),
+    CheckConstraint(_ROLE, name="users_role"),
+    sqlite_autoincrement=True,
+)
+"""`projects` are the numbers of those that a user is a member of, NULL: of all. `digest_ha1` is
+for digest logins of users who came from Scrapy Do 0.5 (RFC 7616, MD5); others have none."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", RowNumber, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("role", Text, nullable=False),
+    Column("projects", JSON(none_as_null=True)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("used_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    UniqueConstraint("digest", name="tokens_digest"),
+    CheckConstraint("name <> ''", name="tokens_named"),
+    CheckConstraint("length(digest) = 64", name="tokens_sha256"),
+    CheckConstraint(_ROLE, name="tokens_role"),
+    sqlite_autoincrement=True,
+)
+"""`digest` is the SHA-256 of the token, which is stored nowhere. A token of a user goes with
+them; one without is somebody's who has no password."""
+
+_GOOD = tokens.c.revoked_ms.is_(None)
+Index("tokens_name", tokens.c.name, unique=True, sqlite_where=_GOOD, postgresql_where=_GOOD)
+Index("tokens_of_user", tokens.c.user_id)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("project_id", BigInteger, ForeignKey("projects.id")),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    CheckConstraint("principal <> ''", name="audit_principal"),
+    CheckConstraint("action <> ''", name="audit_action"),
+    sqlite_autoincrement=True,
+)
+"""Who did what, and from where: `address` is '' for what came over no network."""
+
+Index("audit_of_project", audit.c.project_id, audit.c.number)

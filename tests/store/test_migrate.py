@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -15,14 +16,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import Outcome
+from scrapy_do.core.job import Outcome, Running
+from scrapy_do.core.schedule import Counts, ScheduleState
 from scrapy_do.errors import NewerSchema, StoreUnavailable
 from scrapy_do.store.copies import KEPT
 from scrapy_do.store.migrate import REVISIONS
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import open_store
+from tests.factories import PROCESS, at
 from tests.store.inline import run_inline
+from tests.store.values import FINISHED, missed
 
+HERE = Path(__file__).parent
 EMPTY_SCHEMA = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -225,11 +230,76 @@ def test_damaged(tmp_path: Path, damage: str) -> None:
     assert damaged == path.read_bytes()
 
 
-def test_from_the_first_schema(tmp_path: Path) -> None:
-    """A database that a daemon of the first schema has left is upgraded with all that is in it."""
+def rows_of(path: Path) -> dict[str, list[dict[str, object]]]:
+    """All that is in the tables of a database, in the order of its text."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {
+            name: sorted(
+                (dict(row) for row in connection.execute(f"SELECT * FROM {name}")), key=str
+            )
+            for (name,) in tables.fetchall()
+            if name != "alembic_version"
+        }
+
+
+@pytest.mark.parametrize(
+    ("revision", "filled"), [("0001", {"removals", "counters"}), ("0004", set[str]())]
+)
+def test_from_earlier_schemas(tmp_path: Path, revision: str, filled: set[str]) -> None:
+    """A database that an earlier program has left becomes as a fresh one, with every row in it."""
+    path, fresh = tmp_path / "db", tmp_path / "fresh"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((HERE / f"schema-{revision}.sql").read_text())
+    before = rows_of(path)
+    open_store(path).close()
+
+    assert [f"db.schema-{revision}.000001"] == copies(path)
+    after = rows_of(path)
+    for name, rows in before.items():
+        columns = rows[0].keys() if rows else ()
+        kept = [{column: row[column] for column in columns} for row in after[name]]
+        assert rows == kept or name in filled
+    open_store(fresh).close()
+    expected = {key: parts_of(sql) for key, sql in schema_of(fresh).items()}
+    assert expected == {key: parts_of(sql) for key, sql in schema_of(path).items()}
+
+
+def test_what_earlier_programs_wrote(tmp_path: Path) -> None:
+    """Jobs in all states and schedules with their events are read and changed as before."""
     path = tmp_path / "db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((Path(__file__).parent / "schema-0001.sql").read_text())
+        connection.executescript((HERE / "schema-0004.sql").read_text())
+    store = open_store(path)
+    counted = run_inline(store.jobs.counts_by_state())
+    assert set(StateName) == {state for state, jobs in counted.items() if jobs}
+    reported = run_inline(store.jobs.get(UUID(int=4)))
+    assert Running(since=at(4), attempt=1, process=PROCESS) == reported.state
+    assert (3, 9, at(30)) == (
+        reported.progress.items,
+        reported.progress.log_lines,
+        reported.progress.reported_at,
+    )
+    ended = run_inline(
+        store.jobs.save(replace(reported, state=FINISHED, changed_at=at(60)), expected=reported)
+    )
+    assert FINISHED == ended.state
+    fired, paused, broken = sorted(
+        run_inline(store.schedules.find(JobFilter())), key=lambda one: one.id
+    )
+    assert (Counts(fired=1, missed=2), at(7200)) == (fired.counts, fired.next_due)
+    assert (ScheduleState.PAUSED, 7) == (paused.state, paused.policies.max_runs)
+    assert "the project is gone" == broken.error
+    assert [missed(fired, 10)] == run_inline(store.schedules.events(fired.id, limit=9))
+    store.close()
+
+
+def test_from_the_first_schema(tmp_path: Path) -> None:
+    """What a daemon of the first schema has removed is known to be so after the upgrade."""
+    path = tmp_path / "db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((HERE / "schema-0001.sql").read_text())
         rows = connection.execute("SELECT id, state FROM jobs ORDER BY id").fetchall()
     store = open_store(path)
 
@@ -243,8 +313,3 @@ def test_from_the_first_schema(tmp_path: Path) -> None:
     assert removed.startswith("e0d8dbdd")
     assert ["marking"] == run_inline(store.removals.all(Removable.SPIDER_DATA))
     store.close()
-    assert ["db.schema-0001.000001"] == copies(path)
-    fresh = tmp_path / "fresh"
-    open_store(fresh).close()
-    expected = {key: parts_of(sql) for key, sql in schema_of(fresh).items()}
-    assert expected == {key: parts_of(sql) for key, sql in schema_of(path).items()}

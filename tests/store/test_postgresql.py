@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url
 
 from scrapy_do.errors import StoreUnavailable
+from scrapy_do.store import tables
 from scrapy_do.store.database import POSTGRESQL_LOCK, database_url
 from scrapy_do.store.store import Store, open_store
 from tests.store.contract import StoreContract
@@ -35,17 +36,10 @@ class TestPostgresqlStore(StoreContract):
 
     @pytest.fixture
     def store(self) -> Iterator[Store]:
-        name = f"test_{uuid4().hex}"
-        engine = create_engine(database_url(SERVER), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        url = make_url(SERVER).set(database=name)
-        store = open_store(url.render_as_string(hide_password=False), busy_timeout_s=0.2)
-        yield store
-        store.close()
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-        engine.dispose()
+        with new_database() as url:
+            store = open_store(url, busy_timeout_s=0.2)
+            yield store
+            store.close()
 
     def test_lost_connections(self, store: Store, run: Run) -> None:
         """Connections that the server has ended are made anew."""
@@ -66,6 +60,57 @@ class TestPostgresqlStore(StoreContract):
                 run(store.meta.put("scope", {"key": 2}))
             assert 1 == run(store.meta.get("scope", "key"))
         run(store.meta.put("scope", {"key": 2}))
+
+
+def test_upgraded_is_fresh() -> None:
+    """An upgraded database has the same tables, constraints and indexes as a fresh one."""
+    with new_database() as fresh, new_database() as upgraded:
+        engine = create_engine(database_url(upgraded))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        engine.dispose()
+        for url in (fresh, upgraded):
+            open_store(url).close()
+        expected = schema_of(fresh)
+        assert set(tables.metadata.tables) == {row[0] for row in expected}
+        assert expected == schema_of(upgraded)
+
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
+FROM information_schema.columns WHERE table_schema = 'public'
+"""
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+"""
+INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+
+
+def schema_of(url: str) -> set[tuple[object, ...]]:
+    """Columns, constraints and indexes, each with its table."""
+    engine = create_engine(database_url(url))
+    with engine.connect() as connection:
+        rows = [
+            tuple(row)
+            for query in (COLUMNS, CONSTRAINTS, INDEXES)
+            for row in connection.exec_driver_sql(query)
+        ]
+    engine.dispose()
+    return {row for row in rows if row[0] != "alembic_version"}
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """Make a database of one's own on the server, and remove it again."""
+    name = f"test_{uuid4().hex}"
+    engine = create_engine(database_url(SERVER), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    engine.dispose()
 
 
 @contextmanager
