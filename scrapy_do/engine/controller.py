@@ -54,8 +54,9 @@ from scrapy_do.engine.patience import Patience
 from scrapy_do.engine.progress import ProgressBook
 from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.engine.run_setup import RunSetup
-from scrapy_do.errors import InvalidTransition, Unavailable
+from scrapy_do.errors import Invalid, InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
+from scrapy_do.launchers.endings import DAMAGED
 from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Exit, Launcher, Run
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
@@ -289,8 +290,7 @@ class Controller:
             (job, self._launches.judged(job, event) if isinstance(event, _OVER) else event)
             for job, event in moves
         ]
-        pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
-        saved = {job.id: job for job in await self._store.jobs.save_all(pairs)}
+        saved = {job.id: job for job in await self._saved(moves, now)}
         if len(saved) < len(moves):
             self.wake()
         over = []
@@ -303,6 +303,23 @@ class Controller:
         # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
             await self._drop(job_id)
+
+    async def _saved(self, moves: list[tuple[Job, _Event]], now: datetime) -> list[Job]:
+        """Store the moved jobs together, but let no end of one keep the others from being stored.
+
+        What a crawl has said of its end, and no database can hold, is damage.
+        """
+        pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
+        try:
+            return await self._store.jobs.save_all(pairs)
+        except Invalid as error:
+            if len(moves) > 1:
+                return [job for move in moves for job in await self._saved([move], now)]
+            job, event = moves[0]
+            if not isinstance(event, Exited | Lost) or event == _unstorable(error):
+                raise
+            self._log.warn("the end of job {job}: {error}", job=str(job.id), error=error)
+            return await self._saved([(job, _unstorable(error))], now)
 
     def _advanced(self, job: Job, event: _Event, now: datetime) -> tuple[Job, Job] | None:
         try:
@@ -491,6 +508,10 @@ class Controller:
         if not ended:
             self._log.error("crawls are left to the next start: {problem}", problem=self.problem)
         return ended
+
+
+def _unstorable(problem: Invalid) -> Lost:
+    return Lost(reason=f"{DAMAGED}: {problem}", damaged=True)
 
 
 def _run(run: RunPath, job: Job | None) -> Run:

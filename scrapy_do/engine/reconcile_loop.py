@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.reflect import safe_str
 
 from scrapy_do.errors import Unavailable
 from scrapy_do.system.runtime import Delayed, Delays, background
@@ -81,9 +82,9 @@ class ReconcileLoop:
             try:
                 await self._run()
             except Exception as error:  # noqa: BLE001 - the edge: no failure may end the service
-                self._log.failure("{what} failed; it is repeated", what=self._what)
-                self.problem = str(error) or type(error).__name__
                 self._dirty = True
+                self._log.failure("{what} failed; it is repeated", what=self._what)
+                self.problem = safe_str(error) or type(error).__name__
                 self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
                 self._answer(waiting, f"{self._what} failed: {self.problem}")
                 return

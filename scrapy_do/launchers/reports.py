@@ -10,7 +10,6 @@ from typing import Any
 from twisted.logger import Logger
 
 from scrapy_do.launchers.watch import Watch
-from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.wire import MAX_REPORT_BYTES, Report, decode_report
 
 NOTE_EVERY_S = 60.0
@@ -51,7 +50,7 @@ class ReportsSocket:
             os.close(directory)
         self._path.chmod(0o600)
 
-    def _note(self, error: BadFrame) -> None:
+    def _note(self, error: Exception) -> None:
         """Tell the log what came that is no report, once in a while: anybody can send it."""
         self._strange += 1
         now_s = self._reactor.seconds()
@@ -67,8 +66,6 @@ class ReportsSocket:
             for _ in range(_PER_TURN):
                 frame = self._socket.recv(MAX_REPORT_BYTES + 1)
                 try:
-                    report = decode_report(frame)
-                except BadFrame as error:
+                    self._on_report(decode_report(frame))
+                except Exception as error:  # noqa: BLE001 - one must not make us deaf to all others
                     self._note(error)
-                else:
-                    self._on_report(report)

@@ -1,6 +1,7 @@
 """Reading a frame, one JSON object, field by field and type by type."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,9 +9,15 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
+from scrapy_do.protocol.run_record import LATEST_MS
+
 JSON = Any
 """A decoded JSON value."""
 
+DEEPEST = 32
+"""How deep values may be nested that are stored and shown: many a reader of JSON gives up."""
+
+_LARGEST_COUNT = 2**48
 _LARGEST = 2**63 - 1
 _NOT_IN_WORDS = re.compile("[\0\ud800-\udfff]")
 
@@ -66,6 +73,16 @@ class FrameReader:
         """A path, or null."""
         return None if self._content.get(name) is None else Path(self.text(name))
 
+    def count(self, name: str) -> int:
+        """How many of something, such that the sum over all jobs is a number, too."""
+        value = self.whole(name)
+        return value if 0 <= value <= _LARGEST_COUNT else self.refuse(name)
+
+    def moment_ms(self, name: str) -> int:
+        """Milliseconds since the epoch, of a year that dates have."""
+        value = self.whole(name)
+        return value if 0 <= value <= LATEST_MS else self.refuse(name)
+
     def whole(self, name: str) -> int:
         """A whole number, such as every database can hold."""
         value = self._content.get(name)
@@ -99,9 +116,14 @@ class FrameReader:
         value = self._content.get(name)
         return value if isinstance(value, dict) else self.refuse(name)
 
-    def mapping_or_none(self, name: str) -> Mapping[str, JSON] | None:
-        """An object of anything, or null."""
-        return None if self._content.get(name) is None else self.mapping(name)
+    def values(self, name: str) -> Mapping[str, JSON]:
+        """An object of values such as every database can hold, and every client can read."""
+        value = self.mapping(name)
+        return value if _is_plain(value, DEEPEST) else self.refuse(name)
+
+    def values_or_none(self, name: str) -> Mapping[str, JSON] | None:
+        """The same, or null."""
+        return None if self._content.get(name) is None else self.values(name)
 
     def texts(self, name: str) -> Mapping[str, str]:
         """An object of texts."""
@@ -114,3 +136,17 @@ class FrameReader:
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             self.refuse(name)
         return tuple(value)
+
+
+def _is_plain(value: JSON, depth: int) -> bool:
+    match value:
+        case str():
+            return not _NOT_IN_WORDS.search(value)
+        case float():
+            return math.isfinite(value)
+        case dict():
+            names = all(_is_plain(name, depth) for name in value)
+            return depth > 0 and names and all(_is_plain(one, depth - 1) for one in value.values())
+        case list():
+            return depth > 0 and all(_is_plain(one, depth - 1) for one in value)
+    return True

@@ -315,9 +315,9 @@ def decode_report(frame: bytes) -> Report:
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
         kind=reader.word("kind", ReportKind),
-        time_ms=reader.whole("time_ms"),
+        time_ms=reader.moment_ms("time_ms"),
         counts=_counts(reader),
-        stats=reader.mapping_or_none("stats"),
+        stats=reader.values_or_none("stats"),
         close_reason=reader.words_or_none("close_reason"),
     )
 
@@ -332,10 +332,10 @@ def decode_result(frame: bytes) -> Result:
     return Result(
         opened=reader.flag("opened"),
         close_reason=reader.words_or_none("close_reason"),
-        time_ms=reader.whole("time_ms"),
+        time_ms=reader.moment_ms("time_ms"),
         counts=_counts(reader),
-        printed_errors=reader.whole("printed_errors"),
-        stats=reader.mapping("stats"),
+        printed_errors=reader.count("printed_errors"),
+        stats=reader.values("stats"),
     )
 
 
@@ -381,7 +381,7 @@ def _limits(reader: FrameReader) -> CrawlLimits:
 
 def _counts(reader: FrameReader) -> Counts:
     counts = FrameReader("counts", reader.mapping("counts"))
-    return Counts(**{one.name: counts.whole(one.name) for one in fields(Counts)})
+    return Counts(**{one.name: counts.count(one.name) for one in fields(Counts)})
 
 
 def _plain(value: object) -> JSON:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from sqlalchemy.pool import QueuePool, StaticPool
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -221,7 +221,7 @@ class Database:
                 result = work(connection)
                 connection.commit()
                 return result
-        except (DBAPIError, UnicodeEncodeError, OverflowError) as error:
+        except (StatementError, UnicodeEncodeError, OverflowError) as error:
             raise self.meaning(error) from error
 
     def _look_at_file(self) -> None:
@@ -275,9 +275,11 @@ def file_of(url: URL) -> Path | None:
 
 def meaning_of(error: Exception) -> tuple[ScrapyDoError | None, str | None]:
     """What an error of a database means, if it is ours, and why that is broken if it is."""
+    cause = getattr(error, "orig", error)
     if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
         return Invalid("a text or a number that the database cannot hold"), None
-    cause = getattr(error, "orig", error)
+    if isinstance(cause, RecursionError):
+        return Invalid("a value that is nested too deeply for the database"), None
     if isinstance(cause, sqlite3.Error):
         return _sqlite_meaning(cause)
     return _postgresql_meaning(error), None

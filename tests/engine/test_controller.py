@@ -41,6 +41,10 @@ def world(tmp_path: Path) -> World:
     return world.start()
 
 
+async def refuse(_jobs: Jobs) -> list[Job]:
+    raise StoreUnavailable("the database is locked")
+
+
 def exited(**fields: object) -> Exit:
     good = Exit(
         ended_at=at(5),
@@ -103,12 +107,8 @@ def test_settled_without_records(world: World) -> None:
 
 def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks is told when the store cannot be, and after the stop."""
-
-    async def locked(_jobs: Jobs) -> list[Job]:
-        raise StoreUnavailable("the database is locked")
-
     crawl = world.launcher.crawl_of(world.enqueue())
-    monkeypatch.setattr(Jobs, "active", locked)
+    monkeypatch.setattr(Jobs, "active", refuse)
     world.do(world.controller.settled())  # nothing has ended
     crawl.finish(exited())
     with pytest.raises(Unavailable, match="locked"):
@@ -649,6 +649,28 @@ def test_damaged_records(world: World) -> None:
     )
     assert world.run_directories() == []
     assert len(list((world.root / "trash").glob(f"*-run-{job_id}.1"))) == 1
+
+
+def test_an_end_that_cannot_be_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no database holds is damage of one run: all others end as they did, and work goes on."""
+    nested: list[Any] = []
+    for _ in range(3000):
+        nested = [nested]
+    vandal, neighbour = (world.launcher.crawl_of(world.enqueue()) for _ in range(2))
+    with monkeypatch.context() as locked:
+        locked.setattr(Jobs, "active", refuse)
+        vandal.finish(exited(stats={"deep": nested}))
+        neighbour.finish(exited())
+    world.pass_time(10)
+
+    state = world.state(vandal.job_id)
+    assert (state.outcome, state.reason) == (
+        Outcome.FAILED,
+        "its records are damaged: a value that is nested too deeply for the database",
+    )
+    assert world.job(neighbour.job_id).progress.items == 3
+    assert world.launcher.crawl_of(world.enqueue())
+    assert world.controller.problem is None
 
 
 def test_a_running_job_without_a_trace(world: World) -> None:

@@ -169,6 +169,26 @@ def test_what_is_no_report_is_told_once_in_a_while(tmp_path: Path) -> None:
     assert [1, 120] == [event["count"] for event in events]
 
 
+def test_a_report_that_cannot_be_taken_is_passed_over(tmp_path: Path) -> None:
+    """Whatever becomes of one report, those that follow are heard."""
+    path = tmp_path / "reports.sock"
+    reactor = Readers()
+    heard: list[int] = []
+
+    def take(report: Report) -> None:
+        heard.append(report.time_ms)
+        raise ValueError("year 146140482 is out of range")
+
+    receiver = ReportsSocket(reactor, path, take)
+    for _ in range(2):
+        send(path, encode(REPORT))
+    with capturedLogs() as events:
+        reactor.read()
+    receiver.close()
+
+    assert (heard, len(events)) == ([REPORT.time_ms] * 2, 1)
+
+
 def test_the_reports_socket_is_private_and_its_path_long(tmp_path: Path) -> None:
     """Only the owner can send, and the path may be longer than an address."""
     directory = tmp_path / ("long" * 50)

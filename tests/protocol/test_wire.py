@@ -198,3 +198,33 @@ def test_what_no_database_holds_is_no_result(words: str) -> None:
     ):
         with pytest.raises(BadFrame):
             decode_result(frame)
+
+
+FORGED = (
+    *(("time_ms", value) for value in ("-1", str(2**62), str(10**15))),
+    *(("items", value) for value in ("-1", str(2**62))),
+    *(("stats", f'{{"a":{value}}}') for value in ("1e999", '"\\ud800"', '{"\\u0000":1}')),
+    *(("stats", f'{{"a":{"[" * depth}{"]" * depth}}}') for depth in (32, 900)),
+)
+
+
+@pytest.mark.parametrize(("name", "value"), FORGED)
+def test_what_a_crawl_forges_is_refused(name: str, value: str) -> None:
+    """Times that are none, counts whose sum is none, values that many a reader gives up on."""
+    for known, decode in ((REPORT, decode_report), (RESULT, decode_result)):
+        plain = json.loads(encode(known))
+        holder = plain["counts"] if name in plain["counts"] else plain
+        holder[name] = "HERE"
+        frame = json.dumps(plain).replace('"HERE"', value).encode()
+        with pytest.raises(BadFrame, match=name):
+            decode(frame)
+
+
+def test_stats_may_be_nested() -> None:
+    """What Scrapy and its plugins count is taken, also where it is nested."""
+    stats: dict[str, Any] = {"a": {"b": [1, 2.5, None, True, "c"]}, "big": 10**1000}
+    nested: Any = 1
+    for _ in range(31):
+        nested = [nested]
+    result = replace(RESULT, stats={**stats, "deep": nested})
+    assert decode_result(encode(result)) == result
