@@ -125,6 +125,14 @@ class ScheduleNotFound(NotFound):
         self.schedule_id = schedule_id
 
 
+class AmbiguousName(Invalid):
+    """The beginning of an identifier, of more than one job or schedule."""
+
+    def __init__(self, name: str, found: Iterable[object]) -> None:
+        shown = ", ".join(str(one) for one in found)
+        super().__init__(f'"{name}" is the beginning of several: {shown}; give more of it')
+
+
 class LogNotFound(NotFound):
     """The job is unknown, has not started yet, or its files were pruned."""
 

@@ -43,7 +43,7 @@ PLACES: dict[str, set[str]] = {
     "msgpack": {"api", "operations"},
     "multipart": {"web"},
     "psutil": {"system/host.py"},
-    "rich": {"client/output.py"},
+    "rich": {"client/output.py", "demo/progress.py"},
     "scrapy": {"crawl"},
     "sqlalchemy": {"store"},
     "twisted": {

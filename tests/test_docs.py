@@ -4,15 +4,14 @@ import configparser
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import click
 import pytest
 
-from scrapy_do.client.errors import Exit
-from scrapy_do.client.main import group
+from scrapy_do.client.commands.server import serve
+from scrapy_do.client.errors import MEANINGS, Exit
+from tools.command_docs import docs_text
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()
@@ -63,40 +62,10 @@ def test_examples_are_our_code() -> None:
     assert [name for name, code in examples if code not in (TOP / name).read_text()] == []
 
 
-def _section(name: str) -> str:
-    """Return a section of the command line's page."""
-    return COMMAND_LINE.split(f"\n## {name}\n")[1].split("\n## ")[0]
-
-
-def _commands(parent: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield the commands that do something, with all their words."""
-    for name, command in parent.commands.items():
-        if isinstance(command, click.Group):
-            yield from _commands(command, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}", command
-
-
-def test_every_command_and_option_is_documented() -> None:
-    """The page of the command line has each command, each option, and its help."""
-    documented = re.findall(r"^## scrapy-do ([a-z -]+)$", COMMAND_LINE, re.MULTILINE)
-    commands = dict(_commands(group, ""))
-    assert sorted(commands) == sorted(documented)
-    for name, command in commands.items():
-        section = _section(f"scrapy-do {name}").replace("`", "")
-        options = [one for one in command.params if isinstance(one, click.Option)]
-        rows = re.findall(r"^\| (-.*?) \| (.*?) \|$", section, re.MULTILINE)
-        assert [row[0].split()[0].strip(",") for row in rows] == [one.opts[0] for one in options]
-        for one, row in zip(options, rows, strict=True):
-            assert set(one.opts) <= set(re.findall(r"--?[a-z-]+", row[0]))
-            assert one.help
-            assert one.help.split(".")[0].split(",")[0] in row[1]
-
-
-def test_every_exit_code_is_documented() -> None:
-    """The table of exit codes is the one of the code."""
-    rows = re.findall(r"^\| (\d+) \| (\w+) \|", _section("Exit codes"), re.MULTILINE)
-    assert [(str(code.value), code.name) for code in Exit] == rows
+def test_the_page_of_the_command_line_is_made_from_the_commands() -> None:
+    """Every command, option and exit code stands there, with its own words."""
+    assert docs_text() == COMMAND_LINE, "run python -m tools.command_docs"
+    assert list(MEANINGS) == list(Exit)
 
 
 def _unit() -> configparser.RawConfigParser:
@@ -111,7 +80,7 @@ def test_the_unit_starts_what_there_is() -> None:
     service = _unit()["Service"]
     program, command, *words = service["ExecStart"].split()
     assert (program.rsplit("/", 1)[1], command) == ("scrapy-do", "serve")
-    context = group.commands[command].make_context(command, words)
+    context = serve.make_context(command, words)
     assert context.params["data_dir"] == f"/var/lib/{service['StateDirectory']}"
     assert context.params["config_path"] == Path("/etc/scrapy-do.conf")
 

@@ -1,5 +1,6 @@
 """How the command line fails: the exit codes, and errors that say what to do next."""
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import IO, Any
 
@@ -21,15 +22,38 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class UserError(click.ClickException):
-    """An error that the user can do something about; `try_` is the command that does it."""
+MEANINGS: Mapping[Exit, str] = {
+    Exit.DONE: "done; of a job that was waited for or followed: it went well",
+    Exit.FAILED: "what was asked for failed: the job, the push, the start",
+    Exit.USAGE: "wrong usage",
+    Exit.NOT_FOUND: "no such job, project, spider, version, schedule or profile",
+    Exit.LOGIN: "credentials are needed, or were refused",
+    Exit.UNREACHABLE: "the daemon cannot be reached, or its certificate is not trusted",
+    Exit.WAITED_TOO_LONG: "the time to wait was over; the job goes on",
+    Exit.SERVER_ERROR: "the daemon could not do it (status 5xx)",
+    Exit.CANCELED: "the job was cancelled",
+    Exit.INTERRUPTED: "Ctrl-C",
+}
+"""What each of them says, for documents."""
 
-    def __init__(self, message: str, *, try_: str, code: Exit = Exit.FAILED) -> None:
+
+class UserError(click.ClickException):
+    """An error that the user can do something about; `try_` is the command that does it.
+
+    `notes` are lines between the two, such as the names that would be right.
+    """
+
+    def __init__(
+        self, message: str, *, try_: str, code: Exit = Exit.FAILED, notes: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.try_ = try_
+        self.notes = tuple(notes)
         self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error and the hint where people read them: on standard error."""
         click.echo(f"error: {self.message}", file=file, err=True)
+        for note in self.notes:
+            click.echo(f"  {note}", file=file, err=True)
         click.echo(f"  try:   {self.try_}", file=file, err=True)

@@ -2,46 +2,171 @@
 
 Note [Why commands import inside their functions]
     `--help` and completion must answer at once, so a module here imports click and little
-    else; what a command needs to run is imported when it runs.
+    else; what a command needs to run is imported when it runs. The commands themselves are
+    loaded by name: the table below has what is needed to list them.
 """
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
 from scrapy_do import __version__
-from scrapy_do.client.db import db
-from scrapy_do.client.errors import Exit
-from scrapy_do.client.serve import serve
-from scrapy_do.demo.command import demo
+from scrapy_do.client.errors import Exit, UserError
+from scrapy_do.client.invocation import GLOBAL_OPTIONS, Group, Invocation
+
+_COMMANDS = "scrapy_do.client.commands."
+
+SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Server, on its machine": {
+        "serve": (f"{_COMMANDS}server:serve", "Run the daemon in the foreground."),
+        "demo": ("scrapy_do.demo.command:demo", "See everything at work, without a network."),
+        "db": (f"{_COMMANDS}db:db", "Check, copy, restore and clean the database."),
+    },
+    "Client": {
+        "status": (f"{_COMMANDS}client:status", "How the daemon is, and what it has done."),
+        "open": (f"{_COMMANDS}client:open_page", "Open a page in a browser."),
+        "login": (f"{_COMMANDS}client:login", "Remember a daemon, and who asks it."),
+        "logout": (f"{_COMMANDS}client:logout", "Forget who asks."),
+        "profile": (f"{_COMMANDS}client:profile", "The daemons that are remembered."),
+        "api": (f"{_COMMANDS}client:api", "Send a request of your own, signed."),
+        "completion": (f"{_COMMANDS}client:completion", "The script that completes in a shell."),
+    },
+}
+"""Every command by its name: where it is, and what it does; the name is the attribute's."""
+
+_PLACES = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
+_OLD_NAMES = {
+    "push-project": "push",
+    "schedule-job": "run",
+    "list-projects": "projects",
+    "list-spiders": "spiders",
+    "list-jobs": "jobs",
+    "get-log": "logs",
+    "cancel-job": "cancel",
+    "remove-project": "rm",
+}
+"""The commands of Scrapy Do 0.5's client (`scrapy-do-cl` has them still), and ours."""
 
 _MEANINGLESS = ("-n", "--nodaemon")
 """`serve` always stays in the foreground."""
 
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, given: _tell_version(context) if given else None,
+    help="Name and version.",
+)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="scrapy-do", message="%(prog)s %(version)s")
-def group() -> None:
-    """Run and schedule Scrapy spiders on your own machines."""
+
+class Commands(Group):
+    """All commands; each is loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the order of the table."""
+        return [*_PLACES, *(name for name in super().list_commands(ctx) if name not in _PLACES)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one."""
+        if cmd_name not in _PLACES:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = _PLACES[cmd_name][0].partition(":")
+        return cast("click.Command", getattr(import_module(module), attribute))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, then the options that all of them take."""
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, what) for name, (_, what) in commands.items()])
+        options = [*GLOBAL_OPTIONS, _VERSION]
+        records = [option.get_help_record(ctx) for option in options]
+        with formatter.section("Options of every command"):
+            formatter.write_dl([record for record in records if record is not None])
+
+    def _unknown(self, ctx: click.Context, word: str) -> UserError:
+        if word not in _OLD_NAMES:
+            return super()._unknown(ctx, word)
+        meant = f"scrapy-do {_OLD_NAMES[word]}"
+        return UserError(
+            f'"{word}" is a command of scrapy-do-cl; did you mean: {meant}',
+            try_=f"{meant} --help",
+            code=Exit.USAGE,
+        )
 
 
-group.add_command(serve)
-group.add_command(demo)
-group.add_command(db)
+group = Commands(
+    name="scrapy-do",
+    help="Run and schedule Scrapy spiders on your own machines.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=[_VERSION],
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    call = Invocation()
+    call.words = given
     try:
-        code = group.main(args=_modern(given), prog_name="scrapy-do", standalone_mode=False)
-    except click.ClickException as error:
+        code = group.main(
+            args=_modern(given), prog_name="scrapy-do", standalone_mode=False, obj=call
+        )
+    except UserError as error:
         error.show()
         code = error.exit_code
-    except click.Abort:
+    except click.ClickException as error:
+        _as_ours(error).show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
         code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        _leave_the_pipe()
+        code = Exit.DONE
+    except Exception as error:
+        if call.flags.debug:
+            raise
+        _mistake(error, call).show()
+        code = Exit.FAILED
     sys.exit(code)
+
+
+def _as_ours(error: click.ClickException) -> UserError:
+    """An error of click's, in our three parts."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = "scrapy-do" if context is None else context.command_path
+    message = error.format_message().rstrip(".")
+    is_word = message[1:2].islower()
+    return UserError(
+        message[:1].lower() + message[1:] if is_word else message,
+        try_=f"{path} --help",
+        code=Exit.USAGE,
+    )
+
+
+def _mistake(error: Exception, call: Invocation) -> UserError:
+    """An error that nobody has thought of: without a traceback, but with the way to it."""
+    told = " ".join(str(error).split())
+    return UserError(
+        f"this is a mistake of ours: {type(error).__name__}: {told}",
+        try_=call.again(add=["--debug"]),
+    )
+
+
+def _leave_the_pipe() -> None:
+    """Nobody reads any more (`| head`): write what is left nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_version(context: click.Context) -> None:
+    if context.ensure_object(Invocation).flags.json:
+        context.obj.out.document({"name": "scrapy-do", "version": __version__})
+    else:
+        click.echo(f"scrapy-do {__version__}")
+    context.exit()
 
 
 def _modern(arguments: list[str]) -> list[str]:
@@ -54,8 +179,23 @@ def _modern(arguments: list[str]) -> list[str]:
     ):
         return arguments
     place = arguments.index("scrapy-do")
+    if set(arguments[:place]) & set(_PLACES):
+        return arguments  # an argument of one of our commands
     ignored = [word for word in arguments[:place] if word not in _MEANINGLESS]
     modern = ["serve", *arguments[place + 1 :]]
     note = f" (without {' '.join(ignored)})" if ignored else ""
     click.echo(f"same as: scrapy-do {' '.join(modern)}{note}", err=True)
     return modern
+
+
+def walk(parent: click.Group = group, prefix: str = "") -> dict[str, click.Command]:
+    """Every command that does something, by all its words; for documents and tests."""
+    context = click.Context(parent)
+    found: dict[str, Any] = {}
+    for name in parent.list_commands(context):
+        command = parent.get_command(context, name)
+        if isinstance(command, click.Group):
+            found |= walk(command, f"{prefix}{name} ")
+        elif command is not None:
+            found[prefix + name] = command
+    return found

@@ -1,69 +1,168 @@
-"""What people see of running jobs: bars on a terminal, plain lines elsewhere."""
+"""What commands say: data on standard output, talk on standard error.
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+Data is a table on a terminal, tab-separated where it is piped, JSON with `--json`. Nothing that
+a spider or a site has written can steer a terminal: control characters are shown, not sent.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAKS = str.maketrans({"\t": "\\t", "\n": "\\n"})
+_STYLES = {
+    **dict.fromkeys(("SUCCESSFUL", "active", "ok", "INFO"), "green"),
+    **dict.fromkeys(("FAILED", "LOST", "error", "problem", "ERROR", "CRITICAL"), "red"),
+    **dict.fromkeys(("CANCELED", "paused", "warning", "WARNING"), "yellow"),
+    **dict.fromkeys(("RUNNING", "PENDING", "SCHEDULED"), "cyan"),
+    "DEBUG": "bright_black",
+}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a job is, as the daemon tells it."""
-
-    spider: str
-    state: str
-    items: int
-    expected_items: int
-
-
-Show = Callable[[Mapping[str, Progress]], None]
-"""Called with the progress of every job by its identifier, as often as there is news."""
-
-
-@contextmanager
-def progress_display(*, on_terminal: bool) -> Iterator[Show]:
-    """Give the function that shows how jobs go on."""
-    if on_terminal:
-        with _bars() as show:
-            yield show
-    else:
-        yield _lines()
+Cell = Any
+"""A value of a table: text, a number, a list of texts, None."""
 
 
-def _lines() -> Show:
-    """Show a line whenever a job comes into another state."""
-    states: dict[str, str] = {}
-
-    def show(jobs: Mapping[str, Progress]) -> None:
-        for identifier, job in jobs.items():
-            if states.get(identifier) != job.state:
-                states[identifier] = job.state
-                click.echo(f"  {job.spider:<16}{job.state:<12}{job.items:>4} items")
-
-    return show
+def printable(text: str) -> str:
+    """Text in which whatever would steer a terminal is spelled out; line breaks stay."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-@contextmanager
-def _bars() -> Iterator[Show]:
-    """Show a bar for each job, filled by its items."""
-    from rich.progress import BarColumn, TaskID, TextColumn  # noqa: PLC0415 - slow to import
-    from rich.progress import Progress as Bars  # noqa: PLC0415 - the same
+def wants_color(flag: bool | None, environ: Mapping[str, str], *, is_terminal: bool) -> bool:  # noqa: FBT001 - a flag of the user
+    """Whether to write in colour: the flags, then the conventions of the environment."""
+    if flag is not None:
+        return flag
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name) not in {None, "", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return is_terminal and environ.get("TERM") != "dumb"
 
-    columns = (
-        TextColumn("  {task.description:<15}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed:>4.0f} items  {task.fields[state]}"),
-    )
-    tasks: dict[str, TaskID] = {}
-    with Bars(*columns) as bars:
 
-        def show(jobs: Mapping[str, Progress]) -> None:
-            for identifier, job in jobs.items():
-                if identifier not in tasks:
-                    tasks[identifier] = bars.add_task(
-                        job.spider, total=job.expected_items, state=job.state
-                    )
-                bars.update(tasks[identifier], completed=job.items, state=job.state)
+class Output:
+    """How one command speaks."""
 
-        yield show
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        color: bool | None = None,
+        quiet: bool = False,
+        header: bool = False,
+    ) -> None:
+        self.as_json = as_json
+        self.is_terminal = sys.stdout.isatty()
+        self.talks_to_terminal = sys.stderr.isatty()
+        self.color = not as_json and wants_color(color, os.environ, is_terminal=self.is_terminal)
+        self._quiet = quiet
+        self._header = header
+
+    # --- data ----------------------------------------------------------------------------------
+
+    def document(self, value: object) -> None:
+        """The one document of a command that was asked for JSON."""
+        indent = 2 if self.is_terminal else None
+        click.echo(_json(value, indent=indent))
+
+    def json_line(self, value: object) -> None:
+        """One of many documents; it is sent at once."""
+        click.echo(_json(value))
+
+    def line(self, text: str, *, style: str | None = None) -> None:
+        """A line of data."""
+        shown = printable(text)
+        click.echo(click.style(shown, fg=style) if style else shown, color=self.color)
+
+    def rows(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], document: object = None
+    ) -> None:
+        """A list: an array of `document`, or a table."""
+        if self.as_json:
+            self.document(list(rows) if document is None else document)
+        elif self.is_terminal:
+            self._table(columns, rows)
+        else:
+            for row in [columns, *rows] if self._header else rows:
+                click.echo("\t".join(_cell(cell).translate(_BREAKS) for cell in row))
+
+    def facts(self, facts: Iterable[tuple[str, Cell]], document: object) -> None:
+        """One thing: its document, or its facts, a line each."""
+        if self.as_json:
+            self.document(document)
+            return
+        told = [(name, _cell(value)) for name, value in facts]
+        if not self.is_terminal:
+            for name, text in told:
+                click.echo(f"{name}\t{text.translate(_BREAKS)}")
+            return
+        width = max((len(name) for name, _ in told), default=0)
+        for name, text in told:
+            shown = click.style(text, fg=_STYLES.get(text)) if text in _STYLES else text
+            click.echo(f"{name:<{width}}  {shown}", color=self.color)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        if not rows:
+            self.talk("Nothing to show.")
+            return
+        from rich.console import Console  # noqa: PLC0415 - slow, and for a terminal only
+        from rich.table import Table  # noqa: PLC0415 - the same
+        from rich.text import Text  # noqa: PLC0415 - the same
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for number, name in enumerate(columns):
+            is_number = all(isinstance(row[number], int | float | None) for row in rows)
+            table.add_column(
+                name, overflow="fold", justify="right" if is_number else "left", no_wrap=False
+            )
+        for row in rows:
+            cells = [_cell(cell) for cell in row]
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+        console = Console(no_color=not self.color, highlight=False)
+        with console.capture() as captured:
+            console.print(table)
+        text = captured.get() if self.color else click.unstyle(captured.get())
+        if len(rows) >= shutil.get_terminal_size().lines and os.environ.get("TERM") != "dumb":
+            click.echo_via_pager(text, color=self.color)
+        else:
+            click.echo(text, nl=False, color=self.color)
+
+    # --- talk ----------------------------------------------------------------------------------
+
+    def talk(self, text: str) -> None:
+        """Something for people, where it does not get among the data."""
+        if not self._quiet:
+            click.echo(printable(text), err=True)
+
+    def passing(self, text: str) -> None:
+        """A line that the next one takes the place of; on a terminal only, "" takes it away."""
+        if self.talks_to_terminal and not self._quiet and os.environ.get("TERM") != "dumb":
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"\r\033[2K{printable(text)[:width]}", nl=False, err=True, color=True)
+
+    @property
+    def level_style(self) -> Mapping[str, str]:
+        """The colour of each word for a level or a state."""
+        return _STYLES
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return printable(", ".join(str(one) for one in value))
+    if isinstance(value, dict):
+        return printable(json.dumps(value, ensure_ascii=False))
+    return printable(str(value))
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    """JSON that can be written, also of half a character that a spider has made."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -23,6 +23,8 @@ class StateName(StrEnum):
 ACTIVE_STATES = frozenset(
     {StateName.PENDING, StateName.STARTING, StateName.RUNNING, StateName.STOPPING}
 )
+_FEWEST_DIGITS, _DIGITS = 4, 32
+_HEXADECIMAL = frozenset("0123456789abcdef")
 VISIBLE_STATES = frozenset(StateName) - {StateName.DELETED}
 
 
@@ -31,10 +33,10 @@ class JobFilter:
     """Jobs that match every field that is set, newest change first.
 
     `tags_any`: at least one of them; `tags_none`: none of them. `changed_from` is
-    inclusive, `changed_before` exclusive. `after` is the `sequence` of the last job of
-    the page before; `newer_than` is that of the first job of the page behind: of what is newer
-    the nearest, still newest first. `skip` and `limit` count jobs; `limit` None means no limit, for
-    callers that stream.
+    inclusive, `changed_before` exclusive; `ids_between` includes both. `after` is the `sequence`
+    of the last job of the page before; `newer_than` is that of the first job of the page behind: of
+    what is newer the nearest, still newest first. `skip` and `limit` count jobs; `limit` None means
+    no limit, for callers that stream.
     """
 
     states: frozenset[StateName] = VISIBLE_STATES
@@ -48,12 +50,21 @@ class JobFilter:
     changed_from: datetime | None = None
     changed_before: datetime | None = None
     ids: tuple[UUID, ...] | None = None
+    ids_between: tuple[UUID, UUID] | None = None
     keys: tuple[JobKey, ...] | None = None
     schedule_id: UUID | None = None
     after: int | None = None
     newer_than: int | None = None
     skip: int = 0
     limit: int | None = 1000
+
+
+def ids_beginning(text: str) -> tuple[UUID, UUID] | None:
+    """The first and last identifier that begin so; None for what is too short or no beginning."""
+    digits = text.lower().replace("-", "")
+    if not _FEWEST_DIGITS <= len(digits) <= _DIGITS or not _HEXADECIMAL.issuperset(digits):
+        return None
+    return UUID(digits.ljust(_DIGITS, "0")), UUID(digits.ljust(_DIGITS, "f"))
 
 
 def states(*names: StateName) -> frozenset[StateName]:

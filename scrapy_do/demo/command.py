@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from scrapy_do.client.invocation import command
 
-@click.command()
+
+@command("demo", has_json=False)
 @click.option("--once", is_flag=True, help="End when all jobs have ended; exit 0 if all went well.")
 @click.option(
     "--port",

@@ -19,8 +19,8 @@ import click
 from scrapy_do import __version__
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.http import DaemonClient
-from scrapy_do.client.output import Progress, progress_display
 from scrapy_do.demo.daemon import daemon
+from scrapy_do.demo.progress import Progress, progress_display
 from scrapy_do.demo.site import BOOKS, QUOTES, DemoSite
 
 PROJECT = "quotesbot"

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from twisted.internet.defer import Deferred
 
 from scrapy_do.core.events import Happening, JobChanged, Publisher
-from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.filter import JobFilter, ids_beginning
 from scrapy_do.core.job import (
     Actor,
     Driver,
@@ -23,7 +23,16 @@ from scrapy_do.core.job import (
 from scrapy_do.core.principal import Principal
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.transitions import Cancel, advance
-from scrapy_do.errors import Conflict, JobNotActive, ShuttingDown, StaleJob
+from scrapy_do.errors import (
+    AmbiguousName,
+    BadArgument,
+    Conflict,
+    JobNotActive,
+    JobNotFound,
+    ProjectNotFound,
+    ShuttingDown,
+    StaleJob,
+)
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.operations.admission import Admission
 from scrapy_do.protocol.wire import WARNING_STAT
@@ -33,6 +42,14 @@ from scrapy_do.system.runtime import Delays, InThread
 
 CANCEL_WAIT_S = 10.0
 TRIES = 5
+_LAST = "@last"
+_SHOWN_NAMES = 5
+_NEWEST = 200
+_LONGEST_NUMBER = 18
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def warnings_of(job: Job) -> tuple[str, ...]:
@@ -130,6 +147,53 @@ class JobOperations:
             JobNotFound: there is none.
         """
         return await self._store.jobs.get_by_key(key)
+
+    async def named(self, name: str, *, project: str | None = None) -> Job:
+        """One job by what people call it.
+
+        That is its identifier or the beginning of it, its key, `project/spider/number`, or the
+        newest of all (`@last`) or of a spider (`SPIDER@last`), in a project if one is given.
+
+        Raises:
+            JobNotFound: nothing is called so.
+            AmbiguousName: several identifiers begin so.
+        """
+        between = ids_beginning(name)
+        if between is not None:
+            found = await self.find(JobFilter(ids_between=between, limit=_SHOWN_NAMES))
+            if len(found) > 1:
+                raise AmbiguousName(name, [job.id for job in found])
+            if found:
+                return found[0]
+        if name.endswith(_LAST):
+            spider = name.removesuffix(_LAST) or None
+            found = await self.find(JobFilter(project=project, spider=spider, limit=_NEWEST))
+            if found:
+                return max(found, key=lambda job: job.created_at)
+        key = await self._key_named(name)
+        jobs = [] if key is None else await self.find(JobFilter(keys=(key,)))
+        if not jobs:
+            raise JobNotFound(name[:100])
+        return jobs[0]
+
+    async def _key_named(self, name: str) -> JobKey | None:
+        """Read a key, of numbers or of the names of project and spider."""
+        try:
+            return JobKey.parse(name)
+        except BadArgument:
+            pass
+        project, _, rest = name.partition("/")
+        spider, _, number = rest.rpartition("/")
+        if not spider or len(number) > _LONGEST_NUMBER or not _is_number(number):
+            return None
+        try:
+            project_id = (await self._store.projects.get(project)).id
+        except ProjectNotFound:
+            return None
+        spider_number = await self._store.projects.spider_number(project_id, spider)
+        if spider_number is None:
+            return None
+        return JobKey(project=project_id, spider=spider_number, number=int(number))
 
     async def find(self, wanted: JobFilter) -> Sequence[Job]:
         """The jobs that match, newest change first."""

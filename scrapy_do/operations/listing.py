@@ -83,20 +83,27 @@ class ListingOperations:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def page(self, name: ListName, wanted: JobFilter) -> Page[Job | Schedule]:
-        """A page of what a word lists: `limit` rows behind `after`, newest change first.
+    async def page(self, names: Sequence[ListName], wanted: JobFilter) -> Page[Job | Schedule]:
+        """A page of what some words list: `limit` rows behind `after`, newest change first.
 
-        Of the filter the states and outcomes are those of the word.
+        Of the filter the states and outcomes are those of the words.
         """
-        listed, limit = _LISTED[name], _limit(wanted)
-        asked = replace(
-            wanted, states=listed.states, outcomes=listed.outcomes, limit=limit + 1, skip=0
-        )
+        listed, limit = [_LISTED[name] for name in names], _limit(wanted)
+        asked = replace(wanted, outcomes=None, limit=limit + 1, skip=0)
         rows: list[Job | Schedule] = []
-        if listed.states:
-            rows.extend(await self._store.jobs.find(asked))
-        if listed.schedules:
-            rows.extend(await self._store.schedules.find(asked, listed.schedules))
+        # Only ended jobs have an outcome, so what asks for one is asked for by itself.
+        unfinished = frozenset[StateName]().union(
+            *(one.states for one in listed if one.outcomes is None)
+        )
+        outcomes = frozenset[Outcome]().union(*(one.outcomes or () for one in listed))
+        schedules = frozenset[ScheduleState]().union(*(one.schedules for one in listed))
+        if unfinished:
+            rows.extend(await self._store.jobs.find(replace(asked, states=unfinished)))
+        if outcomes:
+            ended = replace(asked, states=frozenset({StateName.FINISHED}), outcomes=outcomes)
+            rows.extend(await self._store.jobs.find(ended))
+        if schedules:
+            rows.extend(await self._store.schedules.find(asked, schedules))
         rows.sort(key=lambda row: row.sequence, reverse=True)
         return _cut(rows, limit)
 

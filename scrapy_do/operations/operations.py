@@ -14,7 +14,7 @@ from scrapy_do.operations.bulk import BulkOperations
 from scrapy_do.operations.changes import ChangeOperations
 from scrapy_do.operations.cloud.collections import CollectionOperations
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
-from scrapy_do.operations.jobs import JobOperations
+from scrapy_do.operations.jobs import CANCEL_WAIT_S, JobOperations
 from scrapy_do.operations.listing import ListingOperations
 from scrapy_do.operations.logs import LogOperations
 from scrapy_do.operations.outputs import Output, OutputOperations, Stream
@@ -60,8 +60,8 @@ class Operations:
         except ScheduleNotFound:
             raise JobNotFound(identifier) from None
 
-    async def cancel(self, identifier: UUID, *, by: str) -> None:
-        """End a job or a standing order.
+    async def cancel(self, identifier: UUID, *, by: str, wait_s: float = CANCEL_WAIT_S) -> None:
+        """End a job or a standing order; for the end of a job it waits `wait_s` at most.
 
         Raises:
             JobNotFound: nothing has this identifier.
@@ -69,6 +69,6 @@ class Operations:
         """
         found = await self.job_or_schedule(identifier)
         if isinstance(found, Job):
-            await self.jobs.cancel(identifier, by=by)
+            await self.jobs.cancel(identifier, by=by, wait_s=wait_s)
         else:
             await self.schedules.cancel(identifier, by=by)

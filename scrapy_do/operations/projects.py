@@ -57,6 +57,7 @@ class Pushed:
 
     project: Project
     version: Version
+    is_current: bool
     removed_spiders: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -103,9 +104,12 @@ class ProjectOperations:
         label: str | None = None,
         project: str | None = None,
         force: bool = False,
+        activate: bool = True,
         report_id: UUID | None = None,
     ) -> Pushed:
         """Make an uploaded archive the current version of its project.
+
+        Without `activate` it is a version beside the current one, unless it is the first.
 
         The version before stays current until everything about the new one is known to
         be right. `project` overrides the name that the archive gives. The upload is
@@ -117,7 +121,9 @@ class ProjectOperations:
         """
         notes = PushNotes(report_id=report_id, by=by, now=self._now)
         try:
-            return await self._push(upload, label, project, notes, by=by, force=force)
+            return await self._push(
+                upload, label, project, notes, by=by, force=force, activate=activate
+            )
         except ScrapyDoError as error:
             self._reports.add(notes.failure(error))
             raise
@@ -131,6 +137,7 @@ class ProjectOperations:
         *,
         by: str,
         force: bool,
+        activate: bool,
     ) -> Pushed:
         notes.begin("check the archive")
         if label is not None:
@@ -144,7 +151,9 @@ class ProjectOperations:
         notes.begin("keep it")
         archive = await self._keep(upload)
         try:
-            return await self._accept(name, label, archive, listing, notes, by=by, force=force)
+            return await self._accept(
+                name, label, archive, listing, notes, by=by, force=force, activate=activate
+            )
         finally:
             self._pushing[archive.digest] -= 1
             await self.sweep_archives()
@@ -187,6 +196,7 @@ class ProjectOperations:
         *,
         by: str,
         force: bool,
+        activate: bool,
     ) -> Pushed:
         current = await self._current(name)
         notes.earlier = None if current is None else current.label
@@ -206,11 +216,13 @@ class ProjectOperations:
         finally:
             await self._in_thread(lambda: self._trees.end_loan(place))
         spiders = found.names
-        notes.begin("make it current")
+        notes.begin("make it current" if activate else "keep it as a version")
         orphans = [
             schedule
             for schedule in await self._standing_orders(name)
-            if schedule.request.version is None and schedule.request.spider not in spiders
+            if activate
+            and schedule.request.version is None
+            and schedule.request.spider not in spiders
         ]
         if orphans and not force:
             spider = orphans[0].request.spider
@@ -228,7 +240,8 @@ class ProjectOperations:
                 spiders=spiders,
                 pushed_at=self._now(),
                 pushed_by=by,
-            )
+            ),
+            make_current=activate,
         )
         self._removed.discard(name)
         for schedule in orphans:
@@ -246,6 +259,7 @@ class ProjectOperations:
         return Pushed(
             project=project,
             version=version,
+            is_current=project.current is not None and project.current.id == version.id,
             removed_spiders=report.removed,
             warnings=(*listing.warnings, *found.warnings),
         )

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from scrapy_do.core import catchup
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
-from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.filter import JobFilter, ids_beginning
 from scrapy_do.core.grammar import is_zone_name, parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.principal import Principal
@@ -40,8 +40,10 @@ from scrapy_do.core.standing import (
 )
 from scrapy_do.core.when import Now, normal
 from scrapy_do.errors import (
+    AmbiguousName,
     Invalid,
     JobNotActive,
+    ScheduleNotFound,
     ScheduleOver,
     SpiderNotFound,
     StaleJob,
@@ -62,6 +64,7 @@ from scrapy_do.system.runtime import InThread
 __all__ = ["Edit", "History", "Meeting", "Order", "Outlook", "Preview", "ScheduleOperations"]
 
 TRIES = 5
+_SHOWN_NAMES = 5
 MOST_MET = 1000
 """Among how many schedules those are looked for that start at the same time."""
 
@@ -159,6 +162,22 @@ class ScheduleOperations:
             ScheduleNotFound: there is none.
         """
         return await self._store.schedules.get(schedule_id)
+
+    async def named(self, name: str) -> Schedule:
+        """One standing order by its identifier or the beginning of it.
+
+        Raises:
+            ScheduleNotFound: there is none.
+            AmbiguousName: several begin so.
+        """
+        between = ids_beginning(name)
+        wanted = JobFilter(ids_between=between, limit=_SHOWN_NAMES)
+        found = await self._store.schedules.find(wanted) if between else []
+        if not found:
+            raise ScheduleNotFound(name[:100])
+        if len(found) > 1:
+            raise AmbiguousName(name, [schedule.id for schedule in found])
+        return found[0]
 
     async def outlooks(self, schedules: Sequence[Schedule]) -> list[Outlook]:
         """Look ahead and back for each of these schedules."""

@@ -90,7 +90,8 @@ def _is_plain(wanted: JobFilter) -> bool:
 
 
 def _names_jobs(wanted: JobFilter) -> bool:
-    return wanted.ids is not None or wanted.keys is not None or wanted.schedule_id is not None
+    named = (wanted.ids, wanted.ids_between, wanted.keys, wanted.schedule_id)
+    return any(one is not None for one in named)
 
 
 def _counted(connection: Connection, wanted: JobFilter) -> int:
@@ -210,6 +211,8 @@ def _of_spider(
 def _named(wanted: JobFilter) -> Iterable[ColumnElement[bool]]:
     if wanted.ids is not None:
         yield _jobs.c.id.in_(wanted.ids)
+    if wanted.ids_between is not None:
+        yield _jobs.c.id.between(*wanted.ids_between)
     if wanted.keys is not None:
         yield tuple_(_jobs.c.project_id, _jobs.c.spider_number, _jobs.c.number).in_(
             [(key.project, key.spider, key.number) for key in wanted.keys]

@@ -437,6 +437,8 @@ def _conditions(
         yield tables.projects.c.name == wanted.project
     if wanted.spider is not None:
         yield _schedules.c.spider == wanted.spider
+    if wanted.ids_between is not None:
+        yield _schedules.c.id.between(*wanted.ids_between)
     if wanted.changed_from is not None:
         yield _schedules.c.changed_ms >= ms_of(wanted.changed_from)
     if wanted.changed_before is not None:

@@ -115,7 +115,7 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     """A copy and the database that is there cannot both be restored."""
     code, _, err = _run(capsys, "db", "restore", "copy", "--in-place")
     assert code == 2
-    assert err[-1] == "Error: COPY and --in-place exclude each other"
+    assert err[0] == "error: COPY and --in-place exclude each other"
 
 
 def test_beside_a_running_daemon(

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from scrapy_do import __version__
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.main import group, main
-from scrapy_do.client.serve import serve
 
 SLOW = {"scrapy", "twisted", "rich", "http.client", "sqlalchemy", "ssl"}
 
@@ -41,7 +40,7 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
     """A misspelt command is named on standard error, with the likely one."""
     code, out, err = _run(capsys, "demoo")
     assert (code, out) == (Exit.USAGE, "")
-    assert "Did you mean 'demo'?" in err
+    assert "did you mean demo?" in err
 
 
 def test_a_wrong_configuration_is_one_sentence(
@@ -116,38 +115,6 @@ def test_an_error_ends_with_a_command_to_try() -> None:
     result = CliRunner().invoke(failing)
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == "error: no such job\n  try:   scrapy-do serve\n"
-
-
-def test_every_hint_is_a_command() -> None:
-    """What errors tell people to try is understood by the command itself."""
-    sources = Path(__file__).parent.parent.parent.joinpath("scrapy_do", "client").glob("*.py")
-    hints = {
-        line.split('try_="')[1].split('"')[0]
-        for source in sources
-        for line in source.read_text().splitlines()
-        if 'try_="' in line
-    }
-    assert hints
-    for hint in hints:
-        program, *words = hint.split()
-        assert program == "scrapy-do"
-        context = click.Context(group, info_name=program)
-        if words[0] == "--help":
-            continue
-        command = group.get_command(context, words[0])
-        assert command is not None
-        if words[-1] != "--help":
-            command.make_context(words[0], words[1:], parent=context)
-
-
-def test_serve_knows_its_options() -> None:
-    """The options of `serve` are the documented ones."""
-    assert [option.opts for option in serve.params] == [
-        ["-c", "--config"],
-        ["--data-dir"],
-        ["--listen"],
-        ["--new"],
-    ]
 
 
 @pytest.mark.live

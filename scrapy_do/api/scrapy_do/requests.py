@@ -18,18 +18,19 @@ MOST_ROWS = 10_000
 LARGEST_PLACE = 1 << 60
 
 
-def list_name(params: Params) -> ListName:
-    """Read which jobs to list.
+def list_names(params: Params) -> tuple[ListName, ...]:
+    """Read which jobs to list: one status, or several with commas between them.
 
     Raises:
         BadArgument: there is no such status.
     """
-    status = params.text("status")
-    if status not in tuple(ListName):
-        raise BadArgument(
-            "status", f"Unknown status: {status[:100]} (one of {', '.join(ListName)})"
-        )
-    return ListName(status)
+    words = params.text("status").split(",")
+    for word in words:
+        if word not in tuple(ListName):
+            raise BadArgument(
+                "status", f"Unknown status: {word[:100]} (one of {', '.join(ListName)})"
+            )
+    return tuple(ListName(word) for word in words)
 
 
 def job_request(params: Params) -> JobRequest:

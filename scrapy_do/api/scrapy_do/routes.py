@@ -16,7 +16,9 @@ other parameter and field is an optional addition.
 | POST | /remove-project.json | PUSH | a project is removed |
 | POST | /schedule-job.json | RUN | a job now, or a standing order |
 | GET | /list-jobs.json | READ | jobs by status or id |
+| GET | /job.json | READ | one job by any of its names, with all that is known of it |
 | POST | /cancel-job.json | RUN | a job or a standing order ends |
+| POST | /retry-job.json | RUN | what a job was ordered with, once more |
 | POST | /delete-job.json | RUN | a finished job goes, with its files |
 | GET | /get-log/data/<name> | READ | standard output (ID.out) or error (ID.err) |
 | GET | /get-log | READ | nothing: 405 |
@@ -26,11 +28,12 @@ other parameter and field is an optional addition.
 """
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_name
+from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_names
 from scrapy_do.api.scrapy_do.schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
 from scrapy_do.api.scrapy_do.shapes import (
     attachment_headers,
@@ -39,6 +42,7 @@ from scrapy_do.api.scrapy_do.shapes import (
     job_or_schedule_json,
     merged,
     page_json,
+    project_json,
     pushed_json,
     schedule_job_json,
     status_json,
@@ -54,8 +58,10 @@ from scrapy_do.errors import (
     JobNotFound,
     LogNotFound,
     NotFound,
+    ProjectNotFound,
     ScrapyDoError,
 )
+from scrapy_do.operations.jobs import CANCEL_WAIT_S
 from scrapy_do.operations.operations import Operations, Output, Stream
 from scrapy_do.web.answer import Rows, redirect
 from scrapy_do.web.answer import Stream as Sent
@@ -66,26 +72,33 @@ from scrapy_do.web.tail import Tail
 from scrapy_do.web.upload import BodyRules
 
 TEXT = "text/plain; charset=utf-8"
+_CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 MOST_ATTEMPTS = 10**9
 USUAL_FILES, MOST_FILES = 1000, 10_000
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 
 
-class NothingToRemove(NotFound):
+class NothingToRemove(ProjectNotFound):
     """The original words an unknown project differently when it is to be removed."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f'No such project: "{name}"')
+    def __str__(self) -> str:
+        return f'No such project: "{self.name}"'
 
 
 def _error_body(error: ScrapyDoError, _status: int) -> bytes:
-    """Word an error as the original does: `status` and `msg`."""
-    answer: dict[str, Any] = {"status": "error", "msg": str(error)}
+    """Word an error as the original does, `status` and `msg`; `error` is its name."""
+    answer: dict[str, Any] = {"status": "error", "msg": str(error), "error": _name(error)}
     if isinstance(error, BadArchive) and error.traceback:
         answer["traceback"] = error.traceback
     if isinstance(error, BadArchive) and error.warnings:
         answer["warnings"] = list(error.warnings)
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _name(error: ScrapyDoError) -> str:
+    """The name of an error, which stays when its words change: `spider-not-found`."""
+    kind = ProjectNotFound if isinstance(error, ProjectNotFound) else type(error)
+    return _CAPITAL.sub("-", kind.__name__).lower()
 
 
 # The original answers 400 for everything that a client can cause, also for what is not there.
@@ -117,7 +130,9 @@ class ScrapyDoAPI:
         add("POST", "/remove-project.json", self.remove_project, role=Role.PUSH)
         add("POST", "/schedule-job.json", self.schedule_job)
         add("GET", "/list-jobs.json", self.list_jobs)
+        add("GET", "/job.json", self.job)
         add("POST", "/cancel-job.json", self.cancel_job)
+        add("POST", "/retry-job.json", self.retry_job)
         add("POST", "/delete-job.json", self.delete_job)
         add("GET", "/get-log/data/<name>", self.get_log)
         add("GET", "/get-log", self.get_log_of_nothing)
@@ -141,13 +156,20 @@ class ScrapyDoAPI:
             label=call.params.optional_text("version"),
             project=call.params.optional_text("name"),
             force=call.params.flag("force"),
+            activate=call.params.flag("activate", default=True),
         )
         return merged(pushed_json(pushed))
 
     async def list_projects(self, _call: Call) -> JSON:
         """Name the projects."""
         projects = await self._operations.projects.all()
-        return merged({"projects": [project.name for project in projects if project.current]})
+        pushed = [project for project in projects if project.current]
+        return merged(
+            {
+                "projects": [project.name for project in pushed],
+                "details": [project_json(project) for project in pushed],
+            }
+        )
 
     async def list_spiders(self, call: Call) -> JSON:
         """Name the spiders of a project."""
@@ -209,7 +231,7 @@ class ScrapyDoAPI:
             return merged({"jobs": [await self._one(params.text("id"))]})
         if "status" not in params:
             raise BadArgument("status or id")
-        page = await self._operations.listing.page(list_name(params), job_filter(params))
+        page = await self._operations.listing.page(list_names(params), job_filter(params))
         jobs = [row for row in page.rows if isinstance(row, Job)]
         waiting = await self._operations.jobs.waiting_for(jobs)
         rows = Rows(made=(job_or_schedule_json(row, waiting) for row in page.rows))
@@ -219,15 +241,33 @@ class ScrapyDoAPI:
         found = await self._operations.job_or_schedule(_identifier(text))
         if not isinstance(found, Job):
             return schedule_job_json(found)
-        earlier = await self._operations.outputs.attempts(found.id)
-        waiting = await self._operations.jobs.waiting_for([found])
-        return job_details_json(found, waiting_for=waiting.get(found.id), earlier_attempts=earlier)
+        return await self._details(found)
+
+    async def _details(self, job: Job) -> JSON:
+        earlier = await self._operations.outputs.attempts(job.id)
+        waiting = await self._operations.jobs.waiting_for([job])
+        return job_details_json(job, waiting_for=waiting.get(job.id), earlier_attempts=earlier)
+
+    async def job(self, call: Call) -> JSON:
+        """Show one job: `id` is its identifier or the beginning of it, or another name."""
+        job = await self._operations.jobs.named(
+            call.params.text("id"), project=call.params.optional_text("project")
+        )
+        return merged({"job": await self._details(job)})
 
     async def cancel_job(self, call: Call) -> JSON:
-        """End a job or a standing order."""
+        """End a job or a standing order; `wait` is how long the answer may wait for the end."""
         identifier = _identifier(call.params.text("id"))
-        await self._operations.cancel(identifier, by=call.principal.name)
+        wait_s = call.params.number("wait", minimum=0, maximum=CANCEL_WAIT_S, default=CANCEL_WAIT_S)
+        await self._operations.cancel(identifier, by=call.principal.name, wait_s=wait_s)
         return merged()
+
+    async def retry_job(self, call: Call) -> JSON:
+        """Accept what a job was ordered with once more, for the version that is current now."""
+        job = await self._operations.jobs.again(
+            _identifier(call.params.text("id")), by=call.principal
+        )
+        return merged(accepted_json(job))
 
     async def delete_job(self, call: Call) -> JSON:
         """Remove a finished job with its files."""

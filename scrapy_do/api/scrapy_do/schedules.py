@@ -310,11 +310,11 @@ class ScheduleRoutes:
         router.add("POST", "/backfill-schedule.json", self.backfill)
 
     async def list_schedules(self, call: Call) -> JSON:
-        """List standing orders, newest change first; of one `id` only that."""
+        """List standing orders, newest change first; of one `id`, or its beginning, only that."""
         params = call.params
         if "id" in params:
             (outlook,) = await self._schedules.outlooks(
-                [await self._schedules.get(_identifier(params))]
+                [await self._schedules.named(params.text("id"))]
             )
             return merged({"schedules": [schedule_json(outlook)], "total": 1})
         limit, skip = _page(params)

@@ -24,7 +24,7 @@ from scrapy_do.core.job import (
     Stopping,
     started_at,
 )
-from scrapy_do.core.project import Version
+from scrapy_do.core.project import Project, Version
 from scrapy_do.core.schedule import STANDING, Schedule, ScheduleState
 from scrapy_do.operations.jobs import warnings_of
 from scrapy_do.operations.listing import Page
@@ -179,6 +179,19 @@ def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def project_json(project: Project) -> dict[str, Any]:
+    """A project as `list-projects.json` describes it."""
+    current = project.current
+    return {
+        "name": project.name,
+        "id": project.id,
+        "version": current.label if current else None,
+        "spiders": len(current.spiders) if current else 0,
+        "pushed": iso(current.pushed_at) if current else None,
+        "pushed-by": current.pushed_by if current else None,
+    }
+
+
 def version_json(version: Version, current: Version | None) -> dict[str, Any]:
     """A version as `list-versions.json` shows it."""
     return {
@@ -200,6 +213,7 @@ def pushed_json(pushed: Pushed) -> dict[str, Any]:
         "spiders": sorted(pushed.version.spiders),
         "id": pushed.project.id,
         "version": pushed.version.label,
+        "active": pushed.is_current,
         "removed-spiders": list(pushed.removed_spiders),
         "warnings": list(pushed.warnings),
     }

@@ -122,6 +122,7 @@ def test_push(client: HttpClient) -> None:
         "spiders": ["toscrape-css", "toscrape-xpath"],
         "id": 1,
         "version": "1",
+        "active": True,
         "removed-spiders": [],
         "warnings": [],
     } == ok(push(client))

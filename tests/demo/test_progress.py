@@ -2,7 +2,7 @@
 
 import pytest
 
-from scrapy_do.client.output import Progress, progress_display
+from scrapy_do.demo.progress import Progress, progress_display
 
 
 def _progress(state: str, items: int) -> dict[str, Progress]:

@@ -2,23 +2,24 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from scrapy_do.client.configuring import config_option, data_dir_option, overridden
 from scrapy_do.client.errors import UserError
+from scrapy_do.client.invocation import Group, Invocation, pass_call
+from scrapy_do.client.server_options import config_option, data_dir_option, overridden
 
 if TYPE_CHECKING:
     from scrapy_do.engine.pairing import Pair
 
 
-@click.group()
+@click.group("db", cls=Group)
 def db() -> None:
-    """Restore, check or copy the database; on the machine of the daemon."""
+    """Check, copy, restore, upgrade or clean the database; on the machine of the daemon."""
 
 
 @db.command("restore")
@@ -30,8 +31,14 @@ def db() -> None:
     is_flag=True,
     help="Go on with the database that is there, wherever it came from.",
 )
+@pass_call
 def restore_command(
-    *, copy: Path | None, config_path: Path | None, data_dir: str | None, in_place: bool
+    call: Invocation,
+    *,
+    copy: Path | None,
+    config_path: Path | None,
+    data_dir: str | None,
+    in_place: bool,
 ) -> None:
     """Make a copy the database of the data directory: COPY, or the newest that is whole.
 
@@ -47,25 +54,46 @@ def restore_command(
             copy = pair.path.parent / copy  # as refusals name it
         pair.lock()
         done = restore(pair, copy, in_place=in_place)
-    for name in done.damaged:
-        click.echo(f"left out: {name} is damaged")
-    click.echo(f"restored: {done.copy}" if done.copy else "restored: the database that was there")
-    if done.aside is not None:
-        click.echo(f"set aside: {done.aside}")
-    if done.archives_back:
-        click.echo(f"archives back from the trash: {done.archives_back}")
-    for version in done.versions_gone:
-        click.echo(f"removed, as its archive is gone: version {version}")
-    if done.jobs_taken_up:
-        click.echo(f"jobs that have been started since: {done.jobs_taken_up}")
-    if done.jobs_lost:
-        click.echo(f"jobs that ran since, and end as lost: {done.jobs_lost}")
+    copy_text = None if done.copy is None else str(done.copy)
+    facts = [
+        *(("left out", f"{name} is damaged") for name in done.damaged),
+        ("restored", copy_text or "the database that was there"),
+        *_where("set aside", None if done.aside is None else str(done.aside)),
+        *_where("archives back from the trash", done.archives_back),
+        *(("removed, as its archive is gone", f"version {one}") for one in done.versions_gone),
+        *_where("jobs that have been started since", done.jobs_taken_up),
+        *_where("jobs that ran since, and end as lost", done.jobs_lost),
+    ]
+    document = {
+        "restored": copy_text,
+        "set-aside": None if done.aside is None else str(done.aside),
+        "damaged": [str(name) for name in done.damaged],
+        "archives-back": done.archives_back,
+        "versions-gone": [str(version) for version in done.versions_gone],
+        "jobs-taken-up": done.jobs_taken_up,
+        "jobs-lost": done.jobs_lost,
+    }
+    _tell(call, facts, document)
+
+
+def _where(name: str, value: object) -> list[tuple[str, object]]:
+    """A fact, where there is one."""
+    return [(name, value)] if value else []
+
+
+def _tell(call: Invocation, facts: Iterable[tuple[str, object]], document: object) -> None:
+    if call.out.as_json:
+        call.out.document(document)
+        return
+    for name, value in facts:
+        call.out.line(f"{name}: {value}")
 
 
 @db.command("check")
 @config_option
 @data_dir_option
-def check_command(*, config_path: Path | None, data_dir: str | None) -> None:
+@pass_call
+def check_command(call: Invocation, *, config_path: Path | None, data_dir: str | None) -> None:
     """Check the whole database, that it is the one of the data directory, and the copies.
 
     The daemon may be running.
@@ -75,8 +103,11 @@ def check_command(*, config_path: Path | None, data_dir: str | None) -> None:
     with _pair(config_path, data_dir) as pair:
         _become_owner_of(pair.directory.root)
         report = check(pair)
-    for line in report.lines:
-        click.echo(line)
+    if call.out.as_json:
+        call.out.document({"lines": list(report.lines), "problem": report.problem})
+    else:
+        for line in report.lines:
+            call.out.line(line)
     if report.problem is not None:
         raise UserError(report.problem, try_="scrapy-do db restore")
 
@@ -85,7 +116,10 @@ def check_command(*, config_path: Path | None, data_dir: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @data_dir_option
-def backup_command(*, file: Path, config_path: Path | None, data_dir: str | None) -> None:
+@pass_call
+def backup_command(
+    call: Invocation, *, file: Path, config_path: Path | None, data_dir: str | None
+) -> None:
     """Copy the database to FILE, and check the copy. The daemon may be running.
 
     Archives and the files of jobs are not in it.
@@ -105,7 +139,7 @@ def backup_command(*, file: Path, config_path: Path | None, data_dir: str | None
         if not file.absolute().parent.is_dir():
             raise UserError(f"{file.parent}: no directory", try_="scrapy-do db backup --help")
         copy_to(pair.path.absolute(), file.absolute())
-    click.echo(f"copied: {file}")
+    _tell(call, [("copied", file)], {"copied": str(file)})
 
 
 def _become_owner_of(directory: Path) -> None:

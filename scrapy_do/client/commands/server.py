@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from scrapy_do.client.configuring import config_option, data_dir_option, overridden, words_of
 from scrapy_do.client.errors import UserError
+from scrapy_do.client.invocation import command
+from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
 
 _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
 
 
-@click.command()
+@command("serve", has_json=False)
 @config_option
 @data_dir_option
 @click.option(
