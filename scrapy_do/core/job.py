@@ -264,6 +264,11 @@ def is_active(state: State) -> bool:
     return isinstance(state, Pending | Starting | Running | Stopping)
 
 
+def is_in_hand(state: State) -> bool:
+    """Whether the job holds a slot, or did until its end is recorded."""
+    return isinstance(state, Starting | Running | Stopping)
+
+
 def attempt_of(job: Job) -> int:
     """The number of the launch that the job's state is about; 0 before the first."""
     return job.state.finished.attempt if isinstance(job.state, Deleted) else job.state.attempt

@@ -5,7 +5,7 @@ and by the one timer that the planner asks for; nothing polls. A pass that fails
 logged and repeated with a growing delay.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,7 +14,16 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.core.events import JobChanged, Publisher
-from scrapy_do.core.job import Job, Running, attempt_of, process_in, running_for
+from scrapy_do.core.job import (
+    Job,
+    Pending,
+    Running,
+    Starting,
+    attempt_of,
+    is_in_hand,
+    process_in,
+    running_for,
+)
 from scrapy_do.core.plan import (
     GONE,
     Action,
@@ -233,19 +242,21 @@ class Controller:
 
     async def _pass(self) -> None:
         now = self._now()
-        view = await self._gather(now)
+        view, due = await self._gather(now)
         actions = plan(view, self._limits, self._steady())
-        await self._act(actions, now)
+        moved = await self._act(actions, now)
         await self._forget_strangers(view)
         await self._discard_again()
-        if actions:
-            self.wake()  # what was done may call for more, or for another wake-up
-        await self._arm(view, now)
+        view = self._after(view, moved)
+        if self._calls_for_more(view, moved):
+            self.wake()
+        self._arm(view, due, now)
         if not view.active and not self._launches.under_way:
             self._all_ended.end()
 
-    async def _gather(self, now: datetime) -> View:
-        active = await self._store.jobs.active()
+    async def _gather(self, now: datetime) -> tuple[View, datetime | None]:
+        """The facts, and when a waiting job becomes due."""
+        active, due = await self._store.jobs.in_hand(now)
         # Both at the same moment: a launch that ends between the two would be in neither.
         live = {job_id: held.live for job_id, held in self._held.items()}
         launching = self._launches.under_way
@@ -257,15 +268,38 @@ class Controller:
             pending = await self._store.jobs.pending(
                 now, per_project=free, full_projects=projects, full_spiders=spiders
             )
-        return View(
+        view = View(
             active=tuple(active),
             pending=tuple(pending),
             live=live,
             launching=launching,
             is_stopping=self._is_ending,
         )
+        return view, due
 
-    async def _act(self, actions: tuple[Action, ...], now: datetime) -> None:
+    def _after(self, view: View, moved: Sequence[Job]) -> View:
+        """The view as it is when jobs have moved, without another look into the store."""
+        jobs = {job.id: job for job in (*view.active, *moved)}
+        return replace(
+            view,
+            active=tuple(job for job in jobs.values() if is_in_hand(job.state)),
+            pending=tuple(job for job in view.pending if job.id not in jobs),
+            live={job_id: held.live for job_id, held in self._held.items()},
+            launching=self._launches.under_way,
+            is_stopping=self._is_ending,
+        )
+
+    def _calls_for_more(self, view: View, moved: Sequence[Job]) -> bool:
+        """Whether what was done leads to something else that must be done now."""
+        if plan(view, self._limits, self._steady()):
+            return True
+        # A job that waits again, or others than the few of a project that were looked at.
+        has_begun = any(isinstance(job.state, Starting) for job in moved)
+        has_room = free_slots(len(busy(view.active, view.live)), self._limits) > 0
+        return (has_begun and has_room) or any(isinstance(job.state, Pending) for job in moved)
+
+    async def _act(self, actions: tuple[Action, ...], now: datetime) -> Sequence[Job]:
+        """Do what was planned; return the jobs that have moved, as they are now."""
         moves: list[tuple[Job, _Event]] = []
         for action in actions:
             match action:
@@ -277,15 +311,15 @@ class Controller:
                     self._ask(job_id)
                 case Kill(job_id=job_id):
                     self._kill(job_id)
-        await self._move(moves, now)
+        return await self._move(moves, now)
 
-    async def _move(self, moves: list[tuple[Job, _Event]], now: datetime) -> None:
+    async def _move(self, moves: list[tuple[Job, _Event]], now: datetime) -> Sequence[Job]:
         """Store the moved jobs in one transaction, then do what follows from each.
 
         A job that has changed meanwhile is left to the next pass.
         """
         if not moves:
-            return
+            return ()
         moves = [
             (job, self._launches.judged(job, event) if isinstance(event, _OVER) else event)
             for job, event in moves
@@ -303,6 +337,7 @@ class Controller:
         # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
             await self._drop(job_id)
+        return tuple(saved.values())
 
     async def _saved(self, moves: list[tuple[Job, _Event]], now: datetime) -> list[Job]:
         """Store the moved jobs together, but let no end of one keep the others from being stored.
@@ -435,8 +470,8 @@ class Controller:
 
     # --- time ----------------------------------------------------------------------------------
 
-    async def _arm(self, view: View, now: datetime) -> None:
-        """Wake up when time alone changes something."""
+    def _arm(self, view: View, due: datetime | None, now: datetime) -> None:
+        """Wake up when time alone changes something, as when a waiting job becomes due."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -444,8 +479,7 @@ class Controller:
         check = next_check(view, self._limits)
         if check is not None:
             waits.append(check - self._steady())
-        due = None if self._draining else await self._store.jobs.next_not_before(now)
-        if due is not None:
+        if due is not None and not self._draining:
             waits.append(due - now)
         if self._undiscarded:
             waits.append(min(self._undiscarded.values()) - self._steady())

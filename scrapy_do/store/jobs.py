@@ -149,6 +149,12 @@ class Jobs:
         """The jobs in Starting, Running and Stopping that our controller drives."""
         return await self._database.read(active_jobs)
 
+    async def in_hand(self, now: datetime) -> tuple[list[Job], datetime | None]:
+        """The `active` jobs, and the next instant after `now` at which a waiting one is due."""
+        return await self._database.read(
+            lambda connection: (active_jobs(connection), next_not_before(connection, now))
+        )
+
     async def pending(
         self,
         now: datetime,
@@ -167,10 +173,6 @@ class Jobs:
                 connection, now, per_project, tuple(full_projects), tuple(full_spiders)
             )
         )
-
-    async def next_not_before(self, now: datetime) -> datetime | None:
-        """The next instant after `now` at which a waiting job becomes due."""
-        return await self._database.read(lambda connection: next_not_before(connection, now))
 
     async def runner_groups(self, project_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The groups of outside runners for which the jobs of some projects wait."""

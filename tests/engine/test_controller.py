@@ -1,6 +1,8 @@
 """What the controller makes of the facts: starts, stops, endings, recovery."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -108,7 +110,7 @@ def test_settled_without_records(world: World) -> None:
 def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks is told when the store cannot be, and after the stop."""
     crawl = world.launcher.crawl_of(world.enqueue())
-    monkeypatch.setattr(Jobs, "active", refuse)
+    monkeypatch.setattr(Jobs, "in_hand", refuse)
     world.do(world.controller.settled())  # nothing has ended
     crawl.finish(exited())
     with pytest.raises(Unavailable, match="locked"):
@@ -173,6 +175,48 @@ def test_slots(world: World) -> None:
 
     assert before == 2
     assert {ids[1], ids[2]} == {crawl.job_id for crawl in world.launcher.alive}
+
+
+def test_a_job_behind_others_of_a_full_spider(tmp_path: Path) -> None:
+    """A free slot goes to the first job that may have it, however many wait before that."""
+    world = World(tmp_path, limits=Limits(slots=2, spider_slots=1))
+    world.put_project()
+    world.start()
+    ids = [world.enqueue() for _ in range(4)]
+    other = world.enqueue(spider="toscrape-xpath")
+
+    begun = [crawl.job_id for crawl in world.launcher.alive]
+    world.launcher.crawl_of(ids[0]).finish()
+
+    assert [ids[0], other] == begun
+    assert [other, ids[1]] == [crawl.job_id for crawl in world.launcher.alive]
+
+
+class CountedJobs(Jobs):
+    """A store that counts how often the controller asks for its jobs, and moves some."""
+
+    looks = moves = 0
+
+    async def in_hand(self, now: datetime) -> tuple[list[Job], datetime | None]:
+        self.looks += 1
+        return await super().in_hand(now)
+
+    async def save_all(self, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
+        self.moves += 1
+        return await super().save_all(pairs)
+
+
+def test_what_a_job_asks_of_the_store(world: World) -> None:
+    """Each step of a job is one look and one move: nothing is looked at again after it."""
+    ids = [world.enqueue() for _ in range(4)]
+    jobs = CountedJobs(world.store.jobs._database)
+    world.store.jobs = jobs
+    for job_id in ids[:2]:
+        world.launcher.crawl_of(job_id).finish(exited())
+
+    # Twice: one ends and the next is claimed, the next is seen to run.
+    assert (jobs.looks, jobs.moves) == (4, 4)
+    assert {ids[2], ids[3]} == {crawl.job_id for crawl in world.launcher.alive}
 
 
 def test_cancel_pending(world: World) -> None:

@@ -86,8 +86,8 @@ class QueueContract:
     def test_not_before(self, store: Store, run: Run) -> None:
         """A job that waits for an instant is due then, and the instant is told before."""
         self.add_queue(store, run)
-        assert at(100) == run(store.jobs.next_not_before(at(99)))
-        assert run(store.jobs.next_not_before(at(100))) is None
+        assert at(100) == run(store.jobs.in_hand(at(99)))[1]
+        assert run(store.jobs.in_hand(at(100)))[1] is None
         due = run(store.jobs.pending(at(100), per_project=1))
         assert UUID(int=7) == due[0].id
 
