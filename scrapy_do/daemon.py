@@ -236,6 +236,7 @@ class Daemon:
             events=self._events,
             rules=rules,
             wake=self.controller.wake,
+            end_now=self.controller.end_now,
             now=now,
             reactor=self._reactor,
             in_thread=self._in_thread,

@@ -127,6 +127,7 @@ class World:
             events=self.events,
             rules=self.rules,
             wake=self.controller.wake,
+            end_now=self.controller.end_now,
             now=self.now,
             reactor=self.clock,
             in_thread=inline,

@@ -54,7 +54,8 @@ class View:
     """The facts: unfinished jobs that matter, and what runs.
 
     `active` are all jobs in Starting, Running and Stopping that we drive; `pending` those
-    due, of every project the best few; `launching` the jobs whose launch is under way.
+    due, of every project the best few; `launching` the jobs whose launch is under way;
+    `hurried` those whose crawl gets no grace once it was asked to stop.
     `is_stopping`: the daemon ends its crawls because it is being stopped itself.
     """
 
@@ -62,6 +63,7 @@ class View:
     pending: tuple[Job, ...]
     live: Mapping[UUID, Live]
     launching: frozenset[UUID] = frozenset()
+    hurried: frozenset[UUID] = frozenset()
     is_stopping: bool = False
 
 
@@ -190,7 +192,9 @@ def _attend(job: Job, view: View, limits: Limits, now: datetime) -> Iterator[Act
         if live.asked_at is None:
             yield Stop(job_id=job.id)
         elif not live.killed and (
-            now >= _kill_at(live.asked_at, limits) or _runs_away(live, limits.of_job(job))
+            job.id in view.hurried
+            or now >= _kill_at(live.asked_at, limits)
+            or _runs_away(live, limits.of_job(job))
         ):
             yield Kill(job_id=job.id)
     elif view.is_stopping:

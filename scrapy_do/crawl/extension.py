@@ -5,7 +5,6 @@ project can neither switch it off nor notice it.
 """
 
 import contextlib
-import json
 import logging
 import os
 import time
@@ -28,6 +27,7 @@ from scrapy_do.crawl.parents import NUMBER, PARENT, RequestParents
 from scrapy_do.crawl.pipelines import PipelineWatch
 from scrapy_do.crawl.reporter import Reporter
 from scrapy_do.crawl.responses import ORDER, Responses, response_came
+from scrapy_do.crawl.samples import Samples
 from scrapy_do.crawl.spiders import ignores_start_requests, start_requests_warning
 from scrapy_do.crawl.stats import Tally, plain_stats
 from scrapy_do.crawl.streams import Streams
@@ -43,7 +43,6 @@ from scrapy_do.protocol.wire import (
 )
 
 _TICK_S = 0.5
-_SAMPLE_S = 30.0
 _OUT_OF_MEMORY = "memusage_exceeded"
 _MAX_REASON_CHARACTERS = 1000
 
@@ -65,7 +64,8 @@ class Recorder:
         self._requests = _capture(spec.requests)
         self._log = None if spec.log is None else Capture(spec.log, unwritten=unwritten)
         # One more wait for the disk is a thirtieth of a small crawl; this is only for curves.
-        self._samples = None if spec.samples is None else Capture(spec.samples, durable=False)
+        self._sampled = None if spec.samples is None else Capture(spec.samples, durable=False)
+        self._samples = None if self._sampled is None else Samples(self._sampled)
         self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
         self._printed = PrintedText(spec, streams, self._lines, unwritten)
         self._logging = LogTap(self._lines, self._printed, self._out_of_memory)
@@ -74,7 +74,7 @@ class Recorder:
         self._downloaded: WeakSet[Request] = WeakSet()
         self._crawler: Crawler | None = None
         self._loop: _Loop | None = None
-        self._reported_s = self._sampled_s = 0.0
+        self._reported_s = 0.0
         self._warning: str | None = None
         self.opened = False
         self._close_reason: str | None = None
@@ -82,7 +82,7 @@ class Recorder:
     @property
     def _captures(self) -> Iterator[Capture]:
         """What is captured; the log is the last, since it tells what became of the others."""
-        for capture in (self._items, self._requests, self._samples, self._log):
+        for capture in (self._items, self._requests, self._sampled, self._log):
             if capture is not None:
                 yield capture
 
@@ -137,7 +137,8 @@ class Recorder:
         assert self._crawler is not None
         self.opened = True
         self._pipelines.follow(self._crawler)
-        self._sampled_s = time.monotonic()
+        if self._samples is not None:
+            self._samples.begin(time.monotonic())
         loop = create_looping_call(self._tick)
         loop.start(min(_TICK_S, self._spec.report_interval_s), now=False)
         self._loop = loop
@@ -203,7 +204,7 @@ class Recorder:
     def _tick(self) -> None:
         self._printed.collect(to_end=False)
         now_s = time.monotonic()
-        if now_s - self._sampled_s >= _SAMPLE_S:
+        if self._samples is not None and self._samples.is_due(now_s):
             self._sample()
         if now_s - self._reported_s >= self._spec.report_interval_s:
             self._report(ReportKind.PROGRESS)
@@ -215,15 +216,8 @@ class Recorder:
             capture.flush()
 
     def _sample(self) -> None:
-        """Keep how long the queue was, now and then and at the end.
-
-        Source: Scrapy Cloud, which fills samples from these statistics.
-        """
-        self._sampled_s = time.monotonic()
         if self._samples is not None:
-            stats = self._stats()
-            queued = [stats.get(f"scheduler/{name}", 0) for name in ("enqueued", "dequeued")]
-            self._samples.append(json.dumps([_now_ms(), *queued]).encode())
+            self._samples.take(self._stats(), now_s=time.monotonic(), time_ms=_now_ms())
 
     def _report(self, kind: ReportKind) -> None:
         self._flush()  # what is told is there to be read

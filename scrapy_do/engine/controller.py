@@ -124,6 +124,7 @@ class Controller:
             found=self._measured,
         )
         self._held: dict[UUID, _Held] = {}
+        self._hurried: set[UUID] = set()
         self._undiscarded: dict[tuple[UUID, int], datetime] = {}
         self._launches = Launches(launcher=launcher, run_setup=run_setup, now=now)
         self._timer: Delayed | None = None
@@ -190,6 +191,11 @@ class Controller:
         """Give crawls that were asked to stop no more grace."""
         self.use(replace(self._limits, stop_grace_s=0.0))
         self._all_ended.restart(STOP_MARGIN_S)
+        self.wake()
+
+    def end_now(self, job_id: UUID) -> None:
+        """Give the crawl of one job no grace once it was asked to stop."""
+        self._hurried.add(job_id)
         self.wake()
 
     def use(self, limits: Limits) -> None:
@@ -273,6 +279,7 @@ class Controller:
             pending=tuple(pending),
             live=live,
             launching=launching,
+            hurried=frozenset(self._hurried),
             is_stopping=self._is_ending,
         )
         return view, due
@@ -437,6 +444,7 @@ class Controller:
 
     async def _drop(self, job_id: UUID) -> None:
         """Let go of a run that is over, with its directories."""
+        self._hurried.discard(job_id)
         held = self._held.pop(job_id, None)
         self._progress.forget(job_id)
         if held is not None:

@@ -7,7 +7,7 @@ log]. Blocking: called off the reactor thread.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 from scrapy_do.errors import BadArgument, LogNotFound, StoreUnavailable, TooLarge
@@ -89,15 +89,25 @@ class RecordLog:
         """Return when each line of a block was committed, in ms; 0 where that was lost."""
         return list(commit_times(self._path, block))
 
-    def commits(self) -> Iterator[tuple[int, int]]:
-        """Yield (time in ms, number of records) of each batch whose time is known."""
+    def commits(self, most: int | None = None) -> Iterator[tuple[int, int]]:
+        """Yield (time in ms, number of records) of each batch whose time is known.
+
+        Of more than `most` batches some together, so that there are fewer.
+        """
+        reader = self._reader
+        together = 1 if most is None else -(-max(1, reader.batches()) // most)
         last: tuple[int, int] | None = None
-        for first, committed_ms in self._reader.times():
+        for first, committed_ms in islice(reader.times(), 0, None, together):
             if last is not None:
                 yield last[1], first - last[0]
             last = first, committed_ms
         if last is not None:
             yield last[1], max(0, self.count() - last[0])
+
+    def last(self) -> Record | None:
+        """Return the last record, None where there is none or it is damaged."""
+        count = self.count()
+        return next(self.read(count - 1, count), None) if count else None
 
     def write(self, lines: Sequence[bytes], *, now_ms: int, start: int | None = None) -> None:
         """Store a batch so that it survives a power loss: record `start` + i becomes line i.

@@ -74,6 +74,7 @@ class JobOperations:
         events: Publisher,
         rules: Admission,
         wake: Callable[[], None],
+        end_now: Callable[[UUID], None],
         now: Callable[[], datetime],
         reactor: Delays,
         in_thread: InThread,
@@ -84,6 +85,7 @@ class JobOperations:
         self._in_thread = in_thread
         self._events = events
         self._wake = wake
+        self._end_now = end_now
         self._now = now
         self._reactor = reactor
         self.accepting = True
@@ -247,8 +249,12 @@ class JobOperations:
             if job.driver is Driver.CLIENT or job.key.project in groups
         }
 
-    async def cancel(self, job_id: UUID, *, by: str, wait_s: float = CANCEL_WAIT_S) -> Job:
+    async def cancel(
+        self, job_id: UUID, *, by: str, force: bool = False, wait_s: float = CANCEL_WAIT_S
+    ) -> Job:
         """End a job. The wish is durable before this waits for the end, at most `wait_s`.
+
+        With `force` a crawl gets no time to close its spider, also one that was asked before.
 
         Raises:
             JobNotFound: there is none.
@@ -256,6 +262,8 @@ class JobOperations:
         """
         job = await self._record_cancel(job_id, by)
         self._events.publish(JobChanged(job=job))
+        if force and is_active(job.state) and job.driver is Driver.LOCAL:
+            self._end_now(job_id)
         self._wake()
         if isinstance(job.state, Finished) or wait_s <= 0 or job.driver is Driver.CLIENT:
             return job

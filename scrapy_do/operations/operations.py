@@ -60,8 +60,12 @@ class Operations:
         except ScheduleNotFound:
             raise JobNotFound(identifier) from None
 
-    async def cancel(self, identifier: UUID, *, by: str, wait_s: float = CANCEL_WAIT_S) -> None:
+    async def cancel(
+        self, identifier: UUID, *, by: str, force: bool = False, wait_s: float = CANCEL_WAIT_S
+    ) -> None:
         """End a job or a standing order; for the end of a job it waits `wait_s` at most.
+
+        With `force` a crawl gets no time to close its spider.
 
         Raises:
             JobNotFound: nothing has this identifier.
@@ -69,6 +73,6 @@ class Operations:
         """
         found = await self.job_or_schedule(identifier)
         if isinstance(found, Job):
-            await self.jobs.cancel(identifier, by=by, wait_s=wait_s)
+            await self.jobs.cancel(identifier, by=by, force=force, wait_s=wait_s)
         else:
             await self.schedules.cancel(identifier, by=by)

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -15,7 +16,7 @@ from weakref import WeakValueDictionary
 from twisted.internet.defer import DeferredLock
 
 from scrapy_do.core.job import Driver, Job, JobKey, Pending, Progress, is_active
-from scrapy_do.core.pace import Pace, pace_of, step_for
+from scrapy_do.core.pace import Pace, levels_of, pace_of
 from scrapy_do.errors import JobNotFound
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.record_blocks import Block, Place, intact
@@ -41,6 +42,12 @@ COMMIT_BYTES = 8 * 1024 * 1024
 """How much of a batch is in memory, and written together, at most."""
 
 JOBS_AT_ONCE = 500
+
+MOST_BATCHES = 2000
+"""Of so many batches of records the times are looked at, evenly: a picture needs no more."""
+
+MOST_SAMPLES = 50_000
+"""As many as a crawl of a month takes."""
 
 _NO_STATS = RecordStats(input_values=0, input_bytes=0, counts={})
 
@@ -94,6 +101,14 @@ class Batch:
             if line:
                 committed_ms = self.committed_ms[offset] if self.committed_ms else 0
                 yield self.first + offset, committed_ms, line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latest:
+    """The last signs of a crawl. `item_ms` is when its last item was stored, in ms."""
+
+    item_ms: int | None = None
+    memory_bytes: int | None = None
 
 
 class Taker(Protocol):
@@ -182,13 +197,40 @@ class DataOperations:
             return _NO_STATS
         return await self._in_thread(self._artifacts.records(job.id, kind, attempt).stats)
 
-    async def pace(self, job_id: UUID, kind: RecordKind, *, start_ms: int, end_ms: int) -> Pace:
+    async def pace(
+        self, job_id: UUID, kind: RecordKind, *, start_ms: int, end_ms: int, step_s: int
+    ) -> Pace:
         """How many records a job made when, from its start to its end or now."""
         log = await self._in_thread(lambda: self._artifacts.present_records(job_id, kind))
-        step_s = step_for((end_ms - start_ms) / 1000)
         return await self._in_thread(
-            lambda: pace_of(log.commits(), start_ms=start_ms, end_ms=end_ms, step_s=step_s)
+            lambda: pace_of(
+                log.commits(most=MOST_BATCHES), start_ms=start_ms, end_ms=end_ms, step_s=step_s
+            )
         )
+
+    async def memory(
+        self, job_id: UUID, *, start_ms: int, end_ms: int, step_s: int
+    ) -> list[int | None]:
+        """How much memory the process of a crawl held when, in bytes; None where nobody knows."""
+        kind = RecordKind.SAMPLES
+        log = await self._in_thread(lambda: self._artifacts.present_records(job_id, kind))
+        return await self._in_thread(
+            lambda: levels_of(_memory_samples(log), start_ms=start_ms, end_ms=end_ms, step_s=step_s)
+        )
+
+    async def latest(self, job_id: UUID) -> Latest:
+        """What is known last of a crawl: when it stored an item, how much memory it held."""
+
+        def look() -> Latest:
+            present = self._artifacts.present_records
+            item = present(job_id, RecordKind.ITEMS).last()
+            sample = present(job_id, RecordKind.SAMPLES).last()
+            return Latest(
+                item_ms=None if item is None else item.committed_ms or None,
+                memory_bytes=None if sample is None else _memory_in(sample.value),
+            )
+
+        return await self._in_thread(look)
 
     async def _log(self, job_id: UUID, kind: RecordKind, attempt: int | None) -> RecordLog:
         if attempt is not None:
@@ -294,6 +336,24 @@ class DataOperations:
             return replace(stored, progress=progress)
 
         await self._store.jobs.edit(job.id, change)
+
+
+def _memory_samples(log: RecordLog) -> Iterator[tuple[int, int]]:
+    """The (time in ms, bytes) pairs among what lies there: a client may write anything else."""
+    for record in islice(log.read(), MOST_SAMPLES):
+        memory_bytes = _memory_in(record.value)
+        if memory_bytes is not None and isinstance(record.value, list):
+            time_ms = record.value[0]
+            yield time_ms, memory_bytes
+
+
+def _memory_in(sample: object) -> int | None:
+    """The memory that a sample tells of: see `crawl/samples.py`."""
+    match sample:
+        case [int(), _, _, int(memory_bytes), *_] if memory_bytes >= 0:
+            return memory_bytes
+        case _:
+            return None
 
 
 def _lines_step(

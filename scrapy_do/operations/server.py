@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scrapy_do.config import Config
 from scrapy_do.files.trash import Trash, Trashed
@@ -69,6 +69,11 @@ class ServerOperations:
             for section, options in config.masked().items()
             for name, value in options.items()
         ]
+
+    @property
+    def stop_grace(self) -> timedelta:
+        """How long a crawl that was asked to stop may take before it is killed."""
+        return timedelta(seconds=self._config().crawls.stop_grace_s)
 
     async def storage(self, *, most_trash: int) -> Storage:
         """What lies in the data directory now, with at most so many entries of the trash."""

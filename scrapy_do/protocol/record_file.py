@@ -289,6 +289,11 @@ class RecordReader:
         last = next(self._spans(record - 1, record), None) if record else None
         return last[0] if last else 0
 
+    def batches(self) -> int:
+        """Return how many pairs `times` gives from the beginning on."""
+        with opened(beside(self._path, TIMES_SUFFIX)) as times:
+            return 0 if times is None else os.fstat(times).st_size // _TIME.size
+
     def times(self, start: int = 0) -> Iterator[tuple[int, int]]:
         """Yield (first record, commit time in ms) from the batch that holds `start` on.
 

@@ -15,7 +15,7 @@ from scrapy_do.ui.events import LISTS, JobFeed, ListFeed, LogWanted
 from scrapy_do.ui.pages import jobs as page
 from scrapy_do.ui.pages.job_items import items_csv, items_json, job_items, job_requests
 from scrapy_do.ui.pages.job_log import Asked, job_log
-from scrapy_do.ui.pages.job_parts import job_arguments, job_runs, job_stats
+from scrapy_do.ui.pages.job_parts import job_arguments, job_files, job_now, job_runs, job_stats
 from scrapy_do.ui.render import Renderer
 from scrapy_do.ui.twins import CSV, csv_twin, json_twin
 from scrapy_do.ui.words import number
@@ -65,7 +65,7 @@ class JobRoutes:
         add("GET", "/ui/jobs/<job>", self.job)
         add("GET", "/ui/jobs/<job>/log.text", self.log_text)
         add("GET", "/ui/jobs/<job>/log.jsonl", self.log_jsonl)
-        for part in ("items", "requests", "stats", "arguments", "runs"):
+        for part in ("items", "requests", "stats", "arguments", "runs", "files", "now"):
             add("GET", f"/ui/jobs/<job>/{part}", getattr(self, part))
         add("GET", "/ui/jobs/<job>/items.json", self.items_json)
         add("GET", "/ui/jobs/<job>/items.csv", self.items_csv)
@@ -73,6 +73,7 @@ class JobRoutes:
         add("GET", "/ui/jobs/<job>/stats.json", self.stats_json)
         add("GET", "/ui/events", self.list_events)
         add("GET", "/ui/jobs/<job>/events", self.job_events)
+        add("GET", "/ui/jobs/<job>/cancel", self.cancel_question)
         add("POST", "/ui/jobs/<job>/cancel", self.cancel)
         add("POST", "/ui/jobs/<job>/again", self.again)
         add("GET", "/ui/jobs/<job>/delete", self.delete_question)
@@ -198,6 +199,19 @@ class JobRoutes:
         shown = await job_runs(self._operations, found, now=self._now())
         return self._renderer.answer(shown, call)
 
+    async def files(self, call: Call, *, job: str) -> Answer:
+        """Show the files that the run of a job has left."""
+        found = await self._job(job)
+        after = call.params.integer("after", minimum=0, maximum=_LARGEST, default=0)
+        shown = await job_files(self._operations, found, after, now=self._now())
+        return self._renderer.answer(shown, call)
+
+    async def now(self, call: Call, *, job: str) -> Answer:
+        """Show what changes while a job runs, alone."""
+        found = await self._job(job)
+        shown = await job_now(self._operations, found, now=self._now())
+        return self._renderer.answer(shown, call)
+
     async def items_jsonl(self, _call: Call, *, job: str) -> Answer:
         """Send the items of a job as JSON lines."""
         found = await self._job(job)
@@ -239,10 +253,18 @@ class JobRoutes:
         wanted = LogWanted(lines=log_filter(params), seen=seen, everything=params.flag("all"))
         return JobFeed(self._operations, Bell(self._reactor), found, wanted).stream()
 
+    async def cancel_question(self, call: Call, *, job: str) -> Answer:
+        """Ask before a job is cancelled."""
+        grace_s = self._operations.server.stop_grace.total_seconds()
+        shown = page.cancel_question(await self._job(job), grace_s=grace_s)
+        return self._renderer.answer(shown, call)
+
     async def cancel(self, call: Call, *, job: str) -> Answer:
-        """End a job, and show how it is then."""
+        """End a job, by force if asked, and show how it is then."""
         found = await self._job(job)
-        await self._operations.jobs.cancel(found.id, by=call.principal.name, wait_s=_WAIT_S)
+        await self._operations.jobs.cancel(
+            found.id, by=call.principal.name, force=call.params.flag("force"), wait_s=_WAIT_S
+        )
         return redirect(f"/ui/jobs/{found.id}?done=cancel")
 
     async def again(self, call: Call, *, job: str) -> Answer:

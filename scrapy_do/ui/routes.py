@@ -19,8 +19,11 @@
 | GET | /ui/jobs/<job>/stats.json | READ | the statistics as they are |
 | GET | /ui/jobs/<job>/arguments | READ | what the job was given |
 | GET | /ui/jobs/<job>/runs | READ | the last runs with the same arguments |
+| GET | /ui/jobs/<job>/files | READ | the files that its run has left |
+| GET | /ui/jobs/<job>/now | READ | its figures and lines over time, alone |
 | GET | /ui/jobs/<job>/log.text | READ | the log, filtered, as text |
 | GET | /ui/jobs/<job>/log.jsonl | READ | the same as JSON lines |
+| GET | /ui/jobs/<job>/cancel | READ | the question before that |
 | POST | /ui/jobs/<job>/cancel | RUN | the job ends |
 | POST | /ui/jobs/<job>/again | RUN | the same order once more |
 | GET | /ui/jobs/<job>/delete | READ | the question before that |

@@ -64,6 +64,8 @@ PAGES = (
     Shown(path="/ui/jobs/{good}/stats"),
     Shown(path="/ui/jobs/{hostile}/arguments"),
     Shown(path="/ui/jobs/{good}/runs"),
+    Shown(path="/ui/jobs/{good}/files"),
+    Shown(path="/ui/jobs/{running}/cancel"),
 )
 """On a daemon that has projects, jobs in every state and schedules."""
 

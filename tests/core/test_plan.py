@@ -15,6 +15,7 @@ from scrapy_do.core.job import (
     Pending,
     Running,
     Starting,
+    State,
     StopCause,
     Stopping,
 )
@@ -227,6 +228,24 @@ def test_a_runaway_gets_no_grace(crawl: Live, expected: tuple[Action, ...]) -> N
     facts = view(job(state=STOPPING), crawls=(crawl,))
 
     assert expected == plan(facts, Limits(slots=2, job=JobLimits(memory_bytes=100)), START)
+
+
+@pytest.mark.parametrize(
+    ("state", "crawl", "expected"),
+    [
+        (STOPPING, live(), (Stop(job_id=UUID(int=1)),)),
+        (STOPPING, live(asked_at=START), (Kill(job_id=UUID(int=1)),)),
+        (STOPPING, live(asked_at=START, killed=True), ()),
+        (RUNNING, live(), ()),
+    ],
+)
+def test_who_is_hurried_gets_no_grace(
+    state: State, crawl: Live, expected: tuple[Action, ...]
+) -> None:
+    """A hurried crawl is asked to stop first, then killed at once, once; never one that runs on."""
+    facts = replace(view(job(state=state), crawls=(crawl,)), hurried=frozenset({UUID(int=1)}))
+
+    assert expected == plan(facts, Limits(slots=2), START)
 
 
 def test_limits_by_job_project_and_default() -> None:

@@ -113,15 +113,16 @@ async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str)
 
 @on_reactor
 async def test_samples(real: RealHarness) -> None:
-    """At its end a crawl notes the time and how many requests went into the queue and out."""
+    """At its end a crawl notes the time, the requests into the queue and out, and its memory."""
     spec = real.spec("pages")
     ending = await real.run(spec)
 
-    [[time_ms, *queued]] = records(spec.samples)
+    [[time_ms, *queued, memory_bytes]] = records(spec.samples)
     assert isinstance(time_ms, int)
     assert 0 <= ending.ended_at.timestamp() * 1000 - time_ms < 60_000
     assert queued == [ending.stats["scheduler/enqueued"], ending.stats["scheduler/dequeued"]]
     assert queued == [3, 3]
+    assert 1 << 20 < memory_bytes < 1 << 30
 
 
 @on_reactor

@@ -1,11 +1,14 @@
 """The page of a job: its state in words, its log, what can be done."""
 
+import html
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
@@ -175,7 +178,10 @@ def test_a_running_job_is_cancelled_and_run_again(world: World) -> None:
     """Each form leads to a page that shows how it is then."""
     job = world.enqueue(arguments={"category": "books"})
     pages = Pages(world)
-    assert f'action="/ui/jobs/{job}/cancel"' in pages.get(f"/ui/jobs/{job}")
+    assert f'href="/ui/jobs/{job}/cancel"' in pages.get(f"/ui/jobs/{job}")
+    question = pages.get(f"/ui/jobs/{job}/cancel")
+    assert "killed if that takes longer than 30 s. The 0 items found so far are kept." in question
+    assert f'action="/ui/jobs/{job}/cancel"' in question
 
     connection = world.do(world.jobs.cancel(job, by="tester", wait_s=0))
     world.pass_time(60)
@@ -188,6 +194,49 @@ def test_a_running_job_is_cancelled_and_run_again(world: World) -> None:
     assert answer.status == 303
     assert world.job(made).request.arguments == {"category": "books"}
     assert "This is the new job" in pages.get(answer.headers["location"])
+
+
+def test_a_stopping_job_says_when_it_is_killed_and_can_be_forced(world: World) -> None:
+    """Asked when, killed when; by force it is over at once."""
+    world.launcher.stubborn_spiders.add("toscrape-css")
+    job = world.enqueue()
+    pages = Pages(world)
+    world.do(world.jobs.cancel(job, by="tester", wait_s=0))
+    asked = world.now()
+    world.pass_time(12)
+
+    page = pages.get(f"/ui/jobs/{job}")
+    question = pages.get(f"/ui/jobs/{job}/cancel")
+    answer = pages.post(f"/ui/jobs/{job}/cancel", form={"force": "1"})
+
+    assert "tester asked it to stop." in page
+    kill_at = (asked + timedelta(seconds=30)).isoformat(timespec="seconds")
+    assert f'what runs is killed <time datetime="{kill_at}">' in page
+    assert ">Force</a>" in page
+    assert "what it has not written yet is lost" in question
+    assert '<input type="hidden" name="force" value="1">' in question
+    assert "local cancelled it." in pages.get(answer.headers["location"])
+    assert world.launcher.crawl_of(job).killed == 1
+
+
+def test_files_of_a_run_are_links(world: World) -> None:
+    """Each is downloaded by its name, whatever that is; a run that goes on has none yet."""
+    job = world.enqueue()
+    assert "when the run has ended" in Pages(world).get(f"/ui/jobs/{job}/files")
+    names = ["out.csv", "sub/a b?.txt", "<script>&.html"]
+    for name in names:
+        path = world.launcher.crawl_of(job).spec.project_dir / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    world.launcher.crawl_of(job).finish()
+
+    page = Pages(world).get(f"/ui/jobs/{job}/files")
+
+    links = [
+        html.unescape(one) for one in re.findall(rf'href="/get-file/data/{job}/([^"]*)"', page)
+    ]
+    assert sorted(map(unquote, links)) == sorted(names)
+    assert "<script>&" not in page
 
 
 def test_a_job_is_deleted_after_a_question(world: World) -> None:
@@ -214,6 +263,20 @@ def test_a_queued_job_says_its_place(world: World) -> None:
     page = Pages(world).get(f"/ui/jobs/{job}")
 
     assert "Number 2 in the queue; 2 of 2 slots are busy." in page
+
+
+def test_a_queued_job_says_about_how_long_it_waits(world: World) -> None:
+    """Going by what those before it have taken: what runs has so much left, then the one ahead."""
+    for _ in range(3):
+        _run(world, 1)
+    for _ in range(3):
+        world.enqueue()
+    job = world.enqueue()
+    world.pass_time(1)
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert "Number 2 in the queue; 2 of 2 slots are busy, about 3 s." in page
     assert "Nothing is logged yet." in page
 
 
@@ -370,22 +433,86 @@ def test_runs_are_those_with_the_same_arguments(world: World) -> None:
 
 
 def test_a_crawl_is_drawn_with_a_table_that_says_the_same(world: World) -> None:
-    """Items and pages a minute from the times at which they were stored."""
+    """Items and pages a minute from the times at which they were stored, memory from samples."""
     job = world.enqueue()
     world.artifacts.prepare(job)
     items = world.artifacts.records(job, RecordKind.ITEMS)
     start_ms = int(world.now().timestamp() * 1000)
     for second, count in ((1, 2), (3, 4)):
         items.write([b'{"a":1}'] * count, now_ms=start_ms + second * 1000 + 500)
+    _sample(world, job, [[start_ms + 1500, 3, 2, 96 << 20], [start_ms + 3500, 9, 9, 97 << 20]])
     world.pass_time(5)
 
     page = Pages(world).get(f"/ui/jobs/{job}")
 
-    assert "Items per minute: last 0, least 0, most 240, median 0" in page
-    found = re.search(r"data-points='([^']*)'", page)
+    assert "Items/min: last 0, least 0, most 240, median 0" in page
+    assert "Memory MiB: last 97, least 96, most 97, median 96" in page
+    lines = _points(page)["lines"]
+    assert lines["Items"] == {"values": [0, 120, 0, 240, 0]}
+    assert lines["Memory"] == {"values": [None, 96, 96, 97, 97]}
+    assert '<td class="n">4</td><td class="n">0</td><td class="n">97.0</td>' in page
+
+
+def test_the_runs_before_are_a_band_behind_the_lines(world: World) -> None:
+    """What is fetched while a job runs says where most former runs were at the same age."""
+    for rate in (1, 2, 3, 4, 100):
+        _run(world, rate)
+    job = _run(world, 2, ends=False)
+
+    now = Pages(world).get(f"/ui/jobs/{job}/now")
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    line = _points(now)["lines"]["Items"]
+    assert line["values"] == [120] * 4
+    assert line["low"] == [84] * 4  # a tenth of the way: between 60 and 120
+    assert line["high"] == [3696] * 4
+    assert "the last 5 runs" in now
+    assert "low" not in _points(page)["lines"]["Items"]
+    assert "<dt>items/min</dt>" in page
+
+
+def _run(world: World, rate: int, *, ends: bool = True) -> UUID:
+    """Run a crawl that stores some items every second, for four seconds."""
+    job = world.enqueue()
+    world.artifacts.prepare(job)
+    items = world.artifacts.records(job, RecordKind.ITEMS)
+    for _ in range(4):
+        items.write([b'{"a":1}'] * rate, now_ms=round(world.now().timestamp() * 1000) + 500)
+        world.pass_time(1)
+    if ends:
+        world.launcher.crawl_of(job).finish()
+    return job
+
+
+def _sample(world: World, job: UUID, samples: Sequence[Sequence[Any]]) -> None:
+    log = world.artifacts.records(job, RecordKind.SAMPLES)
+    log.write([json.dumps(one).encode() for one in samples], now_ms=1)
+
+
+def _points(page: str) -> Any:
+    """Return what is drawn."""
+    found = re.search(r'data-points="([^"]*)"', page)
     assert found
-    assert json.loads(found[1])["Items"] == [0, 120, 0, 240, 0]
-    assert '<td class="n">4</td><td class="n">0</td>' in page
+    return json.loads(html.unescape(found[1]))
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [[1], "text", [1, 2, 3, "x"], [1, 2, 3, -5], ["x", 2, 3, 4], {"a": 1}, [1, 2, 3, None]],
+)
+def test_strange_samples_draw_no_memory(world: World, sample: Any) -> None:
+    """A client may write any array as a sample: what is no sample of a crawl is passed over."""
+    job = world.enqueue()
+    world.artifacts.prepare(job)
+    items = world.artifacts.records(job, RecordKind.ITEMS)
+    items.write([b'{"a":1}'], now_ms=round(world.now().timestamp() * 1000) + 500)
+    _sample(world, job, [sample])
+    world.pass_time(5)
+
+    page = Pages(world).get(f"/ui/jobs/{job}")
+
+    assert set(_points(page)["lines"]) == {"Items", "Pages"}
+    assert "<dt>memory</dt>" not in page
 
 
 def test_the_last_error_of_a_failed_crawl_is_opened(world: World) -> None:

@@ -259,7 +259,10 @@ class ScrapyDoAPI:
         """End a job or a standing order; `wait` is how long the answer may wait for the end."""
         identifier = _identifier(call.params.text("id"))
         wait_s = call.params.number("wait", minimum=0, maximum=CANCEL_WAIT_S, default=CANCEL_WAIT_S)
-        await self._operations.cancel(identifier, by=call.principal.name, wait_s=wait_s)
+        force = call.params.flag("force")
+        await self._operations.cancel(
+            identifier, by=call.principal.name, force=force, wait_s=wait_s
+        )
         return merged()
 
     async def retry_job(self, call: Call) -> JSON:

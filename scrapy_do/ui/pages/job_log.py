@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from scrapy_do.core.job import Finished, Job, Outcome
+from scrapy_do.core.job import Finished, Job, Outcome, is_active, started_at
 from scrapy_do.core.log_lines import ERROR, LEVEL_NAMES, WARNING, LogFilter, LogLine
 from scrapy_do.operations.logs import LogWindow
 from scrapy_do.operations.operations import Operations
@@ -64,6 +64,7 @@ class JobLog:
     only_errors: str
     events: str
     charts: Charts | None
+    now_address: str
     last_error: Shown | None
     view_text: str
     view_json: str
@@ -109,7 +110,10 @@ async def job_log(
             newer=address(job, plain, after=last) if window.has_newer else "",
             end=address(job, plain) if window.has_newer or asked.around is not None else "",
             only_errors=address(job, replace(plain, wanted=LogFilter(level=ERROR))),
-            charts=await charts(operations, job, now=now),
+            charts=await charts(operations, job, now=now, former=False),
+            now_address=""
+            if started_at(job.state) is None and not is_active(job.state)
+            else f"/ui/jobs/{job.id}/now",
             last_error=await _last_error(operations, job, plain),
             events=_events(job, plain, last if asked.wanted.is_by_text else window.total),
             view_text=_download(job, plain, "text"),

@@ -3,18 +3,20 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from scrapy_do.core.job import NO_PAYLOAD, Job, is_active
 from scrapy_do.core.run_history import Run, run_of
-from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.operations import JobFile, LeftOut, Operations
 from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import before, runs_like
 from scrapy_do.ui.render import Page
 from scrapy_do.ui.words import duration, number, size
 
+FILES = 200
 _SHOWN_SHARE = 0.01
 
 
@@ -57,6 +59,24 @@ class Runs:
     head: Head
     rows: Sequence[tuple[Job, float | None]]
     runs: Sequence[Run]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What changes of a job while it runs."""
+
+    head: Head
+    charts: Charts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What the page shows: files with when each was changed, and where the next page begins."""
+
+    head: Head
+    files: Sequence[tuple[JobFile, datetime]]
+    left_out: LeftOut
+    next: int | None
 
 
 def page_of(job: Job, template: str, view: object) -> Page:
@@ -146,3 +166,25 @@ async def job_runs(operations: Operations, job: Job, *, now: datetime) -> Page:
         runs=[run for run in map(run_of, reversed(like)) if run is not None],
     )
     return page_of(job, "job_runs.html", view)
+
+
+async def job_now(operations: Operations, job: Job, *, now: datetime) -> Page:
+    """Gather what changes while a job runs, with the runs before it: a part of its page."""
+    view = Now(
+        head=await head(operations, job, "log", now=now),
+        charts=await charts(operations, job, now=now, former=True),
+    )
+    return page_of(job, "job_now.html", view)
+
+
+async def job_files(operations: Operations, job: Job, after: int, *, now: datetime) -> Page:
+    """Gather the files that the run has left, from behind number `after` on."""
+    files, left_out = await operations.outputs.files(job.id, after=after, limit=FILES + 1)
+    shown = files[:FILES]
+    view = Files(
+        head=await head(operations, job, "files", now=now),
+        files=[(one, datetime.fromtimestamp(one.modified_ms / 1000, UTC)) for one in shown],
+        left_out=left_out,
+        next=shown[-1].number if len(files) > FILES else None,
+    )
+    return page_of(job, "job_files.html", view)

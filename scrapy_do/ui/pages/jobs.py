@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
-from scrapy_do.core.job import Finished, Job, started_at
+from scrapy_do.core.job import Finished, Job, Pending, Stopping, started_at
 from scrapy_do.core.job_search import EXAMPLE, STATES, Search, search_jobs
 from scrapy_do.core.run_history import Run
 from scrapy_do.errors import BadSearch
@@ -332,6 +332,41 @@ async def bulk_question(
             back=address(text),
             is_bad=action != "again",
             count=count,
+        ),
+    )
+
+
+def cancel_question(job: Job, *, grace_s: float) -> Page:
+    """Ask before a job is cancelled, or before a crawl that was asked to stop is killed."""
+    is_forced = isinstance(job.state, Stopping)
+    name = f"{job.request.spider} {job.key}"
+    verb = "Kill" if is_forced else "Cancel"
+    found = f"The {words.number(job.progress.items)} items found so far are kept."
+    if is_forced:
+        sentence = (
+            "It was asked to stop and closes its spider. Killed now it cannot: what it has not "
+            f"written yet is lost. {found}"
+        )
+    elif isinstance(job.state, Pending):
+        sentence = "It will not run."
+    else:
+        sentence = (
+            f"The crawl is asked to close its spider, and killed if that takes longer than "
+            f"{words.duration(grace_s)}. {found} It cannot be taken up again where it stopped."
+        )
+    return Page(
+        template="question.html",
+        title=f"{verb} {name}?",
+        room="jobs",
+        view=Question(
+            title=f"{verb} {name}?",
+            sentence=sentence,
+            action=f"/ui/jobs/{job.id}/cancel",
+            fields={"force": "1"} if is_forced else {},
+            button=f"{verb} the {'crawl' if is_forced else 'job'}",
+            back=f"/ui/jobs/{job.id}",
+            is_bad=True,
+            count=1,
         ),
     )
 

@@ -35,18 +35,23 @@ async def before(operations: Operations, job: Job) -> Job | None:
     return next((one for one in like if one.key < job.key), None)
 
 
-async def unlike(operations: Operations, job: Job, *, now: datetime) -> Sequence[Anomaly]:
-    """Say what of a job is unlike the runs before it."""
-    is_running = isinstance(job.state, Running)
-    if not (is_running or isinstance(job.state, Finished)):
-        return ()
-    earlier = [
+async def good_before(operations: Operations, job: Job) -> list[Job]:
+    """The last runs before a job, with the same arguments, that ended well: the newest first."""
+    return [
         one
         for one in await runs_like(operations, job)
         if one.key < job.key
         and isinstance(one.state, Finished)
         and one.state.outcome is Outcome.SUCCESSFUL
     ]
+
+
+async def unlike(operations: Operations, job: Job, *, now: datetime) -> Sequence[Anomaly]:
+    """Say what of a job is unlike the runs before it."""
+    is_running = isinstance(job.state, Running)
+    if not (is_running or isinstance(job.state, Finished)):
+        return ()
+    earlier = await good_before(operations, job)
     if len(earlier) < FEWEST_RUNS:
         return ()
     measured = [await _measures(operations, one, now) for one in earlier]

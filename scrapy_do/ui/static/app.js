@@ -107,12 +107,6 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = before; }, 1500);
 });
 
-// --- asking before what cannot be undone
-document.addEventListener("submit", (event) => {
-  const words = event.submitter?.dataset.ask ?? event.target.dataset.ask;
-  if (words && !confirm(words)) event.preventDefault();
-}, true);
-
 // --- live: one line to the server per page, closed while nobody looks
 const RETRY_S = 3;
 class Feed {
@@ -318,14 +312,18 @@ function beginLog() {
     stats: (stats) => {
       for (const [name, value] of Object.entries(stats)) {
         const text = value.toLocaleString("en").replaceAll(",", "\u202f");
-        const node = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
         if (name === "log_lines" && isWhole) count.textContent = `${text} lines`;
-        if (node) { node.textContent = text; node.classList.toggle("wrong", name === "errors" && value > 0); }
+        for (const node of document.querySelectorAll(`[data-figure="${CSS.escape(name)}"]`)) {
+          node.textContent = text;
+          node.classList.toggle("wrong", name === "errors" && value > 0);
+        }
       }
+      document.dispatchEvent(new Event("progress"));
     },
     state: () => refresh("#job-head, #how").catch(() => {}),
     end: (told) => {
       feed.end();
+      document.dispatchEvent(new Event("ended"));
       follow.closest("label").hidden = true;
       const errors = document.querySelector('[data-figure="errors"]')?.textContent ?? "0";
       status.textContent = `The job is ${told.state}, errors: ${errors}.`;
@@ -390,27 +388,73 @@ function beginOlder(log) {
 }
 
 // --- charts: the table beside them says the same
+const REDRAWN_MS = 5000;
 function beginCharts() {
-  const box = document.getElementById("charts");
-  if (!box || !window.uPlot) return;
-  const points = JSON.parse(box.dataset.points);
-  const times = points.Items.map((_value, place) => points.start + place * points.step);
-  const plots = [];
-  const draw = () => {
-    for (const plot of plots.splice(0)) plot.destroy();
-    const style = getComputedStyle(root);
-    const [ink, line, stroke] = ["--soft", "--line", "--run"].map((name) => colour(style.getPropertyValue(name)));
-    for (const place of box.querySelectorAll(".chart")) {
-      const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
-      const clock = (_plot, splits) => splits.map((one) => new Date(one * 1000).toTimeString().slice(0, points.step < 60 ? 8 : 5));
-      plots.push(new uPlot({
-        width: place.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } },
-        series: [{}, { label: place.dataset.line, stroke, width: 2 }], axes: [{ ...axis, values: clock, space: 80 }, { ...axis, size: 44 }],
-        scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
-      }, [times, points[place.dataset.line]], place));
-    }
+  const place = document.getElementById("pace");
+  if (!place || !window.uPlot) return;
+  const plots = new Map();
+  let points = null;
+  const values = (line) => {
+    const length = line.values.length;
+    const none = () => new Array(length).fill(null);
+    const times = line.values.map((_value, step) => points.start + step * points.step);
+    return [times, line.low ?? none(), line.high ?? none(), line.values];
   };
+  const read = (box) => { points = box && JSON.parse(box.dataset.points); };
+  const plot = (box) => {
+    const style = getComputedStyle(root);
+    const [ink, grid, stroke, band] = ["--soft", "--line", "--run", "--band"].map((name) => colour(style.getPropertyValue(name)));
+    const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
+    const clock = (_plot, splits) => splits.map((one) => new Date(one * 1000).toTimeString().slice(0, points.step < 60 ? 8 : 5));
+    const edge = { width: 0, points: { show: false } };
+    return new uPlot({
+      width: box.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } },
+      series: [{}, edge, edge, { label: box.dataset.line, stroke, width: 2 }], bands: [{ series: [2, 1], fill: band }],
+      axes: [{ ...axis, values: clock, space: 80 }, { ...axis, size: 48 }],
+      scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
+    }, values(points.lines[box.dataset.line]), box);
+  };
+  const draw = () => {
+    for (const one of plots.values()) one.destroy();
+    plots.clear();
+    if (points) for (const box of place.querySelectorAll(".chart")) plots.set(box.dataset.line, plot(box));
+  };
+  const take = (fresh) => {
+    for (const id of ["took", "figures"]) morph(document.getElementById(id), fresh.getElementById(id));
+    const box = fresh.getElementById("charts");
+    if (!box) return;
+    read(box);
+    const same = Object.keys(points.lines).join() === [...plots.keys()].join();
+    for (const id of ["band", "charts-table"]) if (same) morph(document.getElementById(id), fresh.getElementById(id));
+    if (same) {
+      for (const [name, one] of plots) {
+        one.setData(values(points.lines[name]));
+        morph(document.getElementById(`caption-${name}`), fresh.getElementById(`caption-${name}`));
+      }
+    } else {
+      place.replaceChildren(...fresh.getElementById("pace").childNodes);
+      document.getElementById("pace-sheet").hidden = false;
+      draw();
+    }
+    showTimes();
+  };
+  let isAsking = false, askedAt = 0;
+  const ask = async () => {
+    const every = Math.max(REDRAWN_MS, (points?.step ?? 0) * 500);
+    if (isAsking || document.hidden || Date.now() - askedAt < every) return;
+    isAsking = true;
+    askedAt = Date.now();
+    try {
+      const answer = await fetch(place.dataset.address);
+      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { /* the line to the server says so */ }
+    isAsking = false;
+  };
+  read(document.getElementById("charts"));
   draw();
+  ask();
+  document.addEventListener("progress", ask);
+  document.addEventListener("ended", () => { askedAt = 0; ask(); });
   document.addEventListener("theme", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   let width = innerWidth;

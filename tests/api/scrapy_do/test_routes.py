@@ -515,6 +515,21 @@ def test_cancel(world: World, client: HttpClient) -> None:
     assert world.launcher.alive == ()
 
 
+def test_cancel_by_force(world: World, client: HttpClient) -> None:
+    """A crawl that was asked to stop and takes its time is killed when it is asked by force."""
+    world.launcher.stubborn_spiders.add("toscrape-css")
+    push(client)
+    job_id = schedule(client)
+    world.do(world.jobs.cancel(job_id, by="tester", wait_s=0))
+    assert listed(client, f"id={job_id}")[0]["status"] == "RUNNING"
+
+    forced = client.post("/cancel-job.json", form={"id": str(job_id), "force": "1"})
+
+    assert ok(forced) == {"status": "ok"}
+    assert listed(client, f"id={job_id}")[0]["status"] == "CANCELED"
+    assert world.launcher.crawl_of(job_id).killed == 1
+
+
 def test_delete(world: World, client: HttpClient) -> None:
     """A finished job can be removed with its files; an active one not."""
     push(client)
