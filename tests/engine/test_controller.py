@@ -43,7 +43,7 @@ def world(tmp_path: Path) -> World:
     return world.start()
 
 
-async def refuse(_jobs: Jobs) -> list[Job]:
+async def refuse(_jobs: Jobs, _now: datetime) -> tuple[list[Job], None]:
     raise StoreUnavailable("the database is locked")
 
 
@@ -702,7 +702,7 @@ def test_an_end_that_cannot_be_stored(world: World, monkeypatch: pytest.MonkeyPa
         nested = [nested]
     vandal, neighbour = (world.launcher.crawl_of(world.enqueue()) for _ in range(2))
     with monkeypatch.context() as locked:
-        locked.setattr(Jobs, "active", refuse)
+        locked.setattr(Jobs, "in_hand", refuse)
         vandal.finish(exited(stats={"deep": nested}))
         neighbour.finish(exited())
     world.pass_time(10)
