@@ -17,6 +17,9 @@ from scrapy_do.client.invocation import Invocation
 _SILENCE_S = 40.0
 """Longer than the 15 seconds in which a daemon says that it is alive."""
 
+_LONGEST_S = 7 * 86_400.0
+"""A crawl may be silent for long, and its daemon sends nothing meanwhile."""
+
 _PAUSES_S = (0.2, 0.5, 1, *[2] * 30)
 
 
@@ -93,6 +96,33 @@ def events(
             if pause_s is None or not has_heard:
                 raise
             time.sleep(deadline.left_s(pause_s))
+
+
+def file_chunks(call: Invocation, path: str) -> Iterator[bytes]:
+    """Yield a file of a job to its end, while it grows; a break is mended from where it was.
+
+    Raises:
+        UserError: the daemon refuses, or stays away for a minute.
+    """
+    daemon = call.daemon
+    done = 0
+    pauses = iter(_PAUSES_S)
+    while True:
+        passed = 0
+        try:
+            with daemon.request("GET", path) as response:
+                for chunk in daemon.chunks(response, lambda: _LONGEST_S):
+                    known = max(0, min(len(chunk), done - passed))
+                    passed += len(chunk)
+                    if known < len(chunk):
+                        done, pauses = passed, iter(_PAUSES_S)
+                        yield chunk[known:]
+                return
+        except UserError as error:
+            pause_s = next(pauses, None)
+            if pause_s is None or not done or error.exit_code != Exit.UNREACHABLE:
+                raise
+            time.sleep(pause_s)
 
 
 def _stream(daemon: DaemonClient, path: str, last_id: str, deadline: Deadline) -> Iterator[Event]:

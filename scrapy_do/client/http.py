@@ -23,6 +23,7 @@ _FIRST_SERVER_ERROR = 500
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HINTS = {
     "project-not-found": "scrapy-do projects",
+    "ambiguous-name": "scrapy-do jobs",
     "spider-not-found": "scrapy-do spiders",
     "version-not-found": "scrapy-do projects",
     "job-not-found": "scrapy-do jobs",
@@ -197,6 +198,8 @@ class DaemonClient:
             with self._speaking():
                 chunk = response.read1(_CHUNK_BYTES)
             if not chunk:
+                if response.length:
+                    raise Broken(self.url, EOFError(f"{response.length} bytes are missing"))
                 return
             yield chunk
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scrapy_do.client.settings import Settings
 
 PROGRAM = "scrapy-do"
+_ASKING = frozenset({"projects", "spiders", "jobs", "schedule", "status"})
+"""Commands that errors of the daemon hint at."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +117,13 @@ class Invocation:
             if (text := getattr(self.flags, name)) and not (name == "url" and words[0] == "login"):
                 kept += [f"--{name}", text]
         return shlex.join([PROGRAM, *words, *kept])
+
+    def with_flags(self, hint: str) -> str:
+        """A command that asks the same daemon as this call, where it asks one."""
+        words = shlex.split(hint)[1:2]
+        if self.flags.url and "--url" not in hint and words and words[0] in _ASKING:
+            return f"{hint} --url {shlex.quote(self.flags.url)}"
+        return hint
 
     def again(self, *, instead_of: str = "", say: str = "", add: Sequence[str] = ()) -> str:
         """This very command, with one word replaced, or with some words more."""

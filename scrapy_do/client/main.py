@@ -26,6 +26,30 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "demo": ("scrapy_do.demo.command:demo", "See everything at work, without a network."),
         "db": (f"{_COMMANDS}db:db", "Check, copy, restore and clean the database."),
     },
+    "Projects": {
+        "push": (f"{_COMMANDS}projects:push", "Send the project of this directory."),
+        "projects": (f"{_COMMANDS}projects:projects", "List projects, or the versions of one."),
+        "spiders": (f"{_COMMANDS}projects:spiders", "List the spiders of a project."),
+        "rollback": (f"{_COMMANDS}projects:rollback", "Go back to an earlier version."),
+        "rm": (f"{_COMMANDS}projects:remove", "Remove a project, or a version."),
+    },
+    "Jobs": {
+        "run": (f"{_COMMANDS}jobs:run", "Run a spider now."),
+        "jobs": (f"{_COMMANDS}jobs:jobs", "List jobs."),
+        "job": (f"{_COMMANDS}jobs:job_command", "Show one job."),
+        "stats": (f"{_COMMANDS}jobs:stats", "Its statistics, also beside another's."),
+        "logs": (f"{_COMMANDS}outputs:logs", "Its log, also while it grows."),
+        "items": (f"{_COMMANDS}outputs:items", "Its items, also while they come."),
+        "cancel": (f"{_COMMANDS}jobs:cancel", "Ask jobs to stop."),
+        "retry": (f"{_COMMANDS}jobs:retry", "Run jobs once more."),
+        "wait": (f"{_COMMANDS}jobs:wait_for", "Wait until jobs have ended."),
+    },
+    "Schedules": {
+        "schedule": (
+            f"{_COMMANDS}schedules:schedule",
+            "Add, list, show, pause, resume, remove, run, preview.",
+        ),
+    },
     "Client": {
         "status": (f"{_COMMANDS}client:status", "How the daemon is, and what it has done."),
         "open": (f"{_COMMANDS}client:open_page", "Open a page in a browser."),
@@ -116,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args=_modern(given), prog_name="scrapy-do", standalone_mode=False, obj=call
         )
     except UserError as error:
+        error.try_ = call.with_flags(error.try_)
         error.show()
         code = error.exit_code
     except click.ClickException as error:

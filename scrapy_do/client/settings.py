@@ -267,6 +267,11 @@ def deploy_sections(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def settings_package(path: Path) -> str:
+    """The package that a `scrapy.cfg` has its settings in, "" where it does not say."""
+    return _parsed(path).get("settings", "default", fallback="").partition(".")[0].strip()
+
+
 def old_client_values(path: Path) -> dict[str, str]:
     """What the file of Scrapy Do 0.5's client says.
 

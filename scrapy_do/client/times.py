@@ -84,9 +84,12 @@ def local_text(instant: str | None, *, utc: bool = False) -> str:
     if not instant:
         return ""
     moment = datetime.fromisoformat(instant)
-    if utc:
-        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
+    return moment_text(moment.astimezone(UTC) if utc else moment.astimezone())
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment to the second, with its offset, `Z` for UTC."""
+    return moment.isoformat(" ", "seconds").replace("+00:00", "Z")
 
 
 def span_text(seconds: float | None) -> str:

@@ -1,0 +1,248 @@
+"""Every command against a daemon: its JSON, what it pipes, and what it does."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrapy_do.client.errors import Exit
+from scrapy_do.client.invocation import Command
+from scrapy_do.client.main import walk
+from tests.client.commanding import Ended, check_error, home, run
+from tests.live.running import PROJECTS, Running, running
+
+pytestmark = pytest.mark.live
+
+
+class Shop:
+    """A daemon with something in it, and ways to more."""
+
+    def __init__(self, daemon: Running, root: Path) -> None:
+        self.daemon = daemon
+        self.root = root
+        self.project = root / "good"
+        shutil.copytree(
+            PROJECTS / "good", self.project, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        daemon.push("good", root)
+        daemon.push("good", root)
+        self.job = daemon.run("noop")
+        daemon.finished(self.job)
+
+    def another(self) -> str:
+        job = self.daemon.run("noop")
+        self.daemon.finished(job)
+        return job
+
+    def sleeper(self) -> str:
+        return self.daemon.run("sleeper")
+
+    def schedule(self) -> str:
+        answer = self.daemon.ask(
+            "/schedule-job.json", project="good", spider="noop", when="every 2 hours"
+        )
+        identifier: str = answer["identifier"]
+        return identifier
+
+    def removable(self) -> str:
+        self.daemon.ask("/push-project.json", archive=f"@{self.root / 'good.zip'}", name="other")
+        return "other"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    root = tmp_path_factory.mktemp("shop")
+    with running(root) as daemon:
+        yield Shop(daemon, root)
+
+
+@pytest.fixture
+def command(
+    shop: Shop,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Callable[..., Ended]]:
+    monkeypatch.chdir(tmp_path)
+    with home(monkeypatch, str(tmp_path), shop.daemon.url):
+        yield lambda *words: run(capsys, *words)
+
+
+Words = Callable[[Shop], list[str]]
+
+EXAMPLES: dict[str, Words] = {
+    "db backup": lambda shop: [str(shop.root / "copy"), "--data-dir", str(shop.daemon.data)],
+    "db check": lambda shop: ["--data-dir", str(shop.daemon.data)],
+    "push": lambda shop: [str(shop.project)],
+    "projects": lambda _: [],
+    "spiders": lambda _: ["good"],
+    "rollback": lambda _: ["good"],
+    "rm": lambda shop: [shop.removable(), "--yes"],
+    "run": lambda _: ["noop"],
+    "jobs": lambda _: [],
+    "job": lambda shop: [shop.job],
+    "stats": lambda shop: [shop.another(), "--compare"],
+    "logs": lambda shop: [shop.job],
+    "items": lambda shop: [shop.job],
+    "cancel": lambda shop: [shop.sleeper()],
+    "retry": lambda shop: [shop.job],
+    "wait": lambda shop: [shop.job],
+    "schedule add": lambda _: ["noop", "--when", "every 2 hours", "-p", "good"],
+    "schedule list": lambda _: [],
+    "schedule show": lambda shop: [shop.schedule()],
+    "schedule pause": lambda shop: [shop.schedule()],
+    "schedule resume": lambda shop: [shop.schedule()],
+    "schedule rm": lambda shop: [shop.schedule(), "--yes"],
+    "schedule run": lambda shop: [shop.schedule()],
+    "schedule preview": lambda _: ["every monday at 12:30"],
+    "status": lambda _: [],
+    "open": lambda shop: [shop.job],
+    "login": lambda shop: [shop.daemon.url],
+    "logout": lambda _: [],
+    "profile list": lambda _: [],
+    "profile use": lambda _: ["default"],
+    "profile show": lambda _: [],
+    "api": lambda _: ["GET", "/status.json"],
+}
+ELSEWHERE = {"db restore"}
+"""Commands that want no daemon that runs; their tests are with those of their kind."""
+
+LINES = {"logs", "items"}
+"""What goes on is a document in each line."""
+
+NEED_PROFILE = {"logout", "profile use", "profile show"}
+JSON_COMMANDS = [words for words, one in walk().items() if getattr(one, "has_json", False)]
+
+
+@pytest.mark.parametrize("words", sorted(set(JSON_COMMANDS) - ELSEWHERE))
+def test_json_and_pipes(shop: Shop, command: Callable[..., Ended], words: str) -> None:
+    """With --json standard output is JSON and no more; piped it is plain, and nothing is cut."""
+    (shop.root / "copy").unlink(missing_ok=True)
+    if words in NEED_PROFILE:
+        command("login", shop.daemon.url)
+    given = [*words.split(), *EXAMPLES[words](shop)]
+    ended = command(*given, "--json")
+    assert ended.code == Exit.DONE, ended
+    if words in LINES:
+        assert all(isinstance(json.loads(line), dict) for line in ended.out.splitlines())
+    else:
+        assert isinstance(json.loads(ended.out), dict | list)
+        assert len(ended.out.splitlines()) == 1
+    (shop.root / "copy").unlink(missing_ok=True)
+    piped = command("--quiet", *words.split(), *EXAMPLES[words](shop))
+    assert (piped.code, piped.err) == (Exit.DONE, "")
+    assert "\033" not in piped.out
+    assert "\N{HORIZONTAL ELLIPSIS}" not in piped.out
+
+
+def test_every_command_is_tried() -> None:
+    """A command without JSON gives something else by its nature; all others have an example."""
+    assert set(JSON_COMMANDS) == set(EXAMPLES) | ELSEWHERE
+    others = {words for words, one in walk().items() if not getattr(one, "has_json", True)}
+    assert others == {"serve", "demo", "completion"}
+    assert all(isinstance(one, Command) or words in others for words, one in walk().items())
+
+
+def test_fields_are_those_of_the_api(shop: Shop, command: Callable[..., Ended]) -> None:
+    """What --json tells has the fields of the API, with their values."""
+    job = json.loads(command("job", shop.job, "--json").out)
+    assert job == shop.daemon.job(shop.job)
+    listed = json.loads(command("jobs", "--json", "-n", "100", "--state", "successful").out)
+    asked = shop.daemon.ask("/list-jobs.json?status=SUCCESSFUL&limit=100")["jobs"]
+    assert listed == asked
+    status = json.loads(command("status", "--json").out)
+    assert set(status) == set(shop.daemon.ask("/status.json")) - {"status"}
+
+
+def test_a_project_from_push_to_items(
+    shop: Shop, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two commands in the directory of a project send it and show its crawl to the end."""
+    monkeypatch.chdir(shop.project / "good")
+    pushed = command("push", "--version", "first.look")
+    assert pushed.code == 0, pushed
+    assert pushed.out.startswith("Pushed good first.look: chatty, closer")
+    assert "  run    scrapy-do run chatty -p good -f\n" in pushed.err
+    ended = command("run", "noop", "-f", "-a", "one=1", "--tag", "eu", "--description", "a look")
+    assert ended.code == 0, ended
+    assert " INFO [scrapy.core.engine] Spider closed (finished)\n" in ended.out
+    assert " SUCCESSFUL (finished): 0 items, 0 errors" in ended.err.splitlines()[-1]
+    job = json.loads(command("job", "noop@last", "--json").out)
+    told = (job["arguments"], job["tags"], job["description"], job["version"])
+    assert told == ({"one": "1"}, ["eu"], "a look", "first.look")
+    target = tmp_path / "items.csv"
+    assert command("items", "@last", "-o", str(target)).code == 0
+    assert target.read_text() == "\n"
+
+
+def test_exit_codes_tell_how_a_job_has_ended(shop: Shop, command: Callable[..., Ended]) -> None:
+    """What is waited for ends the command as it has ended itself."""
+    failed = command("run", "exits", "--wait", "-p", "good")
+    check_error(failed_without_data(failed), Exit.FAILED)
+    few = command("run", "noop", "--wait", "--min-items", "3", "-p", "good")
+    check_error(failed_without_data(few), Exit.FAILED)
+    assert "at least 3 were wanted" in few.err
+    job = shop.sleeper()
+    check_error(command("wait", job, "--timeout", "0.3s"), Exit.WAITED_TOO_LONG)
+    assert command("cancel", job).code == Exit.DONE
+    cancelled = command("wait", job, shop.job)
+    check_error(failed_without_data(cancelled), Exit.CANCELED)
+    assert [line.split("\t")[0] for line in cancelled.out.splitlines()] == [job, shop.job]
+
+
+def failed_without_data(ended: Ended) -> Ended:
+    """The same, but for what it has said of the job."""
+    return Ended(code=ended.code, out="", err=ended.err)
+
+
+def test_cancelling_by_filter(shop: Shop, command: Callable[..., Ended]) -> None:
+    """All active jobs of a filter are cancelled, after a question that --yes answers."""
+    jobs = {shop.sleeper(), shop.sleeper()}
+    dry = command("cancel", "--spider", "sleeper", "--dry-run")
+    assert {line.split("\t")[0] for line in dry.out.splitlines()} == jobs
+    refused = command("cancel", "--spider", "sleeper")
+    check_error(refused, Exit.USAGE)
+    assert refused.hint == "scrapy-do cancel --spider sleeper --yes"
+    assert command("cancel", "--spider", "sleeper", "--yes").code == 0
+    for job in jobs:
+        assert shop.daemon.finished(job)["status"] == "CANCELED"
+    again = command("cancel", next(iter(jobs)))
+    check_error(again, Exit.FAILED)
+    assert "has ended already (CANCELED)" in again.err
+
+
+def _listed(ended: Ended) -> list[Any]:
+    return [json.loads(line) for line in ended.out.splitlines()]
+
+
+def test_logs_are_narrowed(shop: Shop, command: Callable[..., Ended]) -> None:
+    """Level, logger, pattern with context and a number of lines choose among them."""
+    everything = _listed(command("logs", shop.job, "--json"))
+    assert {line["level"] for line in everything} >= {10, 20}
+    assert {"time", "level", "logger", "message"} == set(everything[0])
+    info = _listed(command("logs", shop.job, "--json", "--level", "info"))
+    assert info == [line for line in everything if line["level"] >= 20]
+    engine = _listed(command("logs", shop.job, "--json", "--logger", "scrapy.core"))
+    assert engine == [line for line in everything if line["logger"].startswith("scrapy.core")]
+    last = _listed(command("logs", shop.job, "--json", "-n", "2"))
+    assert last == everything[-2:]
+    around = _listed(command("logs", shop.job, "--json", "--grep", "^Spider opened", "-C", "1"))
+    assert len(around) == 3
+    assert around[1]["message"] == "Spider opened"
+    followed = _listed(command("logs", shop.job, "--json", "-f", "-n", "2"))
+    assert followed == everything[-2:]
+    printed = command("logs", shop.job, "--raw", "-n", "1").out
+    assert printed.endswith("INFO: Spider closed (finished)\n")
+
+
+def test_addresses_name_jobs(shop: Shop, command: Callable[..., Ended]) -> None:
+    """A job may be named by the address of its page or its log, of this daemon."""
+    for path in (f"/ui/jobs/{shop.job}/items", f"/get-log/data/{shop.job}.err"):
+        ended = command("job", f"{shop.daemon.url}{path}", "--json")
+        assert json.loads(ended.out)["identifier"] == shop.job
+    other = command("job", f"http://example.org/ui/jobs/{shop.job}")
+    check_error(other, Exit.USAGE)
+    assert other.hint == f"scrapy-do job {shop.job} --url http://example.org"
