@@ -8,7 +8,7 @@ import gc
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.core.schedule import Overlap, Policies, Schedule
 from scrapy_do.core.standing import planned
-from scrapy_do.engine.scheduler import Scheduler, WakeUp
+from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.store.store import Store, open_store
-from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
+from scrapy_do.system.clock import WakeUp, make_wake_up, use_monotonic_seconds
+from scrapy_do.system.runtime import Runtime
 
 _TICK_S = 0.002
 _FREELY = Policies(overlap=Overlap.ALLOW)
@@ -60,10 +61,9 @@ class Run:
             events=events,
             wake_controller=lambda: None,
             settle=self._settle,
-            now=now,
-            rng=random.Random(1),
-            reactor=self._reactor,
-            make_wake_up=self._alarm,
+            runtime=replace(
+                Runtime.of(self._reactor), rng=random.Random(1), make_wake_up=self._alarm
+            ),
         )
         self._found = Measured()
         self._ticked_s = 0.0

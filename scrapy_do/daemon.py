@@ -6,16 +6,14 @@ stops in the opposite order.
 
 import gc
 import platform
-import random
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from scrapy_do.api.scrapy_cloud import cloud_dialects
@@ -49,7 +47,6 @@ from scrapy_do.files.trees import TreeStore
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.compiling import compile_sources
 from scrapy_do.launchers.interpreters import reap_inherited
-from scrapy_do.launchers.services import Services
 from scrapy_do.operations.admission import Admission
 from scrapy_do.operations.bulk import BulkOperations
 from scrapy_do.operations.changes import ChangeOperations
@@ -68,12 +65,13 @@ from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
-from scrapy_do.system.clock import make_wake_up, use_monotonic_seconds
+from scrapy_do.system.clock import use_monotonic_seconds
 from scrapy_do.system.host import OwnLoad, crawl_memory_bytes, room_of
 from scrapy_do.system.journal import begin_logging
 from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
+from scrapy_do.system.runtime import Runtime
 from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages
 from scrapy_do.web.auth import FurtherTokens, RenewedAccess
@@ -81,22 +79,17 @@ from scrapy_do.web.connection import Limits
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import Site, make_site
+from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import access_of, digests_of, read_api_keys
 
 if TYPE_CHECKING:
     from scrapy_do.web.tls import RenewedContext
 
-_Result = TypeVar("_Result")
 _log = Logger(namespace="scrapy_do.daemon")
 
 EMPTIED_S = 2.0
 """How long connections may go on with what they do once everything else has stopped."""
-
-
-def now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 class Daemon:
@@ -121,6 +114,7 @@ class Daemon:
         self._read_config = read_config
         self._zone = zone_of(config)
         self._reactor = reactor
+        self._runtime = Runtime.of(reactor)
         self._scheme = "https" if config.web.https else "http"
         self._digests = digests_of(config.web, reactor.seconds)
         self._access = RenewedAccess(access_of(config.web, self._digests))
@@ -158,15 +152,15 @@ class Daemon:
         self._spider_data = SpiderDataStore(self._directory.spider_data)
         self._scratch = ScratchStore(self._directory.listings)
         age = timedelta(seconds=config.retention.trash_age_s)
-        self._trash = Trash(self._directory.trash, age=age, now=now)
+        self._trash = Trash(self._directory.trash, age=age, now=self._runtime.now)
 
     def _assemble(self, environ: Mapping[str, str]) -> None:
         """Make the parts that do the work, each with what it needs of the others."""
-        config, reactor = self._config, self._reactor
+        config, runtime = self._config, self._runtime
         self._launcher = launcher = make_launcher(
             reports_socket=self._directory.reports_socket,
             environment=environ,
-            services=Services(reactor=reactor, now=now, in_thread=self._in_thread),
+            runtime=runtime,
         )
         self._run_setup = RunSetup(
             store=self._store,
@@ -177,11 +171,11 @@ class Daemon:
             trash=self._trash,
             defaults=crawl_defaults_of(config, environ, sys.executable),
             granted=CloudAccess(
-                tokens=JobTokens(store=self._store, now=now),
+                tokens=JobTokens(store=self._store, now=self._runtime.now),
                 is_granted=partial(has_cloud_access, config),
                 base_url=self._first_url,
             ).environment,
-            in_thread=self._in_thread,
+            runtime=runtime,
         )
         self.controller = Controller(
             store=self._store,
@@ -189,8 +183,7 @@ class Daemon:
             run_setup=self._run_setup,
             limits=limits_of(config),
             events=self._events,
-            now=now,
-            reactor=reactor,
+            runtime=runtime,
             measure_memory=self._measure_memory,
         )
         self._scheduler = Scheduler(
@@ -198,10 +191,7 @@ class Daemon:
             events=self._events,
             wake_controller=self.controller.wake,
             settle=self.controller.settled,
-            now=now,
-            rng=random.SystemRandom(),
-            reactor=reactor,
-            make_wake_up=partial(make_wake_up, reactor, now),
+            runtime=runtime,
         )
         self._operations = self._make_operations(
             SpiderLister(
@@ -210,25 +200,21 @@ class Daemon:
                 environ,
                 sys.executable,
                 scratch=self._scratch,
-                in_thread=self._in_thread,
+                runtime=runtime,
             )
         )
-        self._custody = Custody(
-            store=self._store, now=now, reactor=reactor, in_thread=self._in_thread
-        )
+        self._custody = Custody(store=self._store, runtime=runtime)
         self._pruner = Pruner(
             store=self._store,
             artifacts=self._artifacts,
             trash=self._trash,
             retention=retention_of(config),
             sweep=self._operations.projects.sweep,
-            now=now,
-            reactor=reactor,
-            in_thread=self._in_thread,
+            runtime=runtime,
         )
 
     def _make_operations(self, list_spiders: SpiderLister) -> Operations:
-        config = self._config
+        config, runtime = self._config, self._runtime
         rules = self._rules = Admission(allowed_settings=config.crawls.allowed_settings)
         jobs = JobOperations(
             store=self._store,
@@ -237,9 +223,7 @@ class Daemon:
             rules=rules,
             wake=self.controller.wake,
             end_now=self.controller.end_now,
-            now=now,
-            reactor=self._reactor,
-            in_thread=self._in_thread,
+            runtime=runtime,
         )
         self._cloud = CloudOperations(
             store=self._store,
@@ -247,7 +231,7 @@ class Daemon:
             rules=rules,
             events=self._events,
             wake=self.controller.wake,
-            now=now,
+            now=self._runtime.now,
         )
         return Operations(
             projects=ProjectOperations(
@@ -259,8 +243,7 @@ class Daemon:
                 limits=ArchiveLimits(),
                 list_spiders=list_spiders,
                 events=self._events,
-                now=now,
-                in_thread=self._in_thread,
+                runtime=runtime,
             ),
             jobs=jobs,
             bulk=BulkOperations(jobs),
@@ -272,26 +255,22 @@ class Daemon:
                 events=self._events,
                 wake_scheduler=self._scheduler.wake,
                 wake_controller=self.controller.wake,
-                now=now,
-                rng=random.SystemRandom(),
+                runtime=runtime,
                 zone=self._zone,
-                in_thread=self._in_thread,
             ),
             outputs=OutputOperations(
                 store=self._store,
                 artifacts=self._artifacts,
                 events=self._events,
-                in_thread=self._in_thread,
+                runtime=runtime,
             ),
-            logs=LogOperations(artifacts=self._artifacts, in_thread=self._in_thread),
+            logs=LogOperations(artifacts=self._artifacts, runtime=runtime),
             data=DataOperations(
                 store=self._store,
                 artifacts=self._artifacts,
-                now=now,
-                rng=random.SystemRandom(),
-                in_thread=self._in_thread,
+                runtime=runtime,
             ),
-            collections=CollectionOperations(store=self._store, now=now, in_thread=self._in_thread),
+            collections=CollectionOperations(store=self._store, runtime=runtime),
             frontiers=FrontierOperations(store=self._store),
             listing=ListingOperations(self._store),
             server=ServerOperations(
@@ -299,7 +278,7 @@ class Daemon:
                 trash=self._trash,
                 config=lambda: self._config,
                 next_pruning=lambda: self._pruner.next_at,
-                in_thread=self._in_thread,
+                runtime=runtime,
             ),
             status=StatusOperations(
                 store=self._store,
@@ -309,8 +288,7 @@ class Daemon:
                 slots=config.scrapy_do.job_slots,
                 scheduler_lag_s=lambda: self._scheduler.lag_s,
                 problems=self._problems,
-                now=now,
-                in_thread=self._in_thread,
+                runtime=runtime,
             ),
         )
 
@@ -333,7 +311,7 @@ class Daemon:
             self._spider_data,
             self._scratch,
         ):
-            await self._in_thread(files.sweep)
+            await self._runtime.in_thread(files.sweep)
         reap_inherited(self._reactor)
         await self.controller.start()
         await self._scheduler.start()
@@ -376,7 +354,7 @@ class Daemon:
 
     async def _let_go(self) -> None:
         """Give up what outlives the reactor: threads of the store, the data directory."""
-        await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._store.close)
+        await self._runtime.in_thread(self._store.close)
         self._pair.close()
 
     async def reload(self) -> None:
@@ -385,7 +363,7 @@ class Daemon:
         Whatever is wrong with them is told to the log, and all stays as it was.
         """
         try:
-            config = await self._in_thread(self._read_config)
+            config = await self._runtime.in_thread(self._read_config)
             changed, _ = changed_options(self._config, config)
             _, later = changed_options(self._started_with, config)
             self._renew(config)
@@ -451,10 +429,10 @@ class Daemon:
         ]
         pages = Pages(
             self._operations,
-            now=now,
+            now=self._runtime.now,
             zone=self._zone,
             archive_bytes=archive_bytes,
-            reactor=self._reactor,
+            new_bell=partial(Bell, self._reactor),
             sessions=self._sessions,
             dialects=dialects,
         )
@@ -465,7 +443,7 @@ class Daemon:
             health=self._health,
             public=("/ui/static/", LOGIN),
             spool_dir=self._archives.incoming,
-            in_thread=self._in_thread,
+            in_thread=self._runtime.in_thread,
             reactor=self._reactor,
             limits=self._web_limits,
             digests=lambda: self._digests,
@@ -485,11 +463,8 @@ class Daemon:
 
     # --- what the parts need -------------------------------------------------------------------
 
-    def _in_thread(self, function: Callable[[], _Result]) -> Awaitable[_Result]:
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function)
-
     async def _measure_memory(self, pids: tuple[int, ...]) -> dict[int, int]:
-        return await self._in_thread(lambda: crawl_memory_bytes(pids))
+        return await self._runtime.in_thread(lambda: crawl_memory_bytes(pids))
 
     def _problems(self) -> dict[str, str]:
         found = {"controller": self.controller.problem, "scheduler": self._scheduler.problem}

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import TypeVar
 from uuid import UUID
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
@@ -21,6 +25,10 @@ from scrapy_do.launchers.interface import (
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import ProcessIdentity
 from scrapy_do.protocol.wire import CrawlSpec, Report
+from scrapy_do.system.clock import make_wake_up
+from scrapy_do.system.runtime import Runtime
+
+Result = TypeVar("Result")
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
 FINISHED = Exit(ended_at=DAY_ONE, status=0, opened=True, close_reason="finished")
@@ -161,3 +169,24 @@ class FakeLauncher:
             for crawl in following.alive
         }
         return following
+
+
+async def inline(function: Callable[[], Result]) -> Result:
+    """Run what belongs in a thread here and now."""
+    return function()
+
+
+def still_runtime(clock: Clock, now: Callable[[], datetime] | None = None) -> Runtime:
+    """A runtime in which time passes only when a clock is told so, and no thread is there."""
+
+    def wall_clock() -> datetime:
+        return DAY_ONE + timedelta(seconds=clock.seconds())
+
+    now = wall_clock if now is None else now
+    return Runtime(
+        reactor=clock,
+        now=now,
+        rng=Random(1),
+        in_thread=inline,
+        make_wake_up=partial(make_wake_up, clock, now),
+    )

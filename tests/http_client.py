@@ -36,6 +36,7 @@ from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts, own_hosts
 from scrapy_do.web.router import Dialect
 from scrapy_do.web.site import Health, Site, make_site
+from tests.fakes import inline
 
 PORT = 7654
 HOST = f"localhost:{PORT}"
@@ -45,11 +46,6 @@ _MOST_TURNS = 1000
 
 Result = TypeVar("Result")
 Form = Mapping[str, str | Sequence[str]]
-
-
-async def inline(function: Callable[[], Result]) -> Result:
-    """Run what belongs in a thread here and now."""
-    return function()
 
 
 async def healthy() -> Sequence[str]:

@@ -3,7 +3,6 @@
 Everything that is awaited completes at once, and time moves only by `World.pass_time`.
 """
 
-import random
 from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,8 +52,8 @@ from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.host import ProcessLoad, Room
 from scrapy_do.web.tail import Tail
 from tests.factories import START, TESTER
-from tests.fakes import FakeLauncher
-from tests.http_client import HttpClient, completed, inline, site_of
+from tests.fakes import FakeLauncher, still_runtime
+from tests.http_client import HttpClient, completed, site_of
 
 Result = TypeVar("Result")
 
@@ -75,6 +74,7 @@ class World:
     ) -> None:
         self.root = root
         self.clock = Clock() if clock is None else clock
+        self.runtime = still_runtime(self.clock, self.now)
         self.store = open_store("sqlite://") if store is None else store
         self.launcher = FakeLauncher(self.now) if launcher is None else launcher
         self.archives = ArchiveStore(root / "archives")
@@ -86,7 +86,6 @@ class World:
         self.events = Publisher()
         self.happenings: list[Happening] = []
         self.events.subscribe(self.happenings.append)
-        self.rng = random.Random(1)
         self.memory: dict[int, int] = {}
         self.limits = Limits(slots=2, stop_grace_s=30) if limits is None else limits
         self.controller = Controller(
@@ -112,12 +111,11 @@ class World:
                     is_granted=lambda project: project == "granted",
                     base_url=lambda: "http://localhost:7654",
                 ).environment,
-                in_thread=inline,
+                runtime=self.runtime,
             ),
             limits=self.limits,
             events=self.events,
-            now=self.now,
-            reactor=self.clock,
+            runtime=self.runtime,
             measure_memory=self._measure,
         )
         self.rules = Admission(allowed_settings=SETTINGS)
@@ -128,12 +126,10 @@ class World:
             rules=self.rules,
             wake=self.controller.wake,
             end_now=self.controller.end_now,
-            now=self.now,
-            reactor=self.clock,
-            in_thread=inline,
+            runtime=self.runtime,
         )
         self.outputs = OutputOperations(
-            store=self.store, artifacts=self.artifacts, events=self.events, in_thread=inline
+            store=self.store, artifacts=self.artifacts, events=self.events, runtime=self.runtime
         )
 
         self.spider_lists: dict[str, tuple[str, ...] | SpiderList | Exception] = {}
@@ -146,8 +142,7 @@ class World:
             limits=ArchiveLimits(),
             list_spiders=self.list_spiders,
             events=self.events,
-            now=self.now,
-            in_thread=inline,
+            runtime=self.runtime,
         )
         self.schedules = ScheduleOperations(
             store=self.store,
@@ -156,10 +151,8 @@ class World:
             events=self.events,
             wake_scheduler=_idle,
             wake_controller=self.controller.wake,
-            now=self.now,
-            rng=self.rng,
+            runtime=self.runtime,
             zone="UTC",
-            in_thread=inline,
         )
         self.problems: dict[str, str] = {}
         self.config = Config()
@@ -176,15 +169,13 @@ class World:
             changes=ChangeOperations(self.events),
             schedules=self.schedules,
             outputs=self.outputs,
-            logs=LogOperations(artifacts=self.artifacts, in_thread=inline),
+            logs=LogOperations(artifacts=self.artifacts, runtime=self.runtime),
             data=DataOperations(
                 store=self.store,
                 artifacts=self.artifacts,
-                now=self.now,
-                rng=self.rng,
-                in_thread=inline,
+                runtime=self.runtime,
             ),
-            collections=CollectionOperations(store=self.store, now=self.now, in_thread=inline),
+            collections=CollectionOperations(store=self.store, runtime=self.runtime),
             frontiers=FrontierOperations(store=self.store),
             listing=ListingOperations(self.store),
             server=ServerOperations(
@@ -192,7 +183,7 @@ class World:
                 trash=self.trash,
                 config=lambda: self.config,
                 next_pruning=lambda: self.now() + timedelta(hours=1),
-                in_thread=inline,
+                runtime=self.runtime,
             ),
             status=StatusOperations(
                 store=self.store,
@@ -202,8 +193,7 @@ class World:
                 slots=self.limits.slots,
                 scheduler_lag_s=lambda: 0.0,
                 problems=lambda: self.problems,
-                now=self.now,
-                in_thread=inline,
+                runtime=self.runtime,
             ),
         )
 
@@ -303,9 +293,7 @@ class World:
             trash=self.trash,
             retention=Retention(**retention),
             sweep=self.projects.sweep,
-            now=self.now,
-            reactor=self.clock,
-            in_thread=inline,
+            runtime=self.runtime,
         )
 
 

@@ -5,7 +5,7 @@ and by the one timer that the planner asks for; nothing polls. A pass that fails
 logged and repeated with a growing delay.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -70,7 +70,7 @@ from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Exit, La
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import Delayed, Delays, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 STOP_MARGIN_S = 15.0
 """How much longer than the grace period a stop may take: to kill, to reap, to record."""
@@ -104,8 +104,7 @@ class Controller:
         run_setup: RunSetup,
         limits: Limits,
         events: Publisher,
-        now: Callable[[], datetime],
-        reactor: Delays,
+        runtime: Runtime,
         measure_memory: MeasureMemory,
     ) -> None:
         self._log = Logger()
@@ -114,11 +113,11 @@ class Controller:
         self._run_setup = run_setup
         self._limits = limits
         self._events = events
-        self._now = now
-        self._reactor = reactor
-        self._progress = ProgressBook(store=store, events=events, reactor=reactor)
+        self._now = runtime.now
+        self._reactor = runtime.reactor
+        self._progress = ProgressBook(store=store, events=events, runtime=runtime)
         self._memory = MemoryWatch(
-            reactor=reactor,
+            runtime=runtime,
             measure=measure_memory,
             crawls=self._processes,
             found=self._measured,
@@ -126,12 +125,12 @@ class Controller:
         self._held: dict[UUID, _Held] = {}
         self._hurried: set[UUID] = set()
         self._undiscarded: dict[tuple[UUID, int], datetime] = {}
-        self._launches = Launches(launcher=launcher, run_setup=run_setup, now=now)
+        self._launches = Launches(launcher=launcher, run_setup=run_setup, now=runtime.now)
         self._timer: Delayed | None = None
         self._draining = False
         self._is_ending = False
-        self._passes = ReconcileLoop(self._pass, what="a pass of the controller", reactor=reactor)
-        self._all_ended = Patience(reactor)
+        self._passes = ReconcileLoop(self._pass, what="a pass of the controller", runtime=runtime)
+        self._all_ended = Patience(runtime.reactor)
 
     # --- life ----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from scrapy_do.errors import ScrapyDoError, StoreUnavailable
 from scrapy_do.store.copies import copy_of_the_day, daily_copies, names_of_copies, time_of
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import Delayed, Delays, InThread, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 MARK_S = 3600.0
 """How old a mark may be: a copy that is made without us is noticed if it is older."""
@@ -29,15 +29,13 @@ class Custody:
         self,
         *,
         store: Store,
-        now: Callable[[], datetime],
-        reactor: Delays,
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._log = Logger()
         self._store = store
-        self._now = now
-        self._reactor = reactor
-        self._in_thread = in_thread
+        self._now = runtime.now
+        self._reactor = runtime.reactor
+        self._in_thread = runtime.in_thread
         self._timers: dict[str, Delayed] = {}
         self._is_stopped = False
         self._copying: Deferred[None] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from uuid import UUID
 
-from scrapy_do.system.runtime import Delayed, Delays, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 CHECK_S = 1.0
 
@@ -23,12 +23,12 @@ class MemoryWatch:
     def __init__(
         self,
         *,
-        reactor: Delays,
+        runtime: Runtime,
         measure: MeasureMemory,
         crawls: Callable[[], Mapping[int, UUID]],
         found: Callable[[Mapping[UUID, int]], None],
     ) -> None:
-        self._reactor = reactor
+        self._reactor = runtime.reactor
         self._measure = measure
         self._crawls = crawls
         self._found = found

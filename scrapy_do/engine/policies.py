@@ -14,7 +14,7 @@ from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
@@ -136,14 +136,14 @@ class SpiderLister:
         python: str,
         *,
         scratch: ScratchStore,
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._launcher = launcher
         self._config = config
         self._environ = environ
         self._python = python
         self._scratch = scratch
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
 
     async def __call__(
         self, *, project: str, project_dir: Path, settings_module: str

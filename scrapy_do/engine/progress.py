@@ -5,7 +5,7 @@ from uuid import UUID
 from scrapy_do.core.events import CrawlReported, Publisher
 from scrapy_do.core.job import Progress
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import Delayed, Delays, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 WRITE_S = 1.0
 
@@ -13,10 +13,10 @@ WRITE_S = 1.0
 class ProgressBook:
     """Keeps the last progress of each crawl; rows are written at most once in `WRITE_S`."""
 
-    def __init__(self, *, store: Store, events: Publisher, reactor: Delays) -> None:
+    def __init__(self, *, store: Store, events: Publisher, runtime: Runtime) -> None:
         self._store = store
         self._events = events
-        self._reactor = reactor
+        self._reactor = runtime.reactor
         self._latest: dict[UUID, Progress] = {}
         self._call: Delayed | None = None
 

@@ -19,7 +19,7 @@ from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.trash import Trash
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import Delayed, Delays, InThread, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 INTERVAL_S = 3600.0
 BATCH = 500
@@ -46,18 +46,16 @@ class Pruner:
         trash: Trash,
         retention: Retention,
         sweep: Callable[[], Awaitable[None]],
-        now: Callable[[], datetime],
-        reactor: Delays,
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._trash = trash
         self.retention = retention
         self._sweep = sweep
-        self._now = now
-        self._reactor = reactor
-        self._in_thread = in_thread
+        self._now = runtime.now
+        self._reactor = runtime.reactor
+        self._in_thread = runtime.in_thread
         self._timer: Delayed | None = None
         self.next_at: datetime | None = None
         self._log = Logger()

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.reflect import safe_str
 
 from scrapy_do.errors import Unavailable
-from scrapy_do.system.runtime import Delayed, Delays, background
+from scrapy_do.system.runtime import Delayed, Runtime, background
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
@@ -20,11 +20,11 @@ LAST_RETRY_S = 10.0
 class ReconcileLoop:
     """Runs `run` whenever it was woken; `what` names it in the log."""
 
-    def __init__(self, run: Callable[[], Awaitable[None]], *, what: str, reactor: Delays) -> None:
+    def __init__(self, run: Callable[[], Awaitable[None]], *, what: str, runtime: Runtime) -> None:
         self._log = Logger()
         self._run = run
         self._what = what
-        self._reactor = reactor
+        self._reactor = runtime.reactor
         self._dirty = False
         self._busy = False
         self._over: Deferred[None] | None = None

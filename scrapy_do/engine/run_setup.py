@@ -24,7 +24,7 @@ from scrapy_do.launchers.interface import Exit
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread, background
+from scrapy_do.system.runtime import Runtime, background
 
 REMEMBERED_VERSIONS = 64
 ITEMS_STAT = "item_scraped_count"
@@ -63,7 +63,7 @@ class RunSetup:
         trash: Trash,
         defaults: CrawlDefaults,
         granted: Callable[[Job], Awaitable[Mapping[str, str]]],
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._trees = trees
@@ -73,7 +73,7 @@ class RunSetup:
         self._trash = trash
         self.defaults = defaults
         self._granted = granted
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
         self._log = Logger()
         self._versions: OrderedDict[int, Version] = OrderedDict()
         self._is_untidy = False

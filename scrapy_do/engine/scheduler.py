@@ -20,8 +20,6 @@ Note [What has ended is settled first]
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from random import Random
-from typing import Any, Protocol
 from uuid import UUID
 
 from twisted.internet.task import deferLater
@@ -38,32 +36,14 @@ from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.errors import NotFound, StaleJob
 from scrapy_do.store.schedules import Firing
 from scrapy_do.store.store import Store
+from scrapy_do.system.clock import WakeUp
+from scrapy_do.system.runtime import Runtime
 
 BATCH = 200
 """How many schedules are read, and how many rows are written, in one transaction."""
 
 LONGEST_TURN_S = 0.02
 """After so long planning lets the reactor do something else."""
-
-
-class WakeUp(Protocol):
-    """An alarm on the wall clock."""
-
-    def arm(self, instant: datetime | None) -> None:
-        """Ring at this instant instead of any earlier one; None: not at all."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
-
-
-class MakeWakeUp(Protocol):
-    """Makes an alarm that calls `on_due` when it rings and `on_step` when the clock was set."""
-
-    def __call__(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> WakeUp:
-        """Make it, with nothing armed."""
-        ...
 
 
 class ClockWatch:
@@ -98,22 +78,19 @@ class Scheduler:
         events: Publisher,
         wake_controller: Callable[[], None],
         settle: Callable[[], Awaitable[None]],
-        now: Callable[[], datetime],
-        rng: Random,
-        reactor: Any,  # noqa: ANN401 - IReactorTime
-        make_wake_up: MakeWakeUp,
+        runtime: Runtime,
     ) -> None:
         self._log = Logger()
         self._store = store
         self._events = events
         self._wake_controller = wake_controller
         self._settle = settle
-        self._now = now
-        self._rng = rng
-        self._reactor = reactor
-        self._make_wake_up = make_wake_up
+        self._now = runtime.now
+        self._rng = runtime.rng
+        self._reactor = runtime.reactor
+        self._make_wake_up = runtime.make_wake_up
         self._alarm: WakeUp | None = None
-        self._passes = ReconcileLoop(self._pass, what="a pass of the scheduler", reactor=reactor)
+        self._passes = ReconcileLoop(self._pass, what="a pass of the scheduler", runtime=runtime)
         self._turn_began_s = 0.0
         self._watch: ClockWatch | None = None
         self._present_since = datetime.max.replace(tzinfo=UTC)

@@ -6,13 +6,13 @@ from pathlib import Path
 from scrapy_do.launchers.forkserver import ForkServer
 from scrapy_do.launchers.interface import Launcher
 from scrapy_do.launchers.local import LocalLauncher, Starter
-from scrapy_do.launchers.services import Services
 from scrapy_do.launchers.spawn import Spawner
 from scrapy_do.protocol.wire import StartMethod
+from scrapy_do.system.runtime import Runtime
 
 
 def make_launcher(
-    *, reports_socket: Path, environment: Mapping[str, str], services: Services
+    *, reports_socket: Path, environment: Mapping[str, str], runtime: Runtime
 ) -> Launcher:
     """Return the launcher of this machine; each order says how its process is started.
 
@@ -21,7 +21,7 @@ def make_launcher(
     crawls themselves see nothing.
     """
     starters: dict[StartMethod, Starter] = {
-        StartMethod.FORK: ForkServer(services, environment),
-        StartMethod.SPAWN: Spawner(services, environment),
+        StartMethod.FORK: ForkServer(runtime, environment),
+        StartMethod.SPAWN: Spawner(runtime, environment),
     }
-    return LocalLauncher(starters, reports_socket=reports_socket, services=services)
+    return LocalLauncher(starters, reports_socket=reports_socket, runtime=runtime)

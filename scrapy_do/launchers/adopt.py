@@ -31,9 +31,9 @@ from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import RESTARTED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.held_crawl import HeldCrawl, settled_end
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
-from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import BadRecord, Started
+from scrapy_do.system.runtime import Runtime
 
 _ASK_AGAIN_S = 0.02
 _PATIENCE_S = 10.0
@@ -52,8 +52,8 @@ class _Held:
 class Settler:
     """Settles run directories, each once. `on_end` is for the crawls that are alive."""
 
-    def __init__(self, services: Services, on_end: Callable[[HeldCrawl], None]) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, on_end: Callable[[HeldCrawl], None]) -> None:
+        self._runtime = runtime
         self._on_end = on_end
 
     async def settle(self, run: Run, announced: Started | None = None) -> Adopted:
@@ -64,35 +64,35 @@ class Settler:
         Raises:
             OSError: one of the `run_record.SHORTAGES`.
         """
-        services = self._services
+        runtime = self._runtime
         if announced is not None:
             holder = containment.open_process(announced.holder)
             if holder is not None:
                 return self._alive(run, _Held(started=announced, holder=holder))
-            return await services.in_thread(
+            return await runtime.in_thread(
                 lambda: Ended(
-                    run_dir=run.run_dir, exit=settled_end(run, announced, found_at=services.now())
+                    run_dir=run.run_dir, exit=settled_end(run, announced, found_at=runtime.now())
                 )
             )
         patience_s = _PATIENCE_S if run.process is None else _PATIENCE_WITH_KNOWN_S
-        deadline_s = services.reactor.seconds() + patience_s
+        deadline_s = runtime.reactor.seconds() + patience_s
         owner_killed = False
         while True:
-            found = await services.in_thread(lambda: _look(run, services.now()))
+            found = await runtime.in_thread(lambda: _look(run, runtime.now()))
             if isinstance(found, _Held):
                 return self._alive(run, found)
             if found is not None:
                 return found
-            if services.reactor.seconds() > deadline_s:
+            if runtime.reactor.seconds() > deadline_s:
                 if owner_killed or not _kill_owner(run):
-                    return await services.in_thread(lambda: _give_up(run, services.now()))
+                    return await runtime.in_thread(lambda: _give_up(run, runtime.now()))
                 owner_killed = True
                 deadline_s += patience_s
-            await services.pause(_ASK_AGAIN_S)
+            await runtime.pause(_ASK_AGAIN_S)
 
     def _alive(self, run: Run, held: _Held) -> Alive:
         crawl = HeldCrawl(
-            run, held.started, held.holder, services=self._services, on_end=self._on_end
+            run, held.started, held.holder, runtime=self._runtime, on_end=self._on_end
         )
         return Alive(run_dir=run.run_dir, crawl=crawl)
 

@@ -16,9 +16,9 @@ from twisted.logger import Logger
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interpreters import Child, start_interpreter
-from scrapy_do.launchers.services import Services
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol.wire import MARK, MARK_PLACEHOLDER
+from scrapy_do.system.runtime import Runtime
 
 MODULE = "scrapy_do.crawl.warm_parent"
 
@@ -30,8 +30,8 @@ _LONGEST_PAUSE_S = 30.0
 class ForkServer:
     """Sends each order to the warm parent of its interpreter; implements `Starter`."""
 
-    def __init__(self, services: Services, environment: Mapping[str, str]) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, environment: Mapping[str, str]) -> None:
+        self._runtime = runtime
         self._environment = environment
         self._parents: dict[str, _WarmParent] = {}
         self._pauses: dict[str, _Pause] = {}
@@ -54,13 +54,13 @@ class ForkServer:
             await parent.leave()
 
     def _start(self, python: str) -> "_WarmParent":
-        pause = self._pauses.setdefault(python, _Pause(self._services))
+        pause = self._pauses.setdefault(python, _Pause(self._runtime))
         wait_s = pause.left_s()
         if wait_s > 0:
             raise LaunchFailed(f"the warm parent keeps dying; tried again in {wait_s:.0f} s")
-        parent = _WarmParent(self._services, python, self._environment)
+        parent = _WarmParent(self._runtime, python, self._environment)
         self._parents[python] = parent
-        born_s = self._services.reactor.seconds()
+        born_s = self._runtime.reactor.seconds()
         parent.gone.addCallback(lambda _: self._forget(python, parent, born_s))
         return parent
 
@@ -69,13 +69,13 @@ class ForkServer:
             del self._parents[python]
         if not parent.left:
             self._log.warn("The warm parent of {python} died", python=python)
-            self._pauses[python].died(self._services.reactor.seconds() - born_s)
+            self._pauses[python].died(self._runtime.reactor.seconds() - born_s)
 
 
 class _WarmParent:
     """One warm parent. `gone` fires when it takes no more orders; it is reaped at its end."""
 
-    def __init__(self, services: Services, python: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, runtime: Runtime, python: str, environment: Mapping[str, str]) -> None:
         self.gone: Deferred[None] = Deferred()
         self.left = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -92,8 +92,8 @@ class _WarmParent:
             raise
         finally:
             theirs.close()
-        self._services = services
-        self._child = Child(services.reactor, process, self._ended)
+        self._runtime = runtime
+        self._child = Child(runtime.reactor, process, self._ended)
 
     def send(self, order: bytes, source: int, sink: int) -> bool:
         """Send an order; return whether there was somebody to take it.
@@ -114,7 +114,7 @@ class _WarmParent:
         self.left = True
         with contextlib.suppress(OSError):  # it has ended already
             self._socket.shutdown(socket.SHUT_WR)
-        reactor = self._services.reactor
+        reactor = self._runtime.reactor
         # The end of the socket can be read when nobody is left who would take an order.
         silence = Watch(reactor, os.dup(self._socket.fileno()), self._be_gone)
         late = reactor.callLater(_LEAVING_S, self._child.kill)
@@ -136,18 +136,18 @@ class _WarmParent:
 class _Pause:
     """How long to wait before the next warm parent, after some that died young."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._next_s = 0.0
         self._not_before_s = float("-inf")
 
     def left_s(self) -> float:
         """Return the seconds still to wait; 0 or less when there are none."""
-        return self._not_before_s - float(self._services.reactor.seconds())
+        return self._not_before_s - float(self._runtime.reactor.seconds())
 
     def died(self, lived_s: float) -> None:
         """Learn of a death: the first one costs nothing, those that follow ever more."""
         if lived_s >= _YOUNG_S:
             self._next_s = 0.0
-        self._not_before_s = self._services.reactor.seconds() + self._next_s
+        self._not_before_s = self._runtime.reactor.seconds() + self._next_s
         self._next_s = min(max(1.0, self._next_s * 2), _LONGEST_PAUSE_S)

@@ -16,11 +16,11 @@ from twisted.logger import Logger
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import HOLDER_DIED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.interface import Exit, Run
-from scrapy_do.launchers.services import Services, background
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import BadRecord, ProcessIdentity, Started
 from scrapy_do.protocol.wire import Report
+from scrapy_do.system.runtime import Runtime, background
 
 KILL_PATIENCE_S = 5.0
 """How long a holder may take to end a killed crawl before it is killed itself."""
@@ -37,7 +37,7 @@ class HeldCrawl:
         started: Started,
         holder: int,
         *,
-        services: Services,
+        runtime: Runtime,
         on_end: Callable[["HeldCrawl"], None],
     ) -> None:
         self.job_id: UUID = run.job_id
@@ -47,14 +47,14 @@ class HeldCrawl:
         self.last_report: Report | None = None
         self._run = run
         self._started = started
-        self._services = services
+        self._runtime = runtime
         self._on_end = on_end
         self._over = False
         self._left = False
         self._is_asked = False
         self._escalation: DelayedCall | None = None
         self._log = Logger(source=self)
-        self._watch = Watch(services.reactor, holder, self._holder_ended)
+        self._watch = Watch(runtime.reactor, holder, self._holder_ended)
 
     def is_ending(self) -> bool:
         """Whether its holder is gone, also when the reactor has not heard of it yet."""
@@ -72,7 +72,7 @@ class HeldCrawl:
             return
         containment.kill_with_group(self._started.crawl)
         if self._escalation is None:
-            later = self._services.reactor.callLater
+            later = self._runtime.reactor.callLater
             self._escalation = later(KILL_PATIENCE_S, self._kill_holder)
 
     def let_go(self) -> None:
@@ -115,20 +115,20 @@ class HeldCrawl:
         ending: Exit | None = None
         while ending is None:
             try:
-                ending = await self._services.in_thread(self._read_end)
+                ending = await self._runtime.in_thread(self._read_end)
             except OSError as error:
                 if error.errno not in run_record.SHORTAGES:
-                    ending = damaged_exit(self._run, error, self._services.now())
+                    ending = damaged_exit(self._run, error, self._runtime.now())
                     break
                 self._log.warn("job={job}: {error}", job=self.job_id, error=error)
-                await self._services.pause(_READ_AGAIN_S)
+                await self._runtime.pause(_READ_AGAIN_S)
         if not self._left:
             self._on_end(self)
             self.ended.callback(ending)
 
     def _read_end(self) -> Exit:
         return settled_end(
-            self._run, self._started, found_at=self._services.now(), last_report=self.last_report
+            self._run, self._started, found_at=self._runtime.now(), last_report=self.last_report
         )
 
 

@@ -4,8 +4,8 @@ import os
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do.launchers.services import Services
 from scrapy_do.launchers.watch import Watch
+from scrapy_do.system.runtime import Runtime
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -16,14 +16,14 @@ class Inbox:
     Making one raises `OSError` when there are no descriptors left.
     """
 
-    def __init__(self, services: Services, limit_bytes: int) -> None:
+    def __init__(self, runtime: Runtime, limit_bytes: int) -> None:
         source, self.sink = os.pipe()
         os.set_blocking(source, False)
-        self._services = services
+        self._runtime = runtime
         self._limit_bytes = limit_bytes
         self._said = bytearray()
         self._complete: Deferred[bytes | None] = Deferred()
-        self._watch = Watch(services.reactor, source, self._read)
+        self._watch = Watch(runtime.reactor, source, self._read)
 
     async def read(self, timeout_s: float) -> bytes | None:
         """Return all that was said until every `sink` was closed, ours included.
@@ -31,7 +31,7 @@ class Inbox:
         None when it took too long or was too much: the child then has nobody to talk to.
         """
         self._close_sink()
-        late = self._services.reactor.callLater(timeout_s, self._finish, None)
+        late = self._runtime.reactor.callLater(timeout_s, self._finish, None)
         try:
             return await self._complete
         finally:

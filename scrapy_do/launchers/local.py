@@ -31,7 +31,6 @@ from scrapy_do.launchers.interface import (
     SpiderList,
 )
 from scrapy_do.launchers.reports import ReportsSocket
-from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.run_record import ProcessIdentity, Started
@@ -49,6 +48,7 @@ from scrapy_do.protocol.wire import (
     decode_spiders_answer,
     encode,
 )
+from scrapy_do.system.runtime import Runtime
 
 _START_PATIENCE_S = 30.0
 _LISTING_GRACE_S = 10.0
@@ -85,15 +85,15 @@ class LocalLauncher:
         starters: Mapping[StartMethod, Starter],
         *,
         reports_socket: Path,
-        services: Services,
+        runtime: Runtime,
     ) -> None:
         self._starters = starters
         self._reports_path = reports_socket
-        self._services = services
+        self._runtime = runtime
         self._crawls: dict[tuple[UUID, int], HeldCrawl] = {}
         self._launches: set[Deferred[None]] = set()
         self._listings: set[Inbox] = set()
-        self._settler = Settler(services, self._forget)
+        self._settler = Settler(runtime, self._forget)
         self._reports: ReportsSocket | None = None
         self._on_report: Callable[[Report], None] = lambda _report: None
         self._stopped = False
@@ -106,7 +106,7 @@ class LocalLauncher:
         self._on_report = on_report
         # All at once: one of them may have to be waited for.
         found = await gatherResults([Deferred.fromCoroutine(self._settle(run)) for run in runs])
-        self._reports = ReportsSocket(self._services.reactor, self._reports_path, self._report)
+        self._reports = ReportsSocket(self._runtime.reactor, self._reports_path, self._report)
         return tuple(found)
 
     async def launch(self, spec: CrawlSpec) -> Crawl:
@@ -165,7 +165,7 @@ class LocalLauncher:
         if said is None:
             raise BadArchive(f"{_UNABLE}: no answer within {request.timeout_s:g} s")
         if not said:
-            await self._services.in_thread(lambda: containment.sweep(mark))
+            await self._runtime.in_thread(lambda: containment.sweep(mark))
         return said
 
     def end_listings(self) -> None:
@@ -224,7 +224,7 @@ class LocalLauncher:
     ) -> Inbox:
         starter = self._starters[wanted.start_method]
         try:
-            inbox = Inbox(self._services, _MAX_ANSWER_BYTES)
+            inbox = Inbox(self._runtime, _MAX_ANSWER_BYTES)
             try:
                 starter.begin(order, wanted.python, mark, source, inbox.sink)
             except (OSError, LaunchFailed):
@@ -251,7 +251,7 @@ class LocalLauncher:
                 return await self._settle(run, announced)
             except OSError as error:
                 self._log.warn("{run_dir}: {error}", run_dir=run.run_dir, error=error)
-                await self._services.pause(_SETTLE_AGAIN_S)
+                await self._runtime.pause(_SETTLE_AGAIN_S)
 
     def _forget(self, crawl: HeldCrawl) -> None:
         self._crawls.pop((crawl.job_id, crawl.attempt), None)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from scrapy_do.launchers.interpreters import Child, start_interpreter
-from scrapy_do.launchers.services import Services
 from scrapy_do.protocol.wire import CRAWL_ORDER, LISTING_ORDER, MARK
+from scrapy_do.system.runtime import Runtime
 
 MODULES: Mapping[bytes, str] = MappingProxyType(
     {
@@ -21,8 +21,8 @@ MODULES: Mapping[bytes, str] = MappingProxyType(
 class Spawner:
     """Starts an interpreter per order; implements `Starter`."""
 
-    def __init__(self, services: Services, environment: Mapping[str, str]) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, environment: Mapping[str, str]) -> None:
+        self._runtime = runtime
         self._environment = environment
         self._children: set[Child] = set()
 
@@ -34,7 +34,7 @@ class Spawner:
             environment={**self._environment, MARK: mark},
             descriptors={0: source, 1: sink},
         )
-        self._children.add(Child(self._services.reactor, process, self._children.discard))
+        self._children.add(Child(self._runtime.reactor, process, self._children.discard))
 
     async def stop(self) -> None:
         """Let go of the holders; they do not need us."""

@@ -38,7 +38,7 @@ from scrapy_do.operations.admission import Admission
 from scrapy_do.protocol.wire import WARNING_STAT
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import Delays, InThread
+from scrapy_do.system.runtime import Runtime
 
 CANCEL_WAIT_S = 10.0
 TRIES = 5
@@ -75,19 +75,17 @@ class JobOperations:
         rules: Admission,
         wake: Callable[[], None],
         end_now: Callable[[UUID], None],
-        now: Callable[[], datetime],
-        reactor: Delays,
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._rules = rules
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
         self._events = events
         self._wake = wake
         self._end_now = end_now
-        self._now = now
-        self._reactor = reactor
+        self._now = runtime.now
+        self._reactor = runtime.reactor
         self.accepting = True
 
     async def enqueue(

@@ -14,7 +14,7 @@ from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.files.record_blocks import BLOCK_BYTES, Place
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.records import RecordLog
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 __all__ = ["LogOperations", "LogWindow", "NewLines", "Place"]
 
@@ -56,9 +56,9 @@ class NewLines:
 class LogOperations:
     """Use cases of captured logs."""
 
-    def __init__(self, *, artifacts: ArtifactStore, in_thread: InThread) -> None:
+    def __init__(self, *, artifacts: ArtifactStore, runtime: Runtime) -> None:
         self._artifacts = artifacts
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
 
     async def window(
         self,

@@ -12,7 +12,7 @@ from scrapy_do.errors import JobNotFound, LogNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
 from scrapy_do.files.job_files import JobFile, LeftOut
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 
 class Stream(StrEnum):
@@ -39,11 +39,11 @@ class OutputOperations:
     """Every use case of the files of jobs, once, for all dialects."""
 
     def __init__(
-        self, *, store: Store, artifacts: ArtifactStore, events: Publisher, in_thread: InThread
+        self, *, store: Store, artifacts: ArtifactStore, events: Publisher, runtime: Runtime
     ) -> None:
         self._store = store
         self._artifacts = artifacts
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
         self._live: set[UUID] = set()
         self._waiting: dict[UUID, list[Callable[[], None]]] = {}
         events.subscribe(self._look)

@@ -1,9 +1,8 @@
 """The use cases of projects: push, list, choose a version, remove."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -34,7 +33,7 @@ from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.pushes import PushNotes, PushReport, PushReports
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread, background
+from scrapy_do.system.runtime import Runtime, background
 
 
 class ListSpiders(Protocol):
@@ -76,8 +75,7 @@ class ProjectOperations:
         limits: ArchiveLimits,
         list_spiders: ListSpiders,
         events: Publisher,
-        now: Callable[[], datetime],
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._archives = archives
@@ -87,8 +85,8 @@ class ProjectOperations:
         self._limits = limits
         self._list_spiders = list_spiders
         self._events = events
-        self._now = now
-        self._in_thread = in_thread
+        self._now = runtime.now
+        self._in_thread = runtime.in_thread
         self._pushing: Counter[str] = Counter()
         # Between an archive's arrival in the store and its mark in `_pushing` no sweep may look.
         self._arriving = DeferredLock()

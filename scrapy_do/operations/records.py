@@ -4,10 +4,8 @@ Reading holds no file open between two blocks and never more than a block in mem
 neither a slow client nor a huge job costs anything. All of it happens in threads.
 """
 
-import random
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
 from typing import Protocol
 from uuid import UUID
@@ -24,7 +22,7 @@ from scrapy_do.files.record_stats import RecordKind, RecordStats, decode
 from scrapy_do.files.records import VALUE_LIMIT_BYTES, RecordLog
 from scrapy_do.store.rows import ms_of
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 __all__ = [
     "VALUE_LIMIT_BYTES",
@@ -134,15 +132,13 @@ class DataOperations:
         *,
         store: Store,
         artifacts: ArtifactStore,
-        now: Callable[[], datetime],
-        rng: random.Random,
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
-        self._now = now
-        self._rng = rng
-        self._in_thread = in_thread
+        self._now = runtime.now
+        self._rng = runtime.rng
+        self._in_thread = runtime.in_thread
         self._locks: WeakValueDictionary[tuple[UUID, RecordKind], DeferredLock] = (
             WeakValueDictionary()
         )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from random import Random
 from statistics import median
 from uuid import UUID, uuid4
 from zoneinfo import available_timezones
@@ -59,7 +58,7 @@ from scrapy_do.operations.outlook import (
     starts_within,
 )
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 __all__ = ["Edit", "History", "Meeting", "Order", "Outlook", "Preview", "ScheduleOperations"]
 
@@ -90,10 +89,8 @@ class ScheduleOperations:
         events: Publisher,
         wake_scheduler: Callable[[], None],
         wake_controller: Callable[[], None],
-        now: Callable[[], datetime],
-        rng: Random,
+        runtime: Runtime,
         zone: str,
-        in_thread: InThread,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -101,10 +98,10 @@ class ScheduleOperations:
         self._events = events
         self._wake_scheduler = wake_scheduler
         self._wake_controller = wake_controller
-        self._now = now
-        self._rng = rng
+        self._now = runtime.now
+        self._rng = runtime.rng
         self._zone = zone
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
 
     # --- giving an order -----------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from scrapy_do.config import Config
 from scrapy_do.files.trash import Trash, Trashed
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 __all__ = ["OptionFact", "ServerOperations", "Storage", "Trashed"]
 
@@ -48,13 +48,13 @@ class ServerOperations:
         trash: Trash,
         config: Callable[[], Config],
         next_pruning: Callable[[], datetime | None],
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._trash = trash
         self._config = config
         self._next_pruning = next_pruning
-        self._in_thread = in_thread
+        self._in_thread = runtime.in_thread
 
     def options(self) -> list[OptionFact]:
         """Every option, in the order of the documentation."""

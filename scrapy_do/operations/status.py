@@ -8,7 +8,7 @@ from scrapy_do.core.filter import StateName
 from scrapy_do.errors import ScrapyDoError
 from scrapy_do.store.store import Store
 from scrapy_do.system.host import ProcessLoad, Room
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,7 @@ class StatusOperations:
         slots: int,
         scheduler_lag_s: Callable[[], float],
         problems: Callable[[], Mapping[str, str]],
-        now: Callable[[], datetime],
-        in_thread: InThread,
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._load = load
@@ -62,9 +61,9 @@ class StatusOperations:
         self.slots = slots
         self._scheduler_lag_s = scheduler_lag_s
         self._problems = problems
-        self._now = now
-        self._in_thread = in_thread
-        self._started_at = now()
+        self._now = runtime.now
+        self._in_thread = runtime.in_thread
+        self._started_at = runtime.now()
 
     async def status(self) -> Status:
         """The daemon and its jobs now."""

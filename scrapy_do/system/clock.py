@@ -44,6 +44,14 @@ class WakeUp(Protocol):
         """Free what it holds; it is not armed again."""
 
 
+class MakeWakeUp(Protocol):
+    """Makes a `WakeUp` that calls `on_due` at its instant and `on_step` when the clock was set."""
+
+    def __call__(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> WakeUp:
+        """Make it, with nothing armed."""
+        ...
+
+
 def use_monotonic_seconds(reactor: Any) -> None:  # noqa: ANN401 - no interface has a settable clock
     """Make the delayed calls of a reactor follow a clock that nobody can set.
 

@@ -1,12 +1,20 @@
-"""Coroutines that nobody waits for: their failures are logged, never lost."""
+"""What surprises: time, chance and threads, in one value that every part is given."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from random import Random, SystemRandom
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-_log = Logger(namespace="scrapy_do.control")
+from scrapy_do.system.clock import MakeWakeUp, make_wake_up
+
+_log = Logger(namespace="scrapy_do.background")
 _Result = TypeVar("_Result")
 
 
@@ -38,10 +46,44 @@ class Delays(Protocol):
         ...
 
     def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, call: Callable[..., object], /
+        self, delay: float, call: Callable[..., object], /, *arguments: object
     ) -> Delayed:
         """Make a call after so many seconds."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The reactor, the wall clock (aware, UTC) with its alarms, chance, and threads."""
+
+    reactor: Any
+    now: Callable[[], datetime]
+    rng: Random
+    in_thread: InThread
+    make_wake_up: MakeWakeUp
+
+    @classmethod
+    def of(cls, reactor: Any) -> "Runtime":  # noqa: ANN401 - of many interfaces
+        """The real one, with the threads of a reactor."""
+
+        def in_thread(function: Callable[[], _Result]) -> Awaitable[_Result]:
+            return deferToThreadPool(reactor, reactor.getThreadPool(), function)
+
+        return cls(
+            reactor=reactor,
+            now=_now,
+            rng=SystemRandom(),
+            in_thread=in_thread,
+            make_wake_up=partial(make_wake_up, reactor, _now),
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """Let the given time pass."""
+        await deferLater(self.reactor, seconds)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def background(coroutine: Coroutine[Any, Any, None], what: str) -> Deferred[None]:

@@ -22,7 +22,7 @@ from scrapy_do.ui.words import number
 from scrapy_do.web.answer import Stream, redirect
 from scrapy_do.web.params import Params, parse_uuid
 from scrapy_do.web.router import JSON, Answer, Call, Router
-from scrapy_do.web.sse import Bell, Clock
+from scrapy_do.web.sse import Bell
 
 _LARGEST = 1 << 60
 _LONGEST = 500
@@ -46,9 +46,9 @@ class JobRoutes:
         renderer: Renderer,
         *,
         now: Callable[[], datetime],
-        reactor: Clock,
+        new_bell: Callable[[], Bell],
     ) -> None:
-        self._reactor = reactor
+        self._new_bell = new_bell
         self._boot = uuid4()
         self._operations = operations
         self._renderer = renderer
@@ -237,7 +237,7 @@ class JobRoutes:
         for name in wanted:
             if name not in LISTS:
                 raise BadArgument("of", f"must be one of {', '.join(LISTS)}")
-        feed = ListFeed(self._operations, Bell(self._reactor), wanted=wanted)
+        feed = ListFeed(self._operations, self._new_bell(), wanted=wanted)
         return feed.stream(boot=self._boot, last_id=call.header("Last-Event-ID"))
 
     async def job_events(self, call: Call, *, job: str) -> Answer:
@@ -251,7 +251,7 @@ class JobRoutes:
         if seen is None:
             seen = (await self._operations.logs.window(found.id, LogFilter(), limit=0)).total
         wanted = LogWanted(lines=log_filter(params), seen=seen, everything=params.flag("all"))
-        return JobFeed(self._operations, Bell(self._reactor), found, wanted).stream()
+        return JobFeed(self._operations, self._new_bell(), found, wanted).stream()
 
     async def cancel_question(self, call: Call, *, job: str) -> Answer:
         """Ask before a job is cancelled."""

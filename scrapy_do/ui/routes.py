@@ -66,7 +66,7 @@ from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
 from scrapy_do.web.router import Call, Dialect, Router
 from scrapy_do.web.sessions import Sessions
-from scrapy_do.web.sse import Clock
+from scrapy_do.web.sse import Bell
 from scrapy_do.web.status import ErrorStyle
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -91,7 +91,7 @@ class Pages:
         now: Callable[[], datetime],
         zone: str,
         archive_bytes: int,
-        reactor: Clock,
+        new_bell: Callable[[], Bell],
         sessions: Sessions | None = None,
         dialects: Sequence[Dialect] = (),
     ) -> None:
@@ -111,7 +111,7 @@ class Pages:
         add("GET", "/ui/", self.overview)
         add("GET", "/ui/static/<name>", self.static)
         ScheduleRoutes(operations, self._renderer, now=now, zone=zone).add_to(self.router)
-        JobRoutes(operations, self._renderer, now=now, reactor=reactor).add_to(self.router)
+        JobRoutes(operations, self._renderer, now=now, new_bell=new_bell).add_to(self.router)
         ServerRoutes(operations, self._renderer, dialects).add_to(self.router)
         if sessions is not None:
             LoginRoutes(self._renderer, sessions).add_to(self.router)

@@ -60,6 +60,7 @@ from werkzeug.routing import IntegerConverter, PathConverter, RequestRedirect
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotPermitted
+from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import (
     JSON,
     Answer,
@@ -71,7 +72,6 @@ from scrapy_do.web.answer import (
 )
 from scrapy_do.web.auth import Access
 from scrapy_do.web.params import Params
-from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle, UnknownPath, WrongVerb
 from scrapy_do.web.upload import Body, BodyRules
 

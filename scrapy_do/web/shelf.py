@@ -6,8 +6,8 @@ So a client that reads slowly, or not at all, costs a position in that file and 
 import os
 from pathlib import Path
 
+from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Response, Stream
-from scrapy_do.web.spool import InThread
 from scrapy_do.web.tail import OpenFile, pieces
 
 

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
+from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Answer, Response, Stream, json_response
 from scrapy_do.web.auth import Access
 from scrapy_do.web.connection import Channel, Limits, Phase
@@ -21,7 +22,6 @@ from scrapy_do.web.request import Head, Request
 from scrapy_do.web.router import Call, Dialect, Router
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.shelf import shelved
-from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import ErrorStyle
 from scrapy_do.web.verdict import ANONYMOUS, HEALTH_PATH, SiteParts, Verdict
 

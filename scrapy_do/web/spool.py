@@ -10,9 +10,8 @@ import errno
 import io
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, TypeVar
+from typing import IO, BinaryIO
 
 from scrapy_do.errors import NoSpace
 
@@ -20,16 +19,6 @@ MEMORY_BYTES = 64 * 1024
 _PREFIX = "upload-"
 _SUFFIX = ".part"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-Result = TypeVar("Result")
-
-
-class InThread(Protocol):
-    """Runs a blocking function off the reactor thread and gives its result."""
-
-    def __call__(self, function: Callable[[], Result], /) -> Awaitable[Result]:
-        """Run the function; its exception is raised by the await."""
-        ...
 
 
 class Spool:

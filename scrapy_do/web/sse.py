@@ -8,10 +8,10 @@ makes the events says what was left out meanwhile.
 import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from scrapy_do.system.runtime import Delays
 from scrapy_do.web.answer import JSON, Headers, Stream
 
 HEARTBEAT_S = 15.0
@@ -20,32 +20,6 @@ EVENTS = "text/event-stream; charset=utf-8"
 HEADERS: Headers = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
 BEGIN = f"retry: {RETRY_MS}\n\n".encode()
 HEARTBEAT = b": alive\n\n"
-
-
-class Delayed(Protocol):
-    """A call that will be made later."""
-
-    def active(self) -> bool:
-        """Whether it is still to be made."""
-        ...
-
-    def cancel(self) -> None:
-        """Do not make it."""
-        ...
-
-
-class Clock(Protocol):
-    """The part of a reactor that is needed here."""
-
-    def seconds(self) -> float:
-        """The time of a clock that nobody can set; only differences mean something."""
-        ...
-
-    def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, call: Callable[..., object], /, *arguments: object
-    ) -> Delayed:
-        """Make a call after so many seconds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +45,7 @@ def event_stream(chunks: AsyncGenerator[bytes, None], release: Callable[[], None
 class Bell:
     """Wakes the one who makes events, or lets them sleep for a while."""
 
-    def __init__(self, reactor: Clock) -> None:
+    def __init__(self, reactor: Delays) -> None:
         self._reactor = reactor
         self._is_rung = False
         self._waiting: Deferred[None] | None = None

@@ -11,27 +11,18 @@ import stat
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scrapy_do.errors import LogNotFound
+from scrapy_do.system.runtime import Delays, InThread
 from scrapy_do.web.answer import PIECE_BYTES, Stream
 from scrapy_do.web.router import Call
-from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import NO_MEANS, UnsatisfiableRange
 
 TEXT = "text/plain; charset=utf-8"
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.ASCII)
-
-
-class Clock(Protocol):
-    """The part of a reactor that is needed here."""
-
-    def callLater(self, delay_s: float, function: Callable[[], None], /) -> Any:  # noqa: ANN401, N802  Twisted's name and IDelayedCall
-        """Call a function later; what comes back has `active` and `cancel`."""
-        ...
 
 
 OnEnd = Callable[[Callable[[], None]], Callable[[], None]]
@@ -41,7 +32,7 @@ OnEnd = Callable[[Callable[[], None]], Callable[[], None]]
 class Tail:
     """Makes answers of files. `look_s` is how often a growing file is looked at."""
 
-    reactor: Clock
+    reactor: Delays
     look_s: float = 0.25
 
     async def serve(
@@ -149,7 +140,7 @@ class OpenFile:
 class _Waker:
     """Says when a growing file is worth another look."""
 
-    reactor: Clock
+    reactor: Delays
     look_s: float
     is_live: Callable[[], bool]
     on_end: OnEnd

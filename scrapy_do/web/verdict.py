@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated, Unavailable
+from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Response, Stream, redirect
 from scrapy_do.web.auth import Access, NoCredentials, credentials_of
 from scrapy_do.web.digest import Digests, StaleNonce
@@ -24,7 +25,6 @@ from scrapy_do.web.request import Head, check_size
 from scrapy_do.web.router import Call, Dialect, Matched, Router, check_role
 from scrapy_do.web.sessions import Sessions, cookie_of
 from scrapy_do.web.sinks import Sink, sink_for
-from scrapy_do.web.spool import InThread
 from scrapy_do.web.status import BASIC, ErrorStyle, Malformed, failure_response
 from scrapy_do.web.upload import Fields, Form, decode_pairs
 

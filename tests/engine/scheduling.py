@@ -23,7 +23,6 @@ from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.store.store import Store
 from tests.factories import ANN, request
-from tests.http_client import inline
 from tests.world import World
 
 ALLOW = Policies(overlap=Overlap.ALLOW)
@@ -62,6 +61,7 @@ class SchedulingWorld(World):
     ) -> None:
         self.stepped = timedelta()
         super().__init__(root, store=store, clock=clock)
+        self.runtime = replace(self.runtime, make_wake_up=self.make_wake_up)
         self.zone = zone
         self.over: list[Job] = []
         self.alarm: Alarm | None = None
@@ -73,10 +73,8 @@ class SchedulingWorld(World):
             events=self.events,
             wake_scheduler=self.wake_scheduler,
             wake_controller=self.controller.wake,
-            now=self.now,
-            rng=self.rng,
+            runtime=self.runtime,
             zone=zone,
-            in_thread=inline,
         )
         self.operations = replace(self.operations, schedules=self.schedules)
         if store is None:
@@ -88,13 +86,10 @@ class SchedulingWorld(World):
             events=self.events,
             wake_controller=self.controller.wake,
             settle=self.settle,
-            now=self.now,
-            rng=self.rng,
-            reactor=self.clock,
-            make_wake_up=self._make_alarm,
+            runtime=self.runtime,
         )
 
-    def _make_alarm(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> Alarm:
+    def make_wake_up(self, *, on_due: Callable[[], None], on_step: Callable[[], None]) -> Alarm:
         self.alarm = Alarm(on_due=on_due, on_step=on_step)
         return self.alarm
 

@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from scrapy_do.engine.custody import FIRST_LOOK_S, MARK_S, Custody
 from scrapy_do.store.copies import daily_copies
 from scrapy_do.store.store import Store
+from tests.fakes import still_runtime
 from tests.faults.owned import Opened, pair_at
-from tests.http_client import completed, inline
+from tests.http_client import completed
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -17,9 +18,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 def _custody(store: Store, clock: Clock) -> Custody:
     custody = Custody(
         store=store,
-        now=lambda: START + timedelta(seconds=clock.seconds()),
-        reactor=clock,
-        in_thread=inline,
+        runtime=still_runtime(clock, lambda: START + timedelta(seconds=clock.seconds())),
     )
     custody.start()
     return custody

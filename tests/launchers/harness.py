@@ -7,19 +7,16 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
 import pytest_twisted
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
 
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
 from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, Run, SpiderList
-from scrapy_do.launchers.services import Services
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import Started
 from scrapy_do.protocol.wire import (
@@ -30,6 +27,7 @@ from scrapy_do.protocol.wire import (
     SpidersRequest,
     StartMethod,
 )
+from scrapy_do.system.runtime import Runtime
 from tests.fakes import FakeCrawl, FakeLauncher
 
 _P = ParamSpec("_P")
@@ -156,11 +154,7 @@ class RealHarness:
 
         self._start_method = start_method
         self.directory = directory
-        self.services = Services(
-            reactor=reactor,
-            now=lambda: datetime.now(UTC),
-            in_thread=deferToThread,
-        )
+        self.runtime = Runtime.of(reactor)
         self.launcher = self._make()
         self.reports: list[Report] = []
         self._waiting: list[tuple[UUID, ReportKind, Deferred[Report]]] = []
@@ -169,7 +163,7 @@ class RealHarness:
         return make_launcher(
             reports_socket=self.directory / "reports.sock",
             environment=ENVIRONMENT,
-            services=self.services,
+            runtime=self.runtime,
         )
 
     def spec(self, spider: str, **changes: Any) -> CrawlSpec:
@@ -195,7 +189,7 @@ class RealHarness:
             if report.job_id == crawl.job_id and report.kind is kind:
                 return report
         waiting: Deferred[Report] = Deferred()
-        waiting.addTimeout(20, self.services.reactor)
+        waiting.addTimeout(20, self.runtime.reactor)
         self._waiting.append((crawl.job_id, kind, waiting))
         return await waiting
 
@@ -227,10 +221,10 @@ class RealHarness:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something outside is so."""
-        deadline_s = self.services.reactor.seconds() + 20
+        deadline_s = self.runtime.reactor.seconds() + 20
         while not condition():
-            assert self.services.reactor.seconds() < deadline_s, "it never came to be"
-            await self.services.pause(0.01)
+            assert self.runtime.reactor.seconds() < deadline_s, "it never came to be"
+            await self.runtime.pause(0.01)
 
     def started(self, crawl: Crawl) -> Started:
         """Return the record of the crawl's start."""

@@ -180,7 +180,7 @@ async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
     (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
     lock = run_record.take_lock(spec.run_dir)
     assert lock is not None
-    real.services.reactor.callLater(0.1, os.close, lock)
+    real.runtime.reactor.callLater(0.1, os.close, lock)
 
     assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
 

@@ -94,7 +94,7 @@ async def test_one_that_dies_with_an_order_in_hand(fork: RealHarness) -> None:
         os.kill(pid, signal.SIGSTOP)
     spec = fork.spec("noop")
     for pid in doomed:
-        fork.services.reactor.callLater(0.1, os.kill, pid, signal.SIGKILL)
+        fork.runtime.reactor.callLater(0.1, os.kill, pid, signal.SIGKILL)
     with pytest.raises(LaunchFailed, match="ended before the crawl started"):
         await fork.launcher.launch(spec)
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,11 +28,12 @@ from scrapy_do.launchers.inbox import Inbox
 from scrapy_do.launchers.interface import Adopted, Ended, Exit, Fenced, Run, Usage
 from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
-from scrapy_do.launchers.services import InThread, Services
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
 from scrapy_do.protocol.wire import MARK, Counts, Report, ReportKind, Result, encode
+from scrapy_do.system.runtime import Runtime
+from tests.fakes import still_runtime
 from tests.launchers.harness import make_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,8 +72,8 @@ class Readers(Clock):
             reader.doRead()
 
 
-def services(reactor: Readers) -> Services:
-    return Services(reactor=reactor, now=lambda: NOW, in_thread=deferToThread)
+def runtime(reactor: Readers) -> Runtime:
+    return replace(still_runtime(reactor, lambda: NOW), in_thread=deferToThread)
 
 
 # --- what a child says -------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def services(reactor: Readers) -> Services:
 def test_an_inbox_reads_until_the_end() -> None:
     """What is said in pieces is returned in one when the other end is closed."""
     reactor = Readers()
-    inbox = Inbox(services(reactor), 100)
+    inbox = Inbox(runtime(reactor), 100)
     child = os.dup(inbox.sink)
     reading = Deferred.fromCoroutine(inbox.read(5))
     for piece in (b"one ", b"two"):
@@ -100,7 +101,7 @@ def test_an_inbox_reads_until_the_end() -> None:
 def test_an_inbox_gives_up(words: bytes) -> None:
     """Too late or too much is None, and the other end has nobody to talk to."""
     reactor = Readers()
-    inbox = Inbox(services(reactor), 100)
+    inbox = Inbox(runtime(reactor), 100)
     child = os.dup(inbox.sink)
     reading = Deferred.fromCoroutine(inbox.read(5))
     if words:
@@ -329,7 +330,7 @@ def test_an_ended_child_is_reaped_by_its_identity(process: ProcessIdentity) -> N
 def test_pauses_between_warm_parents_grow() -> None:
     """The first early death costs nothing, the next ones 1, 2, 4 ... 30 s; a long life forgives."""
     clock = Readers()
-    pause = _Pause(services(clock))
+    pause = _Pause(runtime(clock))
     waits = []
     for _ in range(8):
         pause.died(1.0)
@@ -345,12 +346,7 @@ def test_pauses_between_warm_parents_grow() -> None:
 
 def settle(clock: Readers, run: Run) -> Adopted:
     """Settle a run directory with time passing as fast as it is asked for."""
-
-    async def at_once(function: Callable[[], object]) -> object:
-        return function()
-
-    patient = replace(services(clock), in_thread=cast("InThread", at_once))
-    settler = Settler(patient, lambda _crawl: None)
+    settler = Settler(still_runtime(clock, lambda: NOW), lambda _crawl: None)
     settling = Deferred.fromCoroutine(settler.settle(run))
     while not settling.called:
         clock.advance(0.02)  # as often as it looks: what it kills needs a moment to be gone

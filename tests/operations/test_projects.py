@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,7 @@ def test_a_sweep_takes_no_archive_that_arrives(tmp_path: Path, upload: Path) -> 
         limits=ArchiveLimits(),
         list_spiders=world.list_spiders,
         events=world.events,
-        now=world.now,
-        in_thread=threads,
+        runtime=replace(world.runtime, in_thread=threads),
     )
     pushed: Deferred[Pushed] = Deferred.fromCoroutine(projects.push(upload, by="tester"))
     threads.run()

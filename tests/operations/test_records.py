@@ -1,6 +1,7 @@
 """Records of jobs for every dialect: streams of lines, writers that take turns."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -188,9 +189,7 @@ def test_writers_take_turns(world: World, job: Job) -> None:
     data = DataOperations(
         store=world.store,
         artifacts=world.artifacts,
-        now=world.now,
-        rng=world.rng,
-        in_thread=later,
+        runtime=replace(world.runtime, in_thread=later),
     )
     ends = [
         Deferred.fromCoroutine(data.write(job.key, RecordKind.ITEMS, once(*lines)))

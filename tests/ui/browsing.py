@@ -1,8 +1,10 @@
 """The pages of a world, read without a browser."""
 
+from functools import partial
 from typing import Any
 
 from scrapy_do.ui.routes import Pages as PageRoutes
+from scrapy_do.web.sse import Bell
 from tests.http_client import Answer, Connection, HttpClient, site_of
 from tests.world import World
 
@@ -16,7 +18,7 @@ class Pages:
             now=world.now,
             zone="UTC",
             archive_bytes=1 << 20,
-            reactor=world.clock,
+            new_bell=partial(Bell, world.clock),
         )
         spool = world.archives.incoming
         self._client = HttpClient(site_of(routes, spool_dir=spool, clock=world.clock))

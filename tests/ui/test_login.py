@@ -1,6 +1,7 @@
 """Logging in by the page, without a browser: a site with authentication."""
 
 import base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import make_site
+from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import Passwords
-from tests.http_client import Answer, HttpClient, healthy, inline
+from tests.fakes import inline
+from tests.http_client import Answer, HttpClient, healthy
 from tests.world import World
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate"}
@@ -39,7 +42,7 @@ class Site:
             zone="UTC",
             archive_bytes=1 << 20,
             sessions=sessions,
-            reactor=world.clock,
+            new_bell=partial(Bell, world.clock),
         )
         tail = Tail(reactor=world.clock)
         site = make_site(

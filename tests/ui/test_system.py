@@ -1,6 +1,7 @@
 """The pages about the daemon itself and of comparing jobs, without a browser."""
 
 from dataclasses import replace
+from functools import partial
 from html import unescape
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scrapy_do.config import load
 from scrapy_do.core.job import Progress
 from scrapy_do.ui.pages.compare import groups_of
 from scrapy_do.ui.routes import Pages as PageRoutes
+from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
 from tests.http_client import HttpClient, site_of
 from tests.ui.browsing import Pages
@@ -87,7 +89,7 @@ def test_the_api_is_described_with_commands_for_this_host(world: World) -> None:
         now=world.now,
         zone="UTC",
         archive_bytes=1,
-        reactor=world.clock,
+        new_bell=partial(Bell, world.clock),
         dialects=[dialect],
     )
     site = site_of(routes, spool_dir=world.archives.incoming, clock=world.clock)

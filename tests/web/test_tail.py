@@ -17,7 +17,8 @@ from scrapy_do.web.answer import PIECE_BYTES, Answer
 from scrapy_do.web.router import Call
 from scrapy_do.web.status import UnsatisfiableRange
 from scrapy_do.web.tail import OpenFile, Tail, parse_range
-from tests.http_client import Connection, HttpClient, completed, inline, site_of
+from tests.fakes import inline
+from tests.http_client import Connection, HttpClient, completed, site_of
 from tests.web.dialects import Single
 
 CONTENT = bytes(Random(1).randbytes(200_000))

@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Protocol
 
 from scrapy_do.core.collection import CollectionName, KeyRange, StoredValue, following
 from scrapy_do.errors import BadArgument
 from scrapy_do.store.store import Store
-from scrapy_do.system.runtime import InThread
+from scrapy_do.system.runtime import Runtime
 
 WRITTEN_BYTES = 2 * 1024 * 1024
 """How much is written in one transaction, at most, but for its last value."""
@@ -69,10 +68,10 @@ Passes = Callable[[StoredValue], bool]
 class CollectionOperations:
     """Every use case of collections."""
 
-    def __init__(self, *, store: Store, now: Callable[[], datetime], in_thread: InThread) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime) -> None:
         self._store = store
-        self._now = now
-        self._in_thread = in_thread
+        self._now = runtime.now
+        self._in_thread = runtime.in_thread
 
     # --- looking -------------------------------------------------------------------------------
 
