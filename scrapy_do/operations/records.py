@@ -7,12 +7,13 @@ neither a slow client nor a huge job costs anything. All of it happens in thread
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from twisted.internet.defer import DeferredLock
 
+from scrapy_do.core.item_filter import ItemFilter
 from scrapy_do.core.job import Driver, Job, JobKey, Pending, Progress, is_active
 from scrapy_do.core.pace import Pace, levels_of, pace_of
 from scrapy_do.errors import JobNotFound
@@ -109,6 +110,14 @@ class Latest:
     memory_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundItems:
+    """Some items with their numbers from 0, and how many fit in all."""
+
+    items: Sequence[tuple[int, Mapping[str, Any]]]
+    matching: int
+
+
 class Taker(Protocol):
     """Makes bytes of records, in threads, one batch after the other.
 
@@ -163,6 +172,26 @@ class DataOperations:
             lines, place = await self._in_thread(_lines_step(log, place, stop))
             if lines:
                 yield lines
+
+    async def find_items(
+        self, job_id: UUID, wanted: ItemFilter, *, skip: int, limit: int
+    ) -> FoundItems:
+        """Some of the items of a job that a filter wants, and how many there are of all.
+
+        All items are looked through, block by block.
+        """
+        log = await self._in_thread(
+            lambda: self._artifacts.present_records(job_id, RecordKind.ITEMS)
+        )
+        found: list[tuple[int, Mapping[str, Any]]] = []
+        matching = 0
+        place: Place | None = Place(record=0)
+        while place is not None:
+            items, place = await self._in_thread(_wanted_step(log, place, wanted))
+            new = items[max(0, skip - matching) :]
+            found.extend(new[: limit - len(found)])
+            matching += len(items)
+        return FoundItems(items=tuple(found), matching=matching)
 
     async def read(
         self, wanted: RecordRange, kind: RecordKind, taker: Taker
@@ -332,6 +361,21 @@ class DataOperations:
             return replace(stored, progress=progress)
 
         await self._store.jobs.edit(job.id, change)
+
+
+def _wanted_step(
+    log: RecordLog, place: Place, wanted: ItemFilter
+) -> Callable[[], tuple[list[tuple[int, Mapping[str, Any]]], Place | None]]:
+    def step() -> tuple[list[tuple[int, Mapping[str, Any]]], Place | None]:
+        block = log.block(place)
+        numbered = enumerate(map(decode, block.lines.split(b"\n")), block.first)
+        return [
+            (number, item)
+            for number, item in numbered
+            if isinstance(item, dict) and wanted.wants(item)
+        ], block.after
+
+    return step
 
 
 def _memory_samples(log: RecordLog) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Small pictures made on the server: the places of their marks, for a template to draw as SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scrapy_do.core.job import Outcome
@@ -48,6 +48,30 @@ def bars(runs: Sequence[Run]) -> Bars:
         for place, run in enumerate(runs)
     ]
     return Bars(width=max(1, len(runs)) * _STEP, height=HEIGHT, bars=drawn, label=_label(runs))
+
+
+def measures(
+    values: Sequence[float | None], said: Callable[[float], str], *, top: float = 0
+) -> Bars:
+    """Draw numbers over time, the newest last; what is not known leaves a gap.
+
+    `said` puts a number into words, `top` is what the highest bar stands for, 0 for the most.
+    """
+    known = [value for value in values if value is not None]
+    most = top or max(known, default=0)
+    drawn = [
+        Bar(
+            kind="run",
+            x=place * _STEP + 1,
+            height=max(1, round(value / most * HEIGHT)) if most else 1,
+        )
+        for place, value in enumerate(values)
+        if value is not None
+    ]
+    words = "nothing is known yet"
+    if known:
+        words = f"{said(min(known))} to {said(max(known))}, last {said(known[-1])}"
+    return Bars(width=max(1, len(values)) * _STEP, height=HEIGHT, bars=drawn, label=words)
 
 
 def _label(runs: Sequence[Run]) -> str:

@@ -1,9 +1,11 @@
 """The routes of the list of jobs and of single jobs; the table is in `routes`."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from scrapy_do.core.item_filter import ItemFilter, Match
 from scrapy_do.core.job import Job
 from scrapy_do.core.job_search import search_jobs
 from scrapy_do.core.log_lines import LogFilter
@@ -121,6 +123,7 @@ class JobRoutes:
             _text(call.params),
             _action(call.params),
             _upto(call.params),
+            selected=_selected(call.params),
             now=self._now(),
         )
         return self._renderer.answer(shown, call)
@@ -130,7 +133,7 @@ class JobRoutes:
         text, action, upto = _text(call.params), _action(call.params), _upto(call.params)
         if upto is None:
             raise BadArgument("upto")
-        wanted = search_jobs(text, now=self._now()).wanted
+        wanted = replace(search_jobs(text, now=self._now()).wanted, ids=_selected(call.params))
         bulk = self._operations.bulk
         if action == "cancel":
             done = await bulk.cancel(wanted, upto=upto, by=call.principal.name)
@@ -167,7 +170,13 @@ class JobRoutes:
     async def items(self, call: Call, *, job: str) -> Answer:
         """Show items of a job."""
         found = await self._job(job)
-        shown = await job_items(self._operations, found, _start(call.params), now=self._now())
+        shown = await job_items(
+            self._operations,
+            found,
+            _item_filter(call.params),
+            _start(call.params),
+            now=self._now(),
+        )
         return self._renderer.answer(shown, call)
 
     async def requests(self, call: Call, *, job: str) -> Answer:
@@ -311,6 +320,17 @@ def _start(params: Params) -> int:
     return start
 
 
+def _item_filter(params: Params) -> ItemFilter | None:
+    """Which items are wanted; None for all."""
+    name = params.optional_text("field", "")[:_LONGEST]
+    if not name:
+        return None
+    match = params.choice("match", tuple(Match), default=Match.CONTAINS)
+    return ItemFilter(
+        name=name, match=Match(match), text=params.optional_text("text", "")[:_LONGEST]
+    )
+
+
 def _asked(params: Params) -> Asked:
     def place(name: str) -> int | None:
         return params.integer(name, minimum=0, maximum=_LARGEST, default=None)
@@ -347,6 +367,13 @@ def _action(params: Params) -> str:
     params.require("do")
     action: str = params.choice("do", tuple(page.BULK), default="")
     return action
+
+
+def _selected(params: Params) -> tuple[UUID, ...] | None:
+    """The jobs that somebody has selected; None where all of a search are meant."""
+    if "selected" not in params:
+        return None
+    return tuple(one for text in params.texts("job") if (one := parse_uuid(text)))
 
 
 def _upto(params: Params) -> int | None:

@@ -348,6 +348,56 @@ def test_items_are_a_table_with_the_coverage_of_each_field(world: World) -> None
     assert f'href="/ui/jobs/{before}/items">the run before' in page
 
 
+@pytest.mark.parametrize(
+    ("query", "numbers", "matching"),
+    [
+        ("field=title&match=contains&text=B", [2, 3], 2),
+        ("field=title&match=is&text=b", [2], 1),
+        ("field=price&match=empty", [3], 1),
+        ("field=price&match=lacks", [2, 4], 2),
+        ("field=price&match=has", [1, 3], 2),
+        ("field=nothing&match=has", [], 0),
+        ("field=price&text=1&start=1", [], 1),
+    ],
+)
+def test_items_are_filtered_by_a_field(
+    world: World, query: str, numbers: list[int], matching: int
+) -> None:
+    """All items are looked through; those that fit keep their numbers, and are counted."""
+    job = world.enqueue()
+    values: tuple[dict[str, Any], ...] = (
+        {"title": "a", "price": 1},
+        {"title": "b"},
+        {"title": "<Bb>", "price": None},
+        {},
+    )
+    _write(world, job, RecordKind.ITEMS, *values)
+
+    page = Pages(world).get(f"/ui/jobs/{job}/items?{query}")
+
+    found = re.findall(r'<th scope="row" class="n">([0-9]+)</th>', page)
+    assert [int(number) for number in found] == numbers
+    assert (f"{matching} of 4 items" if matching else "None of 4 items fits") in page
+
+
+def test_filtered_items_come_in_pages(world: World) -> None:
+    """Each page of a filter begins behind the one before; addresses keep the filter."""
+    job = world.enqueue()
+    _write(world, job, RecordKind.ITEMS, *({"n": n, "odd": n % 2} for n in range(240)))
+    pages = Pages(world)
+
+    address = f"/ui/jobs/{job}/items?field=odd&match=is&text=1"
+    seen: list[int] = []
+    while address:
+        page = pages.get(address)
+        found = re.findall(r'<th scope="row" class="n">([0-9]+)</th>', page)
+        seen.extend(int(number) for number in found)
+        links = re.findall(r'rel="next" href="([^"]*)"', page)
+        address = html.unescape(links[0]) if links else ""
+
+    assert seen == list(range(2, 241, 2))
+
+
 def test_items_are_downloaded_in_three_forms(world: World) -> None:
     """A cell is never a formula; large numbers are as they are stored."""
     job = world.enqueue()

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 from uuid import UUID
 
 import pytest
@@ -146,6 +146,30 @@ def test_all_jobs_of_a_search_are_deleted_or_run_again(world: World) -> None:
     assert again["id"] != str(job)
     assert again["arguments"] == {"category": "books"}
     assert not world.artifacts.exists(job)
+
+
+def test_selected_jobs_are_cancelled(world: World) -> None:
+    """Only those that were selected, after a question; of none selected nothing can be done."""
+    jobs = [world.enqueue() for _ in range(4)]
+    pages = Pages(world)
+    page = pages.get("/ui/jobs")
+    assert all(f'name="job" value="{job}"' in page for job in jobs)
+
+    query = f"do=cancel&q=&selected=1&job={jobs[2]}&job={jobs[3]}&job=%3Cb%3E"
+    question = pages.get(f"/ui/jobs/bulk?{query}")
+    upto = re.search(r'name="upto" value="([0-9]+)"', question)
+    assert upto
+    sent = {**parse_qs(query, keep_blank_values=True), "upto": upto[1]}
+    answer = pages.post("/ui/jobs/bulk", form=sent)
+    nothing = pages.get("/ui/jobs/bulk?do=delete&q=&selected=1")
+
+    assert "Cancel 2 jobs?" in question
+    assert "All active jobs among the 2 selected." in question
+    assert "2 jobs cancelled." in pages.get(answer.headers["location"])
+    ended = [job for job in jobs if isinstance(world.state(job), Finished)]
+    assert ended == jobs[2:]
+    assert "Delete 0 jobs?" in nothing
+    assert "disabled>Delete 0 jobs</button>" in nothing
 
 
 def test_markup_in_a_search_is_text(world: World) -> None:

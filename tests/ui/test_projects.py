@@ -2,14 +2,17 @@
 
 import csv
 import io
+import json
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scrapy_do.core.job import JobRequest
+from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule_rules import Order
+from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.ui.addresses import spider_page
 from tests.factories import TESTER
 from tests.ui.browsing import Pages
@@ -168,6 +171,29 @@ def test_a_spider_offers_arguments_that_were_used(world: World) -> None:
     address = "/ui/run?project=quotesbot&spider=toscrape-css&arg=category%3Dbooks+%26+more"
     assert f'<a href="{address.replace("&", "&amp;")}">' in page
     assert 'name="arg-value" value="books &amp; more"' in pages.get(address)
+
+
+def test_a_spider_shows_how_many_items_had_each_field(world: World) -> None:
+    """Run by run in the order of the jobs: the share of the last run, and the range of all."""
+    world.put_project()
+    for with_price in (4, 2, 3):
+        job = world.enqueue()
+        items = [{"title": "a", "price": 1}] * with_price + [{"title": "b"}] * (4 - with_price)
+        world.artifacts.prepare(job)
+        log = world.artifacts.records(job, RecordKind.ITEMS)
+        log.write([json.dumps(item).encode() for item in items], now_ms=1)
+        world.do(world.store.jobs.edit(job, _with_items))
+        world.launcher.crawl_of(job).finish()
+
+    page = Pages(world).get("/ui/projects/quotesbot/spiders/toscrape-css")
+
+    assert '<code>price</code></th><td class="n" data-l="Last">75 %</td>' in page
+    assert "50 % to 100 %, last 75 %" in page
+    assert "100 % to 100 %, last 100 %" in page
+
+
+def _with_items(job: Job) -> Job:
+    return replace(job, progress=replace(job.progress, items=4))
 
 
 def test_the_history_of_a_spider_has_twins(world: World) -> None:

@@ -3,14 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from scrapy_do.core.item_filter import ItemFilter, Match, text_of
 from scrapy_do.core.job import Job
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.records import RecordKind, RecordStats, decode
+from scrapy_do.ui.addresses import with_query
 from scrapy_do.ui.pages.job import Head, head
 from scrapy_do.ui.pages.job_parts import page_of
 from scrapy_do.ui.pages.likeness import before
@@ -44,15 +46,37 @@ class Items:
     rows: Sequence[tuple[int, Sequence[str]]]
     total: int
     start: int
-    newer: int | None
-    older: int | None
+    newer: str
+    older: str
     before: Job | None
+    wanted: ItemFilter | None
+    matching: int
+    fields: Sequence[str]
+    matches: Mapping[Match, str] = field(default_factory=lambda: MATCHES)
 
 
-async def job_items(operations: Operations, job: Job, start: int, *, now: datetime) -> Page:
-    """Gather the page: items from number `start` on."""
+MATCHES: Mapping[Match, str] = {
+    Match.CONTAINS: "contains",
+    Match.IS: "is",
+    Match.EMPTY: "is empty",
+    Match.HAS: "is there",
+    Match.LACKS: "is not there",
+}
+
+
+async def job_items(
+    operations: Operations, job: Job, wanted: ItemFilter | None, start: int, *, now: datetime
+) -> Page:
+    """Gather the page: items from number `start` on, or from there on of those that fit."""
     stats = await operations.data.stats(job.key, RecordKind.ITEMS)
-    items = await _records(operations, job, RecordKind.ITEMS, start)
+    if wanted is None:
+        items: Sequence[tuple[int, Mapping[str, Any]]] = await _records(
+            operations, job, RecordKind.ITEMS, start
+        )
+        matching = stats.input_values
+    else:
+        found = await operations.data.find_items(job.id, wanted, skip=start, limit=ROWS)
+        items, matching = found.items, found.matching
     earlier = await before(operations, job)
     old = None
     if earlier is not None:
@@ -68,11 +92,21 @@ async def job_items(operations: Operations, job: Job, start: int, *, now: dateti
         ],
         total=stats.input_values,
         start=start,
-        newer=max(0, start - ROWS) if start else None,
-        older=start + ROWS if start + ROWS < stats.input_values else None,
+        newer=_address(job, wanted, max(0, start - ROWS)) if start else "",
+        older=_address(job, wanted, start + ROWS) if start + ROWS < matching else "",
         before=earlier if old is not None and old.input_values else None,
+        wanted=wanted,
+        matching=matching,
+        fields=names,
     )
     return page_of(job, "job_items.html", view)
+
+
+def _address(job: Job, wanted: ItemFilter | None, start: int) -> str:
+    asked = []
+    if wanted is not None:
+        asked = [("field", wanted.name), ("match", wanted.match.value), ("text", wanted.text)]
+    return with_query(f"/ui/jobs/{job.id}/items", [*asked, ("start", str(start))])
 
 
 def _column(name: str, stats: RecordStats, old: RecordStats | None) -> Column:
@@ -88,7 +122,7 @@ def _percent(name: str, stats: RecordStats) -> int:
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text_of(value)
     return text if len(text) <= _LONGEST_CELL else text[:_LONGEST_CELL] + "…"
 
 

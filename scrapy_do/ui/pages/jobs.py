@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
 from scrapy_do.core.job import Finished, Job, Pending, Stopping, started_at
@@ -294,7 +295,7 @@ class Question:
     title: str
     sentence: str
     action: str
-    fields: Mapping[str, str]
+    fields: Sequence[tuple[str, str]]
     button: str
     back: str
     is_bad: bool
@@ -302,9 +303,15 @@ class Question:
 
 
 async def bulk_question(
-    operations: Operations, text: str, action: str, upto: int | None, *, now: datetime
+    operations: Operations,
+    text: str,
+    action: str,
+    upto: int | None,
+    *,
+    selected: tuple[UUID, ...] | None = None,
+    now: datetime,
 ) -> Page:
-    """Ask before something is done to all jobs of a search.
+    """Ask before something is done to all jobs of a search, or to those that were selected.
 
     Raises:
         BadSearch: the search means nothing.
@@ -315,9 +322,13 @@ async def bulk_question(
         newest = await operations.jobs.find(JobFilter(limit=1))
         upto = newest[0].sequence if newest else 0
     states &= search.wanted.states or VISIBLE_STATES
-    count = await operations.jobs.count(replace(search.wanted, states=states)) if states else 0
+    wanted = replace(search.wanted, states=states, ids=selected)
+    count = await operations.jobs.count(wanted) if states else 0
     jobs_word = "1 job" if count == 1 else f"{words.number(count)} jobs"
     which = f"that match {text!r}" if text else "of this server"
+    if selected is not None:
+        which = f"among the {words.number(len(selected))} selected"
+    chosen = () if selected is None else (("selected", "1"), *(("job", str(i)) for i in selected))
     kind = "active" if action == "cancel" else "ended"
     return Page(
         template="question.html",
@@ -327,7 +338,7 @@ async def bulk_question(
             title=f"{verb} {jobs_word}?",
             sentence=f"All {kind} jobs {which}. {_LOST[action]}",
             action="/ui/jobs/bulk",
-            fields={"do": action, "q": text, "upto": str(upto)},
+            fields=(("do", action), ("q", text), ("upto", str(upto)), *chosen),
             button=f"{verb} {jobs_word}",
             back=address(text),
             is_bad=action != "again",
@@ -362,7 +373,7 @@ def cancel_question(job: Job, *, grace_s: float) -> Page:
             title=f"{verb} {name}?",
             sentence=sentence,
             action=f"/ui/jobs/{job.id}/cancel",
-            fields={"force": "1"} if is_forced else {},
+            fields=(("force", "1"),) if is_forced else (),
             button=f"{verb} the {'crawl' if is_forced else 'job'}",
             back=f"/ui/jobs/{job.id}",
             is_bad=True,
@@ -383,7 +394,7 @@ def delete_question(job: Job) -> Page:
             sentence=f"It has {words.number(job.progress.items)} items and "
             f"{words.number(job.progress.log_lines)} log lines. {_LOST['delete']}",
             action=f"/ui/jobs/{job.id}/delete",
-            fields={},
+            fields=(),
             button="Delete the job",
             back=f"/ui/jobs/{job.id}",
             is_bad=True,

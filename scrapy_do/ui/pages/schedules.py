@@ -230,7 +230,7 @@ class Question:
     title: str
     sentence: str
     action: str
-    fields: Mapping[str, str]
+    fields: Sequence[tuple[str, str]]
     is_bad: bool
     button: str
     count: int
@@ -252,7 +252,7 @@ async def delete_question(operations: Operations, schedule_id: UUID) -> Page:
                 f"Its {schedule.counts.fired} jobs stay, and what is running goes on."
             ),
             action=f"/ui/schedules/{schedule_id}/delete",
-            fields={},
+            fields=(),
             is_bad=True,
             button="Delete the schedule",
             count=1,

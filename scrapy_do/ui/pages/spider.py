@@ -6,15 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import Job, is_active
+from scrapy_do.core.job import Finished, Job, is_active
 from scrapy_do.core.project import Spider
 from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import STANDING, Schedule
 from scrapy_do.operations.operations import Operations
+from scrapy_do.operations.records import RecordKind
+from scrapy_do.ui.charts import Bars, measures
 from scrapy_do.ui.render import Page
-from scrapy_do.ui.words import iso
+from scrapy_do.ui.words import duration, iso, number
 
 RUNS = 100
+COVERED_RUNS = 20
+MOST_FIELDS = 50
 MOST_ARGUMENTS = 50
 COLUMNS = ("id", "outcome", "started", "ended", "duration_s", "items", "responses", "errors")
 
@@ -34,6 +38,15 @@ class UsedArguments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many of 100 items had a field, run by run."""
+
+    name: str
+    last: int
+    drawn: Bars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpiderView:
     """What the page shows; `runs` have the newest first."""
 
@@ -41,6 +54,9 @@ class SpiderView:
     spider: Spider
     active: Sequence[Job]
     runs: Sequence[Run]
+    measures: Mapping[str, Bars]
+    coverage: Sequence[Coverage]
+    more_fields: int
     used: Sequence[UsedArguments]
     schedules: Sequence[Schedule]
 
@@ -51,6 +67,8 @@ async def spider(operations: Operations, project: str, name: str) -> Page:
     wanted = JobFilter(project=project, spider=name, limit=RUNS)
     jobs = await operations.jobs.find(wanted)
     schedules = await operations.listing.schedules(wanted, STANDING)
+    runs = await _runs(operations, found)
+    fields = await _coverage(operations, jobs)
     return Page(
         template="spider.html",
         title=name,
@@ -60,7 +78,10 @@ async def spider(operations: Operations, project: str, name: str) -> Page:
             project=project,
             spider=found,
             active=[job for job in jobs if is_active(job.state)],
-            runs=list(reversed(await _runs(operations, found))),
+            runs=list(reversed(runs)),
+            measures=_measures(runs),
+            coverage=fields[:MOST_FIELDS],
+            more_fields=len(fields) - MOST_FIELDS,
             used=used_arguments(jobs),
             schedules=schedules.rows,
         ),
@@ -70,6 +91,32 @@ async def spider(operations: Operations, project: str, name: str) -> Page:
 async def _runs(operations: Operations, found: Spider) -> Sequence[Run]:
     runs = await operations.projects.runs([found], limit=RUNS)
     return runs.get(found.name, ())
+
+
+def _measures(runs: Sequence[Run]) -> Mapping[str, Bars]:
+    """What can be drawn of runs beside their items."""
+    took = [None if run.duration is None else run.duration.total_seconds() for run in runs]
+    return {
+        "Duration": measures(took, duration),
+        "Pages": measures([run.responses for run in runs], number),
+        "Errors": measures([run.errors for run in runs], number),
+    }
+
+
+async def _coverage(operations: Operations, jobs: Sequence[Job]) -> list[Coverage]:
+    """How many items had each field in the last runs that found some, by name."""
+    ended = [job for job in jobs if isinstance(job.state, Finished) and job.progress.items]
+    latest = sorted(ended, key=lambda job: job.key)[-COVERED_RUNS:]
+    counted = [await operations.data.stats(job.key, RecordKind.ITEMS) for job in latest]
+    counted = [one for one in counted if one.input_values]
+    names = dict.fromkeys(name for one in reversed(counted) for name in one.counts)
+    found = []
+    for name in names:
+        if name != "_type":
+            shares = [round(100 * one.counts.get(name, 0) / one.input_values) for one in counted]
+            drawn = measures(shares, lambda share: f"{share} %", top=100)
+            found.append(Coverage(name=name, last=shares[-1], drawn=drawn))
+    return found
 
 
 def used_arguments(jobs: Sequence[Job]) -> list[UsedArguments]:

@@ -15,6 +15,20 @@ function applyTheme(theme) {
 }
 applyTheme(kept.get("theme") ?? "");
 
+// --- the level of log lines that somebody has chosen last: before the page is read
+function levelAddress() {
+  const level = kept.get("level") ?? "0";
+  const isJob = /^\/ui\/jobs\/[0-9a-f-]{36}$/.test(location.pathname);
+  return isJob && level !== "0" && !location.search && !location.hash ? `?level=${encodeURIComponent(level)}` : "";
+}
+if (levelAddress()) location.replace(levelAddress());
+
+function beginLevel() {
+  const choice = document.getElementById("level");
+  choice?.form.addEventListener("submit", () => kept.set("level", choice.value));
+  for (const link of document.querySelectorAll("[data-clear-level]")) link.addEventListener("click", () => kept.set("level", "0"));
+}
+
 function beginTheme() {
   const button = document.getElementById("theme");
   const names = Object.keys(THEMES);
@@ -82,8 +96,7 @@ function beginKeys() {
   help.addEventListener("click", () => dialog.showModal());
   let goes = false;
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, select, textarea, [contenteditable]");
-    if (!on.checked || typing || dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!keysWork(event)) return;
     if (goes && ROOMS[event.key]) { location.href = ROOMS[event.key]; return; }
     goes = event.key === "g";
     if (event.key === "/") { event.preventDefault(); document.getElementById("search").focus(); }
@@ -469,6 +482,29 @@ function colour(token) {
   return found;
 }
 
+// --- selected rows: what can be done to them appears when there are some
+function beginSelection() {
+  const form = document.getElementById("selected");
+  if (!form) return;
+  const say = () => {
+    const now = document.getElementById("selected");
+    if (!now) return;
+    const count = document.querySelectorAll("td.pick input:checked").length;
+    now.hidden = !count;
+    now.classList.add("some");
+    const text = `${count} selected:`;
+    const node = document.getElementById("selected-count");
+    if (node.textContent !== text) node.textContent = text;
+  };
+  document.addEventListener("change", (event) => { if (event.target.closest("td.pick")) say(); });
+  document.addEventListener("refreshed", say);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "x" || !keysWork(event)) return;
+    document.activeElement.closest("tr")?.querySelector("td.pick input")?.click();
+  });
+  say();
+}
+
 // --- rows by keys
 function keysWork(event) {
   const typing = event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]");
@@ -477,7 +513,7 @@ function keysWork(event) {
 document.addEventListener("keydown", (event) => {
   if ((event.key !== "j" && event.key !== "k") || !keysWork(event)) return;
   const links = [...document.querySelectorAll("#jobs tbody th a")];
-  const here = links.indexOf(document.activeElement);
+  const here = links.indexOf(document.activeElement.closest("#jobs tr")?.querySelector("th a"));
   const next = links[event.key === "j" ? here + 1 : Math.max(0, here - 1)];
   if (next) { event.preventDefault(); next.focus(); }
 });
@@ -542,6 +578,8 @@ document.addEventListener("DOMContentLoaded", () => {
   beginLists();
   beginLog();
   beginCharts();
+  beginSelection();
+  beginLevel();
 });
 document.addEventListener("htmx:after:swap", showTimes);
 
