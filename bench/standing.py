@@ -22,7 +22,7 @@ from scrapy_do.core import catchup
 from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, NewVersion
-from scrapy_do.core.schedule import Overlap, Policies, Schedule
+from scrapy_do.core.schedule import Overlap, Policies, Schedule, stored_timing
 from scrapy_do.core.standing import planned
 from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.store.store import Store, open_store
@@ -131,15 +131,14 @@ def schedule(
     order = Schedule(
         id=uuid4(),
         request=JobRequest(project=PROJECT, spider="noop"),
-        spec=spec,
-        zone=zone,
+        timing=stored_timing(spec, zone, anchor=anchor),
         anchor=anchor,
         created_at=anchor,
         changed_at=anchor,
         created_by="bench",
         policies=policies,
     )
-    plan = catchup.replan(catchup.order_of(order), rng=random.Random(1))
+    plan = catchup.replan(order, rng=random.Random(1))
     return planned(order, plan, now=anchor)
 
 

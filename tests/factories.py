@@ -18,6 +18,7 @@ from scrapy_do.core.job import (
     State,
 )
 from scrapy_do.core.principal import Principal, Role
+from scrapy_do.core.schedule import Timing, Unreadable, stored_timing
 from scrapy_do.core.transitions import Ending
 
 ANN = Principal(name="ann", role=Role.ADMIN)
@@ -29,6 +30,17 @@ PROCESS = Process(pid=4711, start_ticks=12345, boot_id="0f0f")
 def at(seconds: float) -> datetime:
     """The instant that many seconds after the start of every test."""
     return START + timedelta(seconds=seconds)
+
+
+def timing(spec: str = "every hour", zone: str = "UTC", *, anchor: datetime = START) -> Timing:
+    """When a schedule runs, as it is read from what is stored."""
+    read = stored_timing(spec, zone, anchor=anchor)
+    assert isinstance(read, Timing)
+    return read
+
+
+LOST = Unreadable(spec="every minute", zone_name="Mars/Base", problem="'Mars/Base' is gone")
+"""What a schedule has where its zone is not known any more."""
 
 
 def request(**fields: Any) -> JobRequest:

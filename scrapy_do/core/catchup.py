@@ -1,7 +1,8 @@
 """Which planned instants become jobs, which are missed, which are skipped, and what comes next.
 
-Pure: time, zone and randomness come in. Every function takes an `Order`, what a schedule
-is planned from, and answers with values; whoever stores them does so in one transaction.
+Pure: time, zone and randomness come in. Every function takes a schedule and answers
+with values; whoever stores them does so in one transaction. All of them raise BadWhen for a
+schedule whose text or zone is no longer known.
 
 Note [On time, late, missed]
     Timers fire a little late and a daemon may be busy: the newest due instant is *on time*
@@ -22,21 +23,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from scrapy_do.core.grammar import parse_when, parse_zone
-from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
+from scrapy_do.core.schedule import CatchUp, Overlap, Schedule, timing_of
 from scrapy_do.core.when import (
     Missed,
-    Now,
     RandomGap,
-    When,
     draw,
     missed,
     next_after,
     shortest_gap,
 )
-from scrapy_do.errors import BadArgument, BadWhen
+from scrapy_do.errors import BadArgument
 
 ON_TIME_S = 5.0
 """No timer of a daemon that is there is later, however busy it is."""
@@ -56,30 +53,6 @@ LARGEST_STEP_BACK = timedelta(hours=3)
 """A clock set back by more is a correction; by less, the instants have happened already."""
 
 INSTANT = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a schedule is planned from.
-
-    Planning goes on strictly after `last_planned`, or the anchor where that is None.
-    `drawn` is the gap drawn for the next instant of a random interval. `fired` counts the
-    jobs made so far.
-    """
-
-    schedule_id: UUID
-    when: When
-    zone: ZoneInfo
-    anchor: datetime
-    policies: Policies
-    last_planned: datetime | None = None
-    drawn: timedelta | None = None
-    fired: int = 0
-
-    @property
-    def since(self) -> datetime:
-        """The instant after which planning goes on."""
-        return self.anchor if self.last_planned is None else self.last_planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,54 +97,31 @@ class Decision:
     stop_active: bool = False
 
 
-def order_of(schedule: Schedule) -> Order:
-    """Read what a stored schedule is planned from.
-
-    Raises:
-        BadArgument: its zone is no longer known.
-        BadWhen: its specification is no longer understood.
-    """
-    zone = parse_zone(schedule.zone)
-    when = parse_when(schedule.spec, now=schedule.anchor, zone=zone)
-    if isinstance(when, Now):
-        raise BadWhen("'now' makes a job, not a schedule; for example: 'every day at 12:30'")
-    return Order(
-        schedule_id=schedule.id,
-        when=when,
-        zone=zone,
-        anchor=schedule.anchor,
-        last_planned=schedule.last_planned,
-        drawn=schedule.drawn,
-        policies=schedule.policies,
-        fired=schedule.counts.fired,
-    )
-
-
-def replan(order: Order, *, rng: Random) -> Plan:
+def replan(schedule: Schedule, *, rng: Random) -> Plan:
     """Return the next instant of a schedule: when it is made, edited, or loaded at start.
 
     It may lie in the past: `decide` then says what becomes of it. A gap is drawn only
     where none is stored.
     """
-    drawn = draw(order.when, rng) if order.drawn is None else order.drawn
-    planned = _next(order, after=order.since, drawn=drawn)
-    until, max_runs = order.policies.until, order.policies.max_runs
+    drawn = draw(timing_of(schedule).when, rng) if schedule.drawn is None else schedule.drawn
+    planned = _next(schedule, after=schedule.since, drawn=drawn)
+    until, max_runs = schedule.policies.until, schedule.policies.max_runs
     over = (
         planned is None
         or (until is not None and planned > until)
-        or (max_runs is not None and order.fired >= max_runs)
+        or (max_runs is not None and schedule.counts.fired >= max_runs)
     )
     return Plan(
-        anchor=order.anchor,
-        last_planned=order.last_planned,
+        anchor=schedule.anchor,
+        last_planned=schedule.last_planned,
         next_due=None if over else planned,
         drawn=None if over else drawn,
-        wake_at=None if over or planned is None else start_of(order, planned),
+        wake_at=None if over or planned is None else start_of(schedule, planned),
     )
 
 
 def decide(
-    order: Order,
+    schedule: Schedule,
     *,
     now: datetime,
     present_since: datetime,
@@ -185,21 +135,23 @@ def decide(
     says that a job of the schedule is starting, running or stopping, `pending` that one
     waits to start. Nothing due is no error: the decision is then only the plan.
     """
-    due = _due(order, now, rng)
+    due = _due(schedule, now, rng)
     if not due.found.count:
-        return Decision(plan=replan(replace(order, drawn=due.drawn), rng=rng))
-    jobs = _caught_up(order, due.found, now, present_since)
+        return Decision(plan=replan(replace(schedule, drawn=due.drawn), rng=rng))
+    jobs = _caught_up(schedule, due.found, now, present_since)
     late = _before_newest(due.found, len(jobs))
     jobs, skipped, stop_active = _overlap(
-        order.policies.overlap, jobs, active=active, pending=pending
+        schedule.policies.overlap, jobs, active=active, pending=pending
     )
     last = due.last
-    room = None if order.policies.max_runs is None else order.policies.max_runs - order.fired
+    fired, max_runs = schedule.counts.fired, schedule.policies.max_runs
+    room = None if max_runs is None else max_runs - fired
     if room is not None and len(jobs) >= room:
         # The schedule ends with its last job: what would follow is no longer planned.
         jobs, skipped = jobs[:room], ()
         last = jobs[-1]
-    after = replace(order, last_planned=last, drawn=due.drawn, fired=order.fired + len(jobs))
+    counts = replace(schedule.counts, fired=fired + len(jobs))
+    after = replace(schedule, last_planned=last, drawn=due.drawn, counts=counts)
     return Decision(
         plan=replan(after, rng=rng),
         jobs=jobs,
@@ -209,20 +161,22 @@ def decide(
     )
 
 
-def resume(order: Order, *, now: datetime, rng: Random) -> Decision:
+def resume(schedule: Schedule, *, now: datetime, rng: Random) -> Decision:
     """Plan on from now after a pause: what went by is neither missed nor caught up."""
     passed = None
-    if isinstance(order.when, RandomGap):
-        planned = replan(order, rng=rng).next_due
+    if isinstance(timing_of(schedule).when, RandomGap):
+        planned = replan(schedule, rng=rng).next_due
         if planned is not None and planned <= now:
             passed = Stretch(first=planned, last=planned, count=1)
     else:
-        passed = _before_newest(_found(order, min(now, order.policies.until or now), most=1), 0)
-    return Decision(plan=replan(_from(order, now), rng=rng), passed=passed)
+        passed = _before_newest(
+            _found(schedule, min(now, schedule.policies.until or now), most=1), 0
+        )
+    return Decision(plan=replan(_from(schedule, now), rng=rng), passed=passed)
 
 
 def after_step(
-    order: Order, *, now: datetime, back: timedelta = timedelta(0), rng: Random
+    schedule: Schedule, *, now: datetime, back: timedelta = timedelta(0), rng: Random
 ) -> Plan | None:
     """Say what a wall clock that was set means; None when the plan stays as it is.
 
@@ -233,13 +187,13 @@ def after_step(
     now; an anchor that lies ahead is brought back to now. A step forward is downtime, which
     `decide` deals with.
     """
-    if max(back, order.since - now) <= LARGEST_STEP_BACK:
+    if max(back, schedule.since - now) <= LARGEST_STEP_BACK:
         return None
-    return replan(replace(_from(order, now), anchor=min(order.anchor, now)), rng=rng)
+    return replan(replace(_from(schedule, now), anchor=min(schedule.anchor, now)), rng=rng)
 
 
 def backfill(
-    order: Order, *, first: datetime, last: datetime, now: datetime
+    schedule: Schedule, *, first: datetime, last: datetime, now: datetime
 ) -> tuple[datetime, ...]:
     """Return the planned instants in [first, last] that are not ahead of `now`, oldest first.
 
@@ -250,16 +204,17 @@ def backfill(
         BadArgument: `last` lies before `first`, there are more than `MOST_BACKFILLED`, or
             the schedule has a random interval, whose past instants nobody knows.
     """
-    if isinstance(order.when, RandomGap):
+    timing = timing_of(schedule)
+    if isinstance(timing.when, RandomGap):
         raise BadArgument("from", "a random interval has no planned instants to fill in")
     if last < first:
         raise BadArgument("to", "lies before 'from'")
     found = missed(
-        order.when,
-        zone=order.zone,
-        anchor=order.anchor,
+        timing.when,
+        zone=timing.zone,
+        anchor=schedule.anchor,
         first_exclusive=first - INSTANT,
-        last_inclusive=min(last, now, order.policies.until or now),
+        last_inclusive=min(last, now, schedule.policies.until or now),
         most=MOST_BACKFILLED,
     )
     if found.count > MOST_BACKFILLED:
@@ -271,20 +226,21 @@ def backfill(
     return found.newest
 
 
-def start_of(order: Order, planned: datetime) -> datetime:
+def start_of(schedule: Schedule, planned: datetime) -> datetime:
     """Return when the job of a planned instant starts: at the instant plus its jitter.
 
     The jitter is cut where it would reach the following instant, so that jobs start in
     the order of their instants.
     """
-    room_s = order.policies.jitter_s
+    room_s = schedule.policies.jitter_s
     if not room_s:
         return planned
-    gap = shortest_gap(order.when) if isinstance(order.when, RandomGap) else None
-    following = _next(order, after=planned, drawn=gap)
+    when = timing_of(schedule).when
+    gap = shortest_gap(when) if isinstance(when, RandomGap) else None
+    following = _next(schedule, after=planned, drawn=gap)
     if following is not None:
         room_s = min(room_s, (following - planned).total_seconds())
-    return planned + timedelta(seconds=jitter_s(order.schedule_id, planned, room_s))
+    return planned + timedelta(seconds=jitter_s(schedule.id, planned, room_s))
 
 
 def jitter_s(schedule_id: UUID, planned: datetime, most_s: float) -> float:
@@ -310,56 +266,56 @@ class _Due:
     drawn: timedelta | None = None
 
 
-def _due(order: Order, now: datetime, rng: Random) -> _Due:
-    policies = order.policies
-    if policies.max_runs is not None and order.fired >= policies.max_runs:
-        return _Due(found=Missed(), last=order.since)
+def _due(schedule: Schedule, now: datetime, rng: Random) -> _Due:
+    policies = schedule.policies
+    if policies.max_runs is not None and schedule.counts.fired >= policies.max_runs:
+        return _Due(found=Missed(), last=schedule.since)
     until = min(now, policies.until or now)
-    if isinstance(order.when, RandomGap):
-        return _drawn_due(order, until, now, rng)
-    found = _found(order, until, most=MOST_CAUGHT_UP + 1)
-    if found.newest and start_of(order, found.newest[-1]) > now:
-        found = _found(order, found.newest[-1] - INSTANT, most=MOST_CAUGHT_UP + 1)
-    return _Due(found=found, last=found.newest[-1] if found.newest else order.since)
+    if isinstance(timing_of(schedule).when, RandomGap):
+        return _drawn_due(schedule, until, now, rng)
+    found = _found(schedule, until, most=MOST_CAUGHT_UP + 1)
+    if found.newest and start_of(schedule, found.newest[-1]) > now:
+        found = _found(schedule, found.newest[-1] - INSTANT, most=MOST_CAUGHT_UP + 1)
+    return _Due(found=found, last=found.newest[-1] if found.newest else schedule.since)
 
 
-def _drawn_due(order: Order, until: datetime, now: datetime, rng: Random) -> _Due:
+def _drawn_due(schedule: Schedule, until: datetime, now: datetime, rng: Random) -> _Due:
     """Draw one gap after the other up to now; beyond `MOST_DRAWN` go on from now."""
-    plan = replan(order, rng=rng)
+    plan = replan(schedule, rng=rng)
     planned, drawn, count = plan.next_due, plan.drawn, 0
     newest: deque[datetime] = deque(maxlen=MOST_CAUGHT_UP + 1)
     first = planned
-    while planned is not None and planned <= until and start_of(order, planned) <= now:
+    while planned is not None and planned <= until and start_of(schedule, planned) <= now:
         newest.append(planned)
         count += 1
-        drawn = draw(order.when, rng)
+        drawn = draw(timing_of(schedule).when, rng)
         if count == MOST_DRAWN:
             return _Due(
                 found=Missed(count=count, first=first, newest=tuple(newest)),
                 last=now,
                 drawn=drawn,
             )
-        planned = _next(order, after=planned, drawn=drawn)
+        planned = _next(schedule, after=planned, drawn=drawn)
     return _Due(
         found=Missed(count=count, first=first, newest=tuple(newest)),
-        last=newest[-1] if newest else order.since,
+        last=newest[-1] if newest else schedule.since,
         drawn=drawn,
     )
 
 
 def _caught_up(
-    order: Order, found: Missed, now: datetime, present_since: datetime
+    schedule: Schedule, found: Missed, now: datetime, present_since: datetime
 ) -> tuple[datetime, ...]:
     """Return the due instants that the catch-up policy and its window let through."""
-    newest, window_s = found.newest[-1], order.policies.catchup_window_s
-    most = MOST_JOBS[order.policies.catchup]
+    newest, window_s = found.newest[-1], schedule.policies.catchup_window_s
+    most = MOST_JOBS[schedule.policies.catchup]
     wanted = found.newest[max(0, len(found.newest) - most) :]
     on_time_s = ON_TIME_S
     if window_s is not None:
         oldest = now - timedelta(seconds=window_s)
         wanted = tuple(planned for planned in wanted if planned >= oldest)
         on_time_s = min(ON_TIME_S, max(window_s, LEAST_ON_TIME_S))
-    start = start_of(order, newest)
+    start = start_of(schedule, newest)
     is_on_time = start >= present_since and (now - start).total_seconds() <= on_time_s
     return (newest,) if is_on_time and not wanted else wanted
 
@@ -381,23 +337,27 @@ def _overlap(
 # --- small steps ---------------------------------------------------------------------------------
 
 
-def _next(order: Order, *, after: datetime, drawn: timedelta | None) -> datetime | None:
-    return next_after(order.when, zone=order.zone, anchor=order.anchor, after=after, drawn=drawn)
+def _next(schedule: Schedule, *, after: datetime, drawn: timedelta | None) -> datetime | None:
+    timing = timing_of(schedule)
+    return next_after(
+        timing.when, zone=timing.zone, anchor=schedule.anchor, after=after, drawn=drawn
+    )
 
 
-def _found(order: Order, until: datetime, *, most: int) -> Missed:
+def _found(schedule: Schedule, until: datetime, *, most: int) -> Missed:
+    timing = timing_of(schedule)
     return missed(
-        order.when,
-        zone=order.zone,
-        anchor=order.anchor,
-        first_exclusive=order.since,
+        timing.when,
+        zone=timing.zone,
+        anchor=schedule.anchor,
+        first_exclusive=schedule.since,
         last_inclusive=until,
         most=most,
     )
 
 
-def _from(order: Order, now: datetime) -> Order:
-    return replace(order, last_planned=now, drawn=None)
+def _from(schedule: Schedule, now: datetime) -> Schedule:
+    return replace(schedule, last_planned=now, drawn=None)
 
 
 def _before_newest(found: Missed, kept: int) -> Stretch | None:

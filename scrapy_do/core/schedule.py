@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import JobRequest
+from scrapy_do.core.kinds import Now, When
+from scrapy_do.errors import BadArgument, BadWhen
 
 
 class ScheduleState(StrEnum):
@@ -47,6 +51,33 @@ class Overlap(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When a schedule runs: what its text means, and the zone whose clock it goes by."""
+
+    when: When
+    zone: ZoneInfo
+
+    @property
+    def spec(self) -> str:
+        """The text that is stored and shown, in its normal form."""
+        return str(self.when)
+
+    @property
+    def zone_name(self) -> str:
+        """The IANA name of the zone."""
+        return self.zone.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """What is stored instead, where the text or the zone is no longer known; with the reason."""
+
+    spec: str
+    zone_name: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """How a schedule treats missed instants, overlaps and its own end."""
 
@@ -71,10 +102,10 @@ class Counts:
 class Schedule:
     """A standing order: what to run, when, and how it has gone so far.
 
-    `spec` is the normal form, `zone` an IANA name, `anchor` the instant the grid is
-    counted from. `next_due` is None unless the schedule is active. `drawn` is the gap
-    that a random specification drew for the next instant, kept so that a restart does
-    not draw again. `error` says why a schedule in that state cannot be planned.
+    `anchor` is the instant the grid is counted from. `next_due` is None unless the schedule
+    is active. `drawn` is the gap that a random specification drew for the next instant, kept
+    so that a restart does not draw again. `error` says why a schedule in that state cannot be
+    planned.
 
     `changed_at` is when somebody changed it, or its state changed; firing changes neither.
     `sequence` is its place in lists, among that of all jobs: newest change, largest number.
@@ -82,8 +113,7 @@ class Schedule:
 
     id: UUID
     request: JobRequest
-    spec: str
-    zone: str
+    timing: Timing | Unreadable
     anchor: datetime
     created_at: datetime
     changed_at: datetime
@@ -97,6 +127,35 @@ class Schedule:
     note: str = ""
     error: str = ""
     sequence: int = field(default=0, compare=False)
+
+    @property
+    def since(self) -> datetime:
+        """The instant after which planning goes on."""
+        return self.anchor if self.last_planned is None else self.last_planned
+
+
+def timing_of(schedule: Schedule) -> Timing:
+    """When a schedule runs.
+
+    Raises:
+        BadWhen: its text or its zone is no longer known.
+    """
+    if isinstance(schedule.timing, Unreadable):
+        raise BadWhen(schedule.timing.problem)
+    return schedule.timing
+
+
+def stored_timing(spec: str, zone_name: str, *, anchor: datetime) -> Timing | Unreadable:
+    """Read what is stored of a schedule; a single instant stays right after its time."""
+    try:
+        zone = parse_zone(zone_name)
+        when = parse_when(spec, now=anchor, zone=zone)
+    except (BadArgument, BadWhen) as error:
+        return Unreadable(spec=spec, zone_name=zone_name, problem=str(error))
+    if isinstance(when, Now):
+        problem = "'now' makes a job, not a schedule; for example: 'every day at 12:30'"
+        return Unreadable(spec=spec, zone_name=zone_name, problem=problem)
+    return Timing(when=when, zone=zone)
 
 
 class ScheduleEventKind(StrEnum):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scrapy_do.core.grammar import parse_when, parse_zone
-from scrapy_do.core.schedule import Policies, Schedule
-from scrapy_do.core.when import Now, When, normal
+from scrapy_do.core.schedule import Policies, Schedule, Timing
+from scrapy_do.core.when import Now
 from scrapy_do.errors import BadArgument
 
 LONGEST_NOTE = 1000
@@ -80,21 +80,29 @@ def check_note(note: str) -> None:
         raise BadArgument("note", f"is longer than {LONGEST_NOTE} characters")
 
 
-def never_runs(schedule: Schedule, when: When) -> BadArgument:
+def never_runs(schedule: Schedule) -> BadArgument:
     """Say why no planned instant is left."""
+    spec = schedule.timing.spec
     max_runs = schedule.policies.max_runs
     if max_runs is not None and schedule.counts.fired >= max_runs:
         return BadArgument("max-runs", f"must be more than the {schedule.counts.fired} so far")
     if schedule.policies.until is not None:
-        return BadArgument("until", f"'{normal(when)}' has no instant up to then")
-    return BadArgument("when", f"'{normal(when)}' has no instant ahead")
+        return BadArgument("until", f"'{spec}' has no instant up to then")
+    return BadArgument("when", f"'{spec}' has no instant ahead")
 
 
-def edited_spec(text: str, schedule: Schedule, zone: str, now: datetime) -> str:
-    """Return the normal form of an edited order; the stored one means what it meant."""
-    if text == schedule.spec and zone == schedule.zone:
-        return text
-    when = parse_when(text, now=now, zone=parse_zone(zone))
+def edited_timing(schedule: Schedule, order: Order, now: datetime) -> Timing:
+    """When a schedule runs after an edit; what is not edited means what it meant.
+
+    Raises:
+        BadWhen, BadArgument: the text or the zone means nothing.
+    """
+    stored = schedule.timing
+    zone_name = stored.zone_name if order.zone is None else order.zone
+    if isinstance(stored, Timing) and (order.when, zone_name) == (stored.spec, stored.zone_name):
+        return stored
+    zone = parse_zone(zone_name)
+    when = parse_when(order.when, now=now, zone=zone)
     if isinstance(when, Now):
         raise BadArgument("when", "a standing order cannot become 'now'; use run-schedule for that")
-    return normal(when)
+    return Timing(when=when, zone=zone)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from scrapy_do.core import catchup
 from scrapy_do.core.catchup import Decision, Plan, Stretch
 from scrapy_do.core.job import Actor, NewJob, Pending
 from scrapy_do.core.schedule import (
@@ -18,9 +17,9 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
     ScheduleState,
+    Unreadable,
 )
 from scrapy_do.core.when import explain, upcoming
-from scrapy_do.errors import Invalid
 
 MILLISECOND = timedelta(milliseconds=1)
 RUNS_SHOWN = 5
@@ -112,23 +111,22 @@ def next_runs(schedule: Schedule, *, most: int = RUNS_SHOWN) -> tuple[datetime, 
     """Return the next planned instants of an active schedule, in its zone, jitter left aside."""
     if schedule.state is not ScheduleState.ACTIVE:
         return ()
-    try:
-        order = catchup.order_of(schedule)
-    except Invalid:
+    timing = schedule.timing
+    if isinstance(timing, Unreadable):
         return ()  # the next pass of the scheduler says so in the schedule itself
     policies = schedule.policies
     if policies.max_runs is not None:
         most = min(most, max(0, policies.max_runs - schedule.counts.fired))
     instants = upcoming(
-        order.when,
-        zone=order.zone,
-        anchor=order.anchor,
-        after=order.since,
+        timing.when,
+        zone=timing.zone,
+        anchor=schedule.anchor,
+        after=schedule.since,
         most=most,
-        drawn=order.drawn,
+        drawn=schedule.drawn,
     )
     return tuple(
-        instant.astimezone(order.zone)
+        instant.astimezone(timing.zone)
         for instant in instants
         if policies.until is None or instant <= policies.until
     )
@@ -136,11 +134,10 @@ def next_runs(schedule: Schedule, *, most: int = RUNS_SHOWN) -> tuple[datetime, 
 
 def sentence_of(schedule: Schedule) -> str:
     """Return what people read: when a schedule runs; its text where that is understood no more."""
-    try:
-        order = catchup.order_of(schedule)
-    except Invalid:
-        return schedule.spec
-    return explain(order.when, order.zone)
+    timing = schedule.timing
+    if isinstance(timing, Unreadable):
+        return timing.spec
+    return explain(timing.when, timing.zone)
 
 
 def _events(schedule_id: UUID, decision: Decision) -> Iterator[ScheduleEvent]:

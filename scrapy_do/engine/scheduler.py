@@ -179,7 +179,7 @@ class Scheduler:
         waiting = [job for job in active if isinstance(job.state, Pending)]
         try:
             decision = catchup.decide(
-                catchup.order_of(schedule),
+                schedule,
                 now=now,
                 present_since=self._present_since,
                 active=len(active) > len(waiting),
@@ -300,12 +300,11 @@ class Scheduler:
     def _planned_anew(self, schedule: Schedule, now: datetime, back: timedelta) -> Firing | None:
         """Return how the next instant of a schedule moves; None when it stays."""
         try:
-            order = catchup.order_of(schedule)
             # What was last planned before now lost nothing by the step.
-            step = back if order.since > now else timedelta(0)
-            plan = catchup.after_step(order, now=now, back=step, rng=self._rng)
+            step = back if schedule.since > now else timedelta(0)
+            plan = catchup.after_step(schedule, now=now, back=step, rng=self._rng)
             if plan is None:
-                plan = catchup.replan(order, rng=self._rng)
+                plan = catchup.replan(schedule, rng=self._rng)
             after = planned(schedule, plan, now=now)
         except Exception as error:  # noqa: BLE001 - the edge: of one schedule
             return self._failed(schedule, error, now)

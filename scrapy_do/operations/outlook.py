@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scrapy_do.core.catchup import order_of
 from scrapy_do.core.clock_changes import ClockChange, clock_changes
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
-from scrapy_do.core.schedule import Schedule, ScheduleEvent
+from scrapy_do.core.schedule import Schedule, ScheduleEvent, Unreadable
 from scrapy_do.core.schedule_rules import EARLIEST, LATEST
 from scrapy_do.core.standing import MILLISECOND
 from scrapy_do.core.when import (
@@ -20,7 +19,7 @@ from scrapy_do.core.when import (
     normal,
     upcoming,
 )
-from scrapy_do.errors import BadArgument, Invalid
+from scrapy_do.errors import BadArgument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +105,12 @@ def starts_within(schedule: Schedule, first: datetime, last: datetime) -> bool:
     jitter = timedelta(seconds=schedule.policies.jitter_s)
     if schedule.next_due is None or schedule.next_due - jitter >= last:
         return False
-    try:
-        order = order_of(schedule)
-    except Invalid:
+    timing = schedule.timing
+    if isinstance(timing, Unreadable):
         return False  # the scheduler says so in the schedule itself
-    if isinstance(order.when, RandomGap):
+    if isinstance(timing.when, RandomGap):
         return first <= schedule.next_due < last
-    since = max(first - MILLISECOND, order.since)
-    found = next_after(order.when, zone=order.zone, anchor=order.anchor, after=since)
+    since = max(first - MILLISECOND, schedule.since)
+    found = next_after(timing.when, zone=timing.zone, anchor=schedule.anchor, after=since)
     until = schedule.policies.until
     return found is not None and found < last and (until is None or found <= until)

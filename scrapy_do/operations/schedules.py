@@ -20,12 +20,14 @@ from scrapy_do.core.schedule import (
     Schedule,
     ScheduleEventKind,
     ScheduleState,
+    Timing,
+    Unreadable,
 )
 from scrapy_do.core.schedule_rules import (
     Order,
     check_note,
     check_order,
-    edited_spec,
+    edited_timing,
     never_runs,
     refuse_rules_for_now,
 )
@@ -37,10 +39,9 @@ from scrapy_do.core.standing import (
     scheduled_job,
     whole_ms,
 )
-from scrapy_do.core.when import Now, normal
+from scrapy_do.core.when import Now
 from scrapy_do.errors import (
     AmbiguousName,
-    Invalid,
     JobNotActive,
     ScheduleNotFound,
     ScheduleOver,
@@ -115,8 +116,8 @@ class ScheduleOperations:
         """
         self._rules.check(request, by=by)
         now = whole_ms(self._now())
-        zone = self._zone if order.zone is None else order.zone
-        when = parse_when(order.when, now=now, zone=parse_zone(zone))
+        zone = parse_zone(self._zone if order.zone is None else order.zone)
+        when = parse_when(order.when, now=now, zone=zone)
         if isinstance(when, Now):
             refuse_rules_for_now(order)
             return await self._jobs.enqueue(request, by=by)
@@ -124,8 +125,7 @@ class ScheduleOperations:
         schedule = Schedule(
             id=uuid4(),
             request=request,
-            spec=normal(when),
-            zone=zone,
+            timing=Timing(when=when, zone=zone),
             anchor=now,
             created_at=now,
             changed_at=now,
@@ -332,16 +332,15 @@ class ScheduleOperations:
     def _updated(
         self, schedule: Schedule, request: JobRequest, order: Order, now: datetime
     ) -> Settled:
-        zone = schedule.zone if order.zone is None else order.zone
-        spec = edited_spec(order.when, schedule, zone, now)
+        timing = edited_timing(schedule, order, now)
         check_order(order, now)
         edited = replace(
             schedule, request=request, policies=order.policies, note=order.note, changed_at=now
         )
         gone = Settled(schedule=schedule)
-        if (spec, zone) != (schedule.spec, schedule.zone):
+        if timing != schedule.timing:
             gone = self._gone_by(schedule, now, "the schedule was changed before it fired")
-            fresh = replace(edited, spec=spec, zone=zone, anchor=now, last_planned=None, drawn=None)
+            fresh = replace(edited, timing=timing, anchor=now, last_planned=None, drawn=None)
             after = self._planned_from(fresh, now)
         elif schedule.state in {ScheduleState.ACTIVE, ScheduleState.PAUSED}:
             after = self._planned_from(edited, now)
@@ -380,8 +379,7 @@ class ScheduleOperations:
         """
         schedule = await self.get(schedule_id)
         now = whole_ms(self._now())
-        order = catchup.order_of(schedule)
-        instants = catchup.backfill(order, first=first, last=last, now=now)
+        instants = catchup.backfill(schedule, first=first, last=last, now=now)
         jobs = await self._store.jobs.add_all(
             [scheduled_job(schedule, planned_at=at, now=now, by=by) for at in instants]
         )
@@ -414,10 +412,9 @@ class ScheduleOperations:
 
     def _planned_from(self, schedule: Schedule, now: datetime) -> Schedule:
         """Plan from the last planned instant on; refuse what would never run."""
-        order = catchup.order_of(schedule)
-        plan = catchup.replan(order, rng=self._rng)
+        plan = catchup.replan(schedule, rng=self._rng)
         if plan.next_due is None:
-            raise never_runs(schedule, order.when)
+            raise never_runs(schedule)
         return planned(schedule, plan, now=now)
 
     def _planned_on(self, schedule: Schedule, now: datetime) -> Schedule:
@@ -425,23 +422,19 @@ class ScheduleOperations:
 
         An anchor that lies ahead is from before the clock was set back.
         """
-        order = catchup.order_of(replace(schedule, anchor=min(schedule.anchor, now)))
-        plan = catchup.resume(order, now=now, rng=self._rng).plan
+        anchored = replace(schedule, anchor=min(schedule.anchor, now))
+        plan = catchup.resume(anchored, now=now, rng=self._rng).plan
         if plan.next_due is None:
-            raise never_runs(schedule, order.when)
+            raise never_runs(schedule)
         return planned(schedule, plan, now=now)
 
     def _gone_by(self, schedule: Schedule, now: datetime, reason: str) -> Settled:
         """Note the planned instants up to now that no job will come of."""
         paused = schedule.state is ScheduleState.PAUSED
         kind = ScheduleEventKind.PAUSED if paused else ScheduleEventKind.MISSED
-        if schedule.state is ScheduleState.FINISHED:
-            return Settled(schedule=schedule)
-        try:
-            order = catchup.order_of(schedule)
-        except Invalid:
-            return Settled(schedule=schedule)  # it is in error for that, and has no instants
-        passed = catchup.resume(order, now=now, rng=self._rng).passed
+        if schedule.state is ScheduleState.FINISHED or isinstance(schedule.timing, Unreadable):
+            return Settled(schedule=schedule)  # it has no instants
+        passed = catchup.resume(schedule, now=now, rng=self._rng).passed
         return left_out(schedule, passed, kind=kind, reason="paused" if paused else reason)
 
     async def _check_target(self, request: JobRequest) -> None:

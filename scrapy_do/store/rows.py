@@ -21,6 +21,7 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
     ScheduleState,
+    stored_timing,
 )
 from scrapy_do.store import tables
 
@@ -133,8 +134,8 @@ def schedule_values(schedule: Schedule) -> Values:
     return {
         "id": schedule.id,
         "spider": schedule.request.spider,
-        "spec": schedule.spec,
-        "zone": schedule.zone,
+        "spec": schedule.timing.spec,
+        "zone": schedule.timing.zone_name,
         "anchor_ms": ms_of(schedule.anchor),
         "state": schedule.state.value,
         "last_planned_ms": maybe_ms(schedule.last_planned),
@@ -160,12 +161,12 @@ def schedule_values(schedule: Schedule) -> Values:
 
 def schedule_of(row: AnyRow) -> Schedule:
     """The schedule of a row of `SCHEDULE_ROWS`."""
+    anchor = instant_of(row.anchor_ms)
     return Schedule(
         id=row.id,
         request=request_of(row),
-        spec=row.spec,
-        zone=row.zone,
-        anchor=instant_of(row.anchor_ms),
+        timing=stored_timing(row.spec, row.zone, anchor=anchor),
+        anchor=anchor,
         created_at=instant_of(row.created_ms),
         changed_at=instant_of(row.changed_ms),
         created_by=row.created_by,

@@ -84,10 +84,10 @@ class Schedules:
 
         def work(connection: Connection) -> Schedule:
             target = Acceptance(connection).target(schedule.request)
-            row = {**schedule_values(schedule), **_to_the_front(connection)}
-            row["project_id"] = target.project_id
+            place = _to_the_front(connection)
+            row = {**schedule_values(schedule), **place, "project_id": target.project_id}
             connection.execute(insert(_schedules).values(row))
-            return _get(connection, schedule.id)
+            return replace(schedule, **place)
 
         return await self._database.transact(work)
 

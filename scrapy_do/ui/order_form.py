@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from scrapy_do.core.grammar import parse_zone
 from scrapy_do.core.job import DEFAULT_PRIORITY, PRIORITIES, JobRequest
 from scrapy_do.core.kinds import WEEKDAYS
-from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
+from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule, Timing
 from scrapy_do.core.schedule_rules import Order
 from scrapy_do.core.series import resolve
 from scrapy_do.errors import BadArgument, BadWhen, NotFound, ScrapyDoError
@@ -83,12 +83,13 @@ def empty(zone: str) -> Filled:
 
 def form_of(schedule: Schedule) -> Filled:
     """The form of a schedule as it stands."""
-    request, policies = schedule.request, schedule.policies
+    request, policies, timing = schedule.request, schedule.policies, schedule.timing
     until = policies.until
+    zone = timing.zone if isinstance(timing, Timing) else UTC
     shown = {
         "target": f"{request.project}/{request.spider}",
-        "when": schedule.spec,
-        "timezone": schedule.zone,
+        "when": timing.spec,
+        "timezone": timing.zone_name,
         "arg": _lines(request.arguments),
         "setting": _lines(request.settings),
         "priority": str(request.priority),
@@ -99,9 +100,7 @@ def form_of(schedule: Schedule) -> Filled:
         "catchup-window": _plain(policies.catchup_window_s),
         "overlap": policies.overlap.value,
         "jitter": _plain(policies.jitter_s or None),
-        "until": ""
-        if until is None
-        else until.astimezone(parse_zone(schedule.zone)).strftime("%Y-%m-%d %H:%M"),
+        "until": "" if until is None else until.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
         "max-runs": "" if policies.max_runs is None else str(policies.max_runs),
         "note": schedule.note,
     }

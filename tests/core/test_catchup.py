@@ -13,12 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrapy_do.core import catchup
-from scrapy_do.core.catchup import Decision, Order, Plan, Stretch
-from scrapy_do.core.grammar import parse_when
+from scrapy_do.core.catchup import Decision, Plan, Stretch
 from scrapy_do.core.job import JobRequest
-from scrapy_do.core.schedule import CatchUp, Counts, Overlap, Policies, Schedule
-from scrapy_do.core.when import Now, RandomGap
+from scrapy_do.core.schedule import (
+    CatchUp,
+    Counts,
+    Overlap,
+    Policies,
+    Schedule,
+    Timing,
+    stored_timing,
+    timing_of,
+)
+from scrapy_do.core.when import Once, RandomGap
 from scrapy_do.errors import BadArgument, BadWhen
+from tests.factories import timing
 
 NOW = datetime(2026, 6, 3, 10, 17, 23, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -35,16 +44,18 @@ def ahead(**span: float) -> datetime:
     return NOW + timedelta(**span)
 
 
-def order(spec: str, *, anchor: datetime, **fields: Any) -> Order:
-    """Make an order; fields of its policies may be given beside its own."""
-    when = parse_when(spec, now=anchor, zone=UTC_ZONE)
-    assert not isinstance(when, Now)
-    own = {name: fields.pop(name) for name in ("last_planned", "drawn", "fired") if name in fields}
-    return Order(
-        schedule_id=ID,
-        when=when,
-        zone=UTC_ZONE,
+def schedule_of(spec: str, *, anchor: datetime, **fields: Any) -> Schedule:
+    """Make a schedule; fields of its policies and counts may be given beside its own."""
+    own = {name: fields.pop(name) for name in ("last_planned", "drawn") if name in fields}
+    return Schedule(
+        id=ID,
+        request=JobRequest(project="quotesbot", spider="toscrape-css"),
+        timing=timing(spec, anchor=anchor),
         anchor=anchor,
+        created_at=anchor,
+        changed_at=anchor,
+        created_by="",
+        counts=Counts(fired=fields.pop("fired", 0)),
         policies=Policies(**fields),
         **own,
     )
@@ -55,7 +66,7 @@ def rng() -> random.Random:
 
 
 def decide(
-    standing: Order,
+    schedule: Schedule,
     *,
     now: datetime = NOW,
     present_since: datetime = NOW - timedelta(days=366),
@@ -63,13 +74,13 @@ def decide(
     pending: bool = False,
 ) -> Decision:
     return catchup.decide(
-        standing, now=now, present_since=present_since, active=active, pending=pending, rng=rng()
+        schedule, now=now, present_since=present_since, active=active, pending=pending, rng=rng()
     )
 
 
-def plan(standing: Order, *, last: datetime | None, due: datetime | None) -> Plan:
+def plan(schedule: Schedule, *, last: datetime | None, due: datetime | None) -> Plan:
     """Make the plan of a schedule without jitter and draws."""
-    return Plan(anchor=standing.anchor, last_planned=last, next_due=due, drawn=None, wake_at=due)
+    return Plan(anchor=schedule.anchor, last_planned=last, next_due=due, drawn=None, wake_at=due)
 
 
 def stretch(first: datetime, last: datetime, count: int) -> Stretch:
@@ -81,7 +92,7 @@ def stretch(first: datetime, last: datetime, count: int) -> Stretch:
 
 def test_new_schedule() -> None:
     """A new schedule is planned after its anchor, a loaded one after its last planned instant."""
-    new = order("every hour", anchor=NOW)
+    new = schedule_of("every hour", anchor=NOW)
     assert plan(new, last=None, due=ahead(hours=1)) == catchup.replan(new, rng=rng())
     loaded = replace(new, last_planned=ahead(hours=3))
     expected = plan(loaded, last=ahead(hours=3), due=ahead(hours=4))
@@ -90,7 +101,7 @@ def test_new_schedule() -> None:
 
 def test_random_gap_is_drawn_once() -> None:
     """A gap is drawn where none is stored, and a stored one is kept."""
-    new = order("every 2 to 3 hours", anchor=NOW)
+    new = schedule_of("every 2 to 3 hours", anchor=NOW)
     first = catchup.replan(new, rng=rng())
     assert first.drawn is not None
     assert timedelta(hours=2) <= first.drawn <= timedelta(hours=3)
@@ -110,52 +121,40 @@ def test_random_gap_is_drawn_once() -> None:
 )
 def test_finished(spec: str, fields: dict[str, Any]) -> None:
     """Past its end a schedule has no next instant, and keeps no gap for one."""
-    over = order(spec, anchor=NOW, **fields)
+    over = schedule_of(spec, anchor=NOW, **fields)
     assert plan(over, last=over.last_planned, due=None) == catchup.replan(over, rng=rng())
 
 
 def test_until_is_included() -> None:
     """The end is a closed interval: an instant right at it is planned, and fires."""
-    last = order("every hour", anchor=ago(hours=1), until=NOW)
+    last = schedule_of("every hour", anchor=ago(hours=1), until=NOW)
     assert catchup.replan(last, rng=rng()).next_due == NOW
     assert Decision(plan=plan(last, last=NOW, due=None), jobs=(NOW,)) == decide(last)
 
 
-def stored_schedule(**fields: Any) -> Schedule:
-    return Schedule(
-        **{
-            "id": ID,
-            "request": JobRequest(project="quotesbot", spider="toscrape-css"),
-            "spec": "at 2026-06-03 11:00",
-            "zone": "UTC",
-            "anchor": NOW,
-            "created_at": NOW,
-            "changed_at": NOW,
-            "created_by": "",
-            **fields,
-        }
-    )
-
-
-def test_order_of_a_stored_schedule() -> None:
-    """A stored schedule is read as it was accepted, also when its time has passed since."""
-    schedule = stored_schedule(last_planned=ahead(hours=5), counts=Counts(fired=1))
-    expected = order("at 2026-06-03 11:00", anchor=NOW, last_planned=ahead(hours=5), fired=1)
-    assert expected == catchup.order_of(schedule)
+def test_stored_timing() -> None:
+    """What is stored is read as it was accepted, also when its time has passed since."""
+    read = stored_timing("at 2026-06-03 11:00", "UTC", anchor=NOW)
+    assert Timing(when=Once(local=datetime(2026, 6, 3, 11, 0)), zone=UTC_ZONE) == read  # noqa: DTZ001 - local
+    assert ("at 2026-06-03 11:00", "UTC") == (read.spec, read.zone_name)
 
 
 @pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        ({"zone": "Mars/Base"}, BadArgument),
-        ({"spec": "every fortnight"}, BadWhen),
-        ({"spec": "now"}, BadWhen),
-    ],
+    ("spec", "zone"), [("every hour", "Mars/Base"), ("every fortnight", "UTC"), ("now", "UTC")]
 )
-def test_order_that_cannot_be_planned(fields: dict[str, str], error: type[Exception]) -> None:
+def test_what_cannot_be_planned(spec: str, zone: str) -> None:
     """A zone that is gone, or a text without a schedule in it, is an error of that schedule."""
-    with pytest.raises(error):
-        catchup.order_of(stored_schedule(**fields))
+    read = stored_timing(spec, zone, anchor=NOW)
+    assert (spec, zone) == (read.spec, read.zone_name)
+    schedule = replace(schedule_of("every hour", anchor=NOW), timing=read)
+    for plan_it in (
+        lambda: catchup.replan(schedule, rng=rng()),
+        lambda: decide(schedule, now=ahead(hours=2)),
+        lambda: catchup.resume(schedule, now=ahead(hours=2), rng=rng()),
+        lambda: catchup.backfill(schedule, first=NOW, last=ahead(hours=1), now=ahead(hours=2)),
+    ):
+        with pytest.raises(BadWhen, match="for example: "):
+            plan_it()
 
 
 # --- on time and missed --------------------------------------------------------------------------
@@ -163,7 +162,7 @@ def test_order_that_cannot_be_planned(fields: dict[str, str], error: type[Except
 
 def test_nothing_due() -> None:
     """Before its instant a schedule only keeps its plan."""
-    early = order("every hour", anchor=ago(minutes=59))
+    early = schedule_of("every hour", anchor=ago(minutes=59))
     assert Decision(plan=plan(early, last=None, due=ahead(minutes=1))) == decide(early)
 
 
@@ -172,7 +171,7 @@ def test_nothing_due() -> None:
 def test_on_time(policy: CatchUp, late_s: float) -> None:
     """An instant that a timer is seconds late for fires under every policy and is not missed."""
     anchor = ago(hours=1, seconds=late_s)
-    due = order("every hour", anchor=anchor, catchup=policy)
+    due = schedule_of("every hour", anchor=anchor, catchup=policy)
     planned = anchor + HOUR
     expected = Decision(plan=plan(due, last=planned, due=planned + HOUR), jobs=(planned,))
     assert expected == decide(due)
@@ -188,7 +187,7 @@ def test_none_fires_nothing_that_was_due_in_absence(
 ) -> None:
     """`none` fires only what came due while the daemon was there, and that at once."""
     anchor = ago(hours=1, seconds=late_s)
-    due = order("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
+    due = schedule_of("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
     planned = anchor + HOUR
     decision = decide(due, present_since=ago(seconds=present_s))
     assert (fires, None if fires else stretch(planned, planned, 1)) == (
@@ -199,7 +198,7 @@ def test_none_fires_nothing_that_was_due_in_absence(
 
 def test_jitter_that_ends_after_an_absence() -> None:
     """What counts is when the job starts: the instant itself may have been before the daemon."""
-    due = order("every hour", anchor=ago(hours=1), catchup=CatchUp.NONE, jitter_s=600)
+    due = schedule_of("every hour", anchor=ago(hours=1), catchup=CatchUp.NONE, jitter_s=600)
     start = catchup.start_of(due, NOW)
     for present_s, fires in ((0, 1), (1, 0)):
         present_since = start + timedelta(seconds=present_s)
@@ -209,7 +208,7 @@ def test_jitter_that_ends_after_an_absence() -> None:
 @pytest.mark.parametrize("policy", [CatchUp.LATEST, CatchUp.ALL])
 def test_what_is_caught_up_does_not_depend_on_presence(policy: CatchUp) -> None:
     """Where missed instants are made up for, it does not matter when the daemon came back."""
-    due = order("every hour", anchor=ago(hours=1, seconds=1), catchup=policy)
+    due = schedule_of("every hour", anchor=ago(hours=1, seconds=1), catchup=policy)
     assert (ago(seconds=1),) == decide(due, present_since=NOW).jobs
 
 
@@ -234,7 +233,7 @@ FIRST, LAST = ago(hours=9, minutes=50, seconds=90), ago(seconds=90)
 )
 def test_ten_hours_off(policies: dict[str, Any], jobs: int, missed: Stretch | None) -> None:
     """Ten hours off with 'every 10 minutes': each policy and window makes its jobs, no more."""
-    off = order(**TEN_HOURS, **policies)
+    off = schedule_of(**TEN_HOURS, **policies)
     expected = Decision(
         plan=plan(off, last=LAST, due=LAST + 10 * MINUTE),
         jobs=tuple(LAST - back * 10 * MINUTE for back in reversed(range(jobs))),
@@ -245,7 +244,7 @@ def test_ten_hours_off(policies: dict[str, Any], jobs: int, missed: Stretch | No
 
 def test_latest_never_makes_two_jobs() -> None:
     """When the newest instant is on time, 'latest' fires it and nothing else."""
-    off = order("every 10 minutes", anchor=ago(hours=1))
+    off = schedule_of("every 10 minutes", anchor=ago(hours=1))
     assert Decision(
         plan=plan(off, last=NOW, due=ahead(minutes=10)),
         jobs=(NOW,),
@@ -257,14 +256,14 @@ def test_latest_never_makes_two_jobs() -> None:
 def test_window_shortens_on_time(window_s: float, late_s: float, fires: int) -> None:
     """A window of few seconds also says how late is on time, but never less than one."""
     anchor = ago(hours=1, seconds=late_s)
-    due = order("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
+    due = schedule_of("every hour", anchor=anchor, catchup=CatchUp.NONE, catchup_window_s=window_s)
     assert fires == len(decide(due).jobs)
 
 
 def test_a_year_of_every_second() -> None:
     """A year off with 'every second' gives the 100 newest under 'all', in well under 2 s."""
     begin = time.perf_counter()
-    off = order("every second", anchor=ago(days=365), catchup=CatchUp.ALL)
+    off = schedule_of("every second", anchor=ago(days=365), catchup=CatchUp.ALL)
     decision = decide(off)
     assert time.perf_counter() - begin < 0.5
     assert (
@@ -284,14 +283,14 @@ def test_once_late() -> None:
         (CatchUp.LATEST, (planned,), None),
         (CatchUp.NONE, (), stretch(planned, planned, 1)),
     ):
-        off = order("at 2026-06-03 09:00", anchor=ago(days=1), catchup=policy)
+        off = schedule_of("at 2026-06-03 09:00", anchor=ago(days=1), catchup=policy)
         expected = Decision(plan=plan(off, last=planned, due=None), jobs=jobs, missed=missed)
         assert expected == decide(off)
 
 
 def test_missed_after_the_end_is_not_planned() -> None:
     """Instants after the end are not missed: the newest one before it is caught up."""
-    off = order("every hour", anchor=ago(hours=10), until=ago(hours=4, minutes=30))
+    off = schedule_of("every hour", anchor=ago(hours=10), until=ago(hours=4, minutes=30))
     assert Decision(
         plan=plan(off, last=ago(hours=5), due=None),
         jobs=(ago(hours=5),),
@@ -302,16 +301,16 @@ def test_missed_after_the_end_is_not_planned() -> None:
 def test_max_runs() -> None:
     """The last run ends the schedule; instants after it are neither missed nor skipped."""
     fields: dict[str, Any] = {"anchor": ago(hours=10), "catchup": CatchUp.ALL, "max_runs": 5}
-    off = order("every hour", fired=2, **fields)
+    off = schedule_of("every hour", fired=2, **fields)
     last = ago(hours=7)
     assert Decision(
         plan=plan(off, last=last, due=None), jobs=(ago(hours=9), ago(hours=8), last)
     ) == decide(off)
-    queued = order("every hour", fired=4, overlap=Overlap.QUEUE_ONE, **fields)
+    queued = schedule_of("every hour", fired=4, overlap=Overlap.QUEUE_ONE, **fields)
     assert Decision(plan=plan(queued, last=ago(hours=9), due=None), jobs=(ago(hours=9),)) == decide(
         queued, active=True
     )
-    over = order("every hour", fired=5, **fields)
+    over = schedule_of("every hour", fired=5, **fields)
     assert Decision(plan=plan(over, last=None, due=None)) == decide(over)
 
 
@@ -343,7 +342,7 @@ ALL_SKIPPED = stretch(ago(hours=2), NOW, 3)
 )
 def test_overlap(overlap: Overlap, before: dict[str, Any], expected: dict[str, Any]) -> None:
     """Each policy looks at the jobs that were there before; a pending one counts as running."""
-    due = order("every hour", anchor=ago(hours=3), catchup=CatchUp.ALL, overlap=overlap)
+    due = schedule_of("every hour", anchor=ago(hours=3), catchup=CatchUp.ALL, overlap=overlap)
     assert Decision(plan=plan(due, last=NOW, due=ahead(hours=1)), **expected) == decide(
         due, **before
     )
@@ -351,7 +350,7 @@ def test_overlap(overlap: Overlap, before: dict[str, Any], expected: dict[str, A
 
 def test_missed_is_not_skipped() -> None:
     """What catch-up gives up is missed even while a job runs, and stops nothing."""
-    off = order(**TEN_HOURS, catchup=CatchUp.NONE, overlap=Overlap.REPLACE)
+    off = schedule_of(**TEN_HOURS, catchup=CatchUp.NONE, overlap=Overlap.REPLACE)
     assert Decision(
         plan=plan(off, last=LAST, due=LAST + 10 * MINUTE), missed=stretch(FIRST, LAST, 60)
     ) == decide(off, active=True)
@@ -362,7 +361,7 @@ def test_missed_is_not_skipped() -> None:
 
 def test_random_interval_due() -> None:
     """The stored instant fires, and the gap to the next one is drawn and handed over."""
-    due = order("every 2 to 3 hours", anchor=ago(hours=2.5), drawn=timedelta(hours=2.5))
+    due = schedule_of("every 2 to 3 hours", anchor=ago(hours=2.5), drawn=timedelta(hours=2.5))
     decision = decide(due)
     assert (NOW,) == decision.jobs
     drawn = decision.plan.drawn
@@ -373,13 +372,13 @@ def test_random_interval_due() -> None:
 
 def test_random_interval_not_due() -> None:
     """A gap drawn while nothing was due is the one that is kept."""
-    early = order("every 2 to 3 hours", anchor=NOW)
+    early = schedule_of("every 2 to 3 hours", anchor=NOW)
     assert Decision(plan=catchup.replan(early, rng=rng())) == decide(early)
 
 
 def test_random_interval_after_downtime() -> None:
     """After downtime the gaps are drawn one after the other up to now."""
-    off = order("every 2 to 3 hours", anchor=ago(days=10), catchup=CatchUp.NONE)
+    off = schedule_of("every 2 to 3 hours", anchor=ago(days=10), catchup=CatchUp.NONE)
     decision = decide(off)
     assert decision.missed is not None
     assert 80 <= decision.missed.count <= 120
@@ -390,7 +389,7 @@ def test_random_interval_after_downtime() -> None:
 
 def test_random_interval_after_a_long_downtime() -> None:
     """Past so many draws the rest of the downtime is jumped over: the plan goes on from now."""
-    off = order("every 1 to 2 seconds", anchor=ago(days=365))
+    off = schedule_of("every 1 to 2 seconds", anchor=ago(days=365))
     decision = decide(off)
     assert decision.missed is not None
     assert catchup.MOST_DRAWN - 1 == decision.missed.count
@@ -401,7 +400,7 @@ def test_random_interval_after_a_long_downtime() -> None:
 
 def test_random_interval_ends() -> None:
     """A random interval stops at its end too."""
-    off = order("every 2 to 3 hours", anchor=ago(hours=10), until=ago(hours=6))
+    off = schedule_of("every 2 to 3 hours", anchor=ago(hours=10), until=ago(hours=6))
     decision = decide(off)
     assert 1 == len(decision.jobs)
     assert decision.jobs[0] <= ago(hours=6)
@@ -423,7 +422,7 @@ def test_jitter_is_even_and_fixed() -> None:
 
 def test_jitter_delays_the_start() -> None:
     """The job starts at instant plus jitter; before that it is not due; the instant is the key."""
-    jittery = order("every hour", anchor=NOW, jitter_s=300)
+    jittery = schedule_of("every hour", anchor=NOW, jitter_s=300)
     first = catchup.replan(jittery, rng=rng())
     planned, start = first.next_due, first.wake_at
     assert planned == ahead(hours=1)
@@ -435,7 +434,7 @@ def test_jitter_delays_the_start() -> None:
 
 def test_jitter_keeps_the_order() -> None:
     """Jitter is cut at the gap to the following instant, so that starts never cross."""
-    jittery = order("every minute", anchor=NOW, jitter_s=86_400)
+    jittery = schedule_of("every minute", anchor=NOW, jitter_s=86_400)
     starts = [
         (ahead(minutes=number), catchup.start_of(jittery, ahead(minutes=number)))
         for number in range(1, 200)
@@ -445,8 +444,8 @@ def test_jitter_keeps_the_order() -> None:
 
 def test_jitter_of_a_random_interval() -> None:
     """The jitter of a random interval is cut at its shortest gap, and delays it alike."""
-    jittery = order("every 2 to 3 minutes", anchor=NOW, jitter_s=3600, drawn=2 * MINUTE)
-    assert isinstance(jittery.when, RandomGap)
+    jittery = schedule_of("every 2 to 3 minutes", anchor=NOW, jitter_s=3600, drawn=2 * MINUTE)
+    assert isinstance(timing_of(jittery).when, RandomGap)
     planned = ahead(minutes=2)
     start = catchup.start_of(jittery, planned)
     assert planned < start < ahead(minutes=4)
@@ -456,7 +455,7 @@ def test_jitter_of_a_random_interval() -> None:
 
 def test_jitter_of_the_last_instant() -> None:
     """An instant that nothing follows has its whole jitter."""
-    once = order("at 2026-06-03 11:00", anchor=NOW, jitter_s=86_400)
+    once = schedule_of("at 2026-06-03 11:00", anchor=NOW, jitter_s=86_400)
     planned = datetime(2026, 6, 3, 11, tzinfo=UTC)
     expected = planned + timedelta(seconds=catchup.jitter_s(ID, planned, 86_400))
     assert expected == catchup.start_of(once, planned)
@@ -467,32 +466,32 @@ def test_jitter_of_the_last_instant() -> None:
 
 def test_resume() -> None:
     """Instants that passed in a pause are noted as passed, and planning goes on from now."""
-    paused = order("every hour", anchor=ago(hours=5, minutes=30))
+    paused = schedule_of("every hour", anchor=ago(hours=5, minutes=30))
     expected = Decision(
         plan=plan(paused, last=NOW, due=ahead(minutes=30)),
         passed=stretch(ago(hours=4, minutes=30), ago(minutes=30), 5),
     )
     assert expected == catchup.resume(paused, now=NOW, rng=rng())
-    short = order("every hour", anchor=ago(minutes=30))
+    short = schedule_of("every hour", anchor=ago(minutes=30))
     expected = Decision(plan=plan(short, last=NOW, due=ahead(minutes=30)))
     assert expected == catchup.resume(short, now=NOW, rng=rng())
 
 
 def test_resume_a_random_interval() -> None:
     """Of a random interval the one planned instant may have passed; a new gap is drawn."""
-    paused = order("every 2 to 3 hours", anchor=ago(days=1), drawn=timedelta(hours=2))
+    paused = schedule_of("every 2 to 3 hours", anchor=ago(days=1), drawn=timedelta(hours=2))
     decision = catchup.resume(paused, now=NOW, rng=rng())
     assert stretch(ago(hours=22), ago(hours=22), 1) == decision.passed
     fresh = replace(paused, last_planned=NOW, drawn=None)
     assert catchup.replan(fresh, rng=rng()) == decision.plan
-    short = order("every 2 to 3 hours", anchor=ago(hours=1), drawn=timedelta(hours=2))
+    short = schedule_of("every 2 to 3 hours", anchor=ago(hours=1), drawn=timedelta(hours=2))
     assert catchup.resume(short, now=NOW, rng=rng()).passed is None
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=1), HOUR, 3 * HOUR, -HOUR, timedelta(0)])
 def test_small_step_back(back: timedelta) -> None:
     """A clock set back by at most 3 hours, or forward, changes no plan and repeats nothing."""
-    fired = order("every 10 minutes", anchor=ago(days=1), last_planned=NOW)
+    fired = schedule_of("every 10 minutes", anchor=ago(days=1), last_planned=NOW)
     before = NOW - max(back, timedelta(0))
     assert catchup.after_step(fired, now=before, back=back, rng=rng()) is None
     assert Decision(plan=plan(fired, last=NOW, due=ahead(minutes=10))) == decide(fired, now=before)
@@ -502,7 +501,7 @@ def test_small_step_back(back: timedelta) -> None:
 def test_large_step_back(stated: bool) -> None:  # noqa: FBT001 - a column of the table
     """A clock set back by more is planned afresh from now, whether the step is told or found."""
     back = timedelta(days=3650) if stated else timedelta(0)
-    fired = order("every 10 minutes", anchor=ago(minutes=25), last_planned=ahead(days=3650))
+    fired = schedule_of("every 10 minutes", anchor=ago(minutes=25), last_planned=ahead(days=3650))
     assert plan(fired, last=NOW, due=ahead(minutes=5)) == catchup.after_step(
         fired, now=NOW, back=back, rng=rng()
     )
@@ -510,14 +509,14 @@ def test_large_step_back(stated: bool) -> None:  # noqa: FBT001 - a column of th
 
 def test_large_step_back_before_the_anchor() -> None:
     """A schedule made while the clock was ahead is anchored at now, not years ahead."""
-    made = order("every 10 minutes", anchor=ahead(days=3650))
+    made = schedule_of("every 10 minutes", anchor=ahead(days=3650))
     expected = plan(replace(made, anchor=NOW), last=NOW, due=ahead(minutes=10))
     assert expected == catchup.after_step(made, now=NOW, rng=rng())
 
 
 def test_backfill() -> None:
     """Backfill gives the planned instants from and to included, none ahead of now."""
-    filled = order("every hour", anchor=ago(hours=5))
+    filled = schedule_of("every hour", anchor=ago(hours=5))
     expected = tuple(ago(hours=back) for back in (3, 2, 1))
     assert expected == catchup.backfill(filled, first=ago(hours=3), last=ago(hours=1), now=NOW)
     expected = tuple(ago(hours=back) for back in (4, 3, 2, 1, 0))
@@ -547,13 +546,13 @@ def test_backfill() -> None:
 def test_no_backfill(spec: str, first: datetime, last: datetime, message: str) -> None:
     """Too many, backwards, or random: refused with the reason and the limit."""
     with pytest.raises(BadArgument) as caught:
-        catchup.backfill(order(spec, anchor=ago(days=9)), first=first, last=last, now=NOW)
+        catchup.backfill(schedule_of(spec, anchor=ago(days=9)), first=first, last=last, now=NOW)
     assert message == str(caught.value)
 
 
 def test_most_backfilled() -> None:
     """As many as the limit are given."""
-    filled = order("every second", anchor=ago(days=9))
+    filled = schedule_of("every second", anchor=ago(days=9))
     found = catchup.backfill(filled, first=ago(seconds=999), last=NOW, now=NOW)
     assert 1000 == len(found)
 
@@ -582,21 +581,21 @@ def test_every_instant_once(
 ) -> None:
     """However the daemon wakes and sleeps, each instant is one job, one miss or one skip."""
     anchor = ago(days=30)
-    standing = replace(order(spec, anchor=anchor), policies=policies)
+    schedule = replace(schedule_of(spec, anchor=anchor), policies=policies)
     now, jobs, others = anchor, list[datetime](), 0
     for seconds, active, pending in ticks:
         now += timedelta(seconds=seconds)
-        decision = decide(standing, now=now, active=active, pending=pending)
+        decision = decide(schedule, now=now, active=active, pending=pending)
         jobs += decision.jobs
         others += sum(
             part.count for part in (decision.missed, decision.skipped) if part is not None
         )
         assert decision.plan.wake_at is not None
         assert decision.plan.wake_at > now
-        standing = replace(standing, last_planned=decision.plan.last_planned)
+        schedule = replace(schedule, last_planned=decision.plan.last_planned)
     assert sorted(set(jobs)) == jobs
     whole = catchup.decide(
-        replace(standing, last_planned=None, policies=replace(policies, catchup=CatchUp.NONE)),
+        replace(schedule, last_planned=None, policies=replace(policies, catchup=CatchUp.NONE)),
         now=now,
         present_since=now,
         active=False,

@@ -27,7 +27,7 @@ from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.engine.scheduler import check_ahead
 from scrapy_do.store.schedules import Schedules
 from tests.engine.scheduling import SchedulingWorld, missed, skipped
-from tests.factories import START, at, request
+from tests.factories import LOST, START, at, request
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -482,7 +482,7 @@ def spoil(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> None:
 def test_zone_gone(world: SchedulingWorld, warnings: list[str]) -> None:
     """A schedule whose zone is gone says so; the others go on."""
     gone, well = world.order("every minute"), world.order("every minute")
-    spoil(world, gone, zone="Mars/Base")
+    spoil(world, gone, timing=LOST)
     world.wait(minutes=1)
     after = world.schedule(gone)
     assert (ScheduleState.ERROR, None) == (after.state, after.next_due)
@@ -494,7 +494,7 @@ def test_zone_gone(world: SchedulingWorld, warnings: list[str]) -> None:
 def test_zone_gone_at_start(world: SchedulingWorld) -> None:
     """It is found at the start already."""
     gone = world.order("every day at 12:00")
-    spoil(world, gone, zone="Mars/Base")
+    spoil(world, gone, timing=LOST)
     world.crash()
     world.go()
     assert ScheduleState.ERROR is world.schedule(gone).state

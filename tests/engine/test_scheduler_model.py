@@ -245,7 +245,7 @@ class Scheduling(RuleBasedStateMachine):
         if expected.state is ScheduleState.CANCELED:
             return
         stored = self.world.schedule(schedule)
-        order = Order(when=spec, zone=stored.zone, policies=stored.policies)
+        order = Order(when=spec, zone=stored.timing.zone_name, policies=stored.policies)
         self.world.do(
             self.world.schedules.update(schedule.id, lambda _: (stored.request, order), by=ANN)
         )

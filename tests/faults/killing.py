@@ -26,6 +26,7 @@ from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
 from scrapy_do.daemon import run
 from scrapy_do.store.store import open_store
+from tests.factories import timing
 from tests.http_client import completed
 
 SCHEDULES = 25
@@ -58,8 +59,7 @@ def give_orders(database: Path, request: JobRequest) -> None:
         schedule = Schedule(
             id=UUID(int=number + 1),
             request=request,
-            spec="every second",
-            zone="UTC",
+            timing=timing("every second"),
             anchor=anchor,
             created_at=anchor,
             changed_at=anchor,

@@ -15,6 +15,7 @@ import pytest
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.store.store import open_store
+from tests.factories import timing
 from tests.http_client import completed
 from tests.live.running import Running, processes_of, running, until
 
@@ -174,8 +175,7 @@ def order_many(database: Path) -> None:
         schedule = Schedule(
             id=uuid4(),
             request=JobRequest(project="good", spider="noop"),
-            spec="every hour",
-            zone="UTC",
+            timing=timing("every hour"),
             anchor=now,
             created_at=now,
             changed_at=now,

@@ -39,7 +39,7 @@ from scrapy_do.errors import (
 from scrapy_do.operations.schedules import Preview
 from scrapy_do.store.schedules import Schedules
 from tests.engine.scheduling import SchedulingWorld, missed
-from tests.factories import ANN, START, at, request
+from tests.factories import ANN, LOST, START, at, request, timing
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_S = 3600
@@ -57,8 +57,8 @@ def submit(world: SchedulingWorld, when: str, **fields: Any) -> Job | Schedule:
 def update(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> Schedule:
     """Change a schedule; what is not named stays."""
     order = Order(
-        when=fields.pop("when", schedule.spec),
-        zone=fields.pop("zone", schedule.zone),
+        when=fields.pop("when", schedule.timing.spec),
+        zone=fields.pop("zone", schedule.timing.zone_name),
         note=fields.pop("note", schedule.note),
         policies=replace(schedule.policies, **fields.pop("policies", {})),
     )
@@ -112,8 +112,7 @@ def test_standing_order(world: SchedulingWorld) -> None:
     expected = Schedule(
         id=schedule.id,
         request=request(),
-        spec="every day at 09:30",
-        zone="Europe/Berlin",
+        timing=timing("every day at 09:30", "Europe/Berlin"),
         anchor=START,
         created_at=START,
         changed_at=START,
@@ -129,7 +128,7 @@ def test_standing_order(world: SchedulingWorld) -> None:
 def test_configured_zone(tmp_path: Path) -> None:
     """An order without a zone gets the configured one, written down."""
     world = SchedulingWorld(tmp_path, zone="Pacific/Chatham")
-    assert "Pacific/Chatham" == world.order("every day at 09:30").zone
+    assert "Pacific/Chatham" == world.order("every day at 09:30").timing.zone_name
 
 
 @pytest.mark.parametrize(
@@ -338,8 +337,7 @@ def test_edit_all(world: SchedulingWorld) -> None:
     expected = replace(
         schedule,
         request=asked,
-        spec="every minute",
-        zone="Europe/Berlin",
+        timing=timing("every minute", "Europe/Berlin"),
         policies=policies,
         note="new",
         next_due=at(60),
@@ -360,7 +358,9 @@ def test_edits_at_the_same_time(world: SchedulingWorld) -> None:
         calls += 1
         if calls <= 2:  # somebody else is quicker
             update(world, schedule, note=f"new {calls}")
-        order = Order(when=now.spec, zone=now.zone, policies=now.policies, note=now.note)
+        order = Order(
+            when=now.timing.spec, zone=now.timing.zone_name, policies=now.policies, note=now.note
+        )
         return replace(now.request, description="shop"), order
 
     changed = world.do(world.schedules.update(schedule.id, describe, by=ANN))
@@ -402,7 +402,7 @@ def test_edit_what_has_finished(world: SchedulingWorld) -> None:
 def test_edit_out_of_an_error(world: SchedulingWorld) -> None:
     """A new zone mends a schedule whose zone is gone."""
     schedule = world.order("every minute")
-    lost = replace(schedule, zone="Mars/Base")
+    lost = replace(schedule, timing=LOST)
     world.do(world.store.schedules.save(lost, expected=schedule))
     world.wait(minutes=1)
     changed = update(world, lost, zone="UTC")
@@ -553,7 +553,7 @@ def test_outlook_until(world: SchedulingWorld) -> None:
 
 def test_outlook_of_a_lost_zone(world: SchedulingWorld) -> None:
     """A schedule that cannot be planned shows no instants, and stops no list."""
-    schedule = replace(world.order(), zone="Mars/Base")
+    schedule = replace(world.order(), timing=LOST)
     (outlook,) = world.do(world.schedules.outlooks([schedule]))
     assert () == outlook.runs
 

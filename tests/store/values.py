@@ -19,7 +19,7 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
 )
-from tests.factories import START, at, request
+from tests.factories import START, at, request, timing
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -62,8 +62,7 @@ def order(number: int = 1, **fields: Any) -> Schedule:
         **{
             "id": UUID(int=1000 + number),
             "request": request(),
-            "spec": "every hour",
-            "zone": "Europe/Berlin",
+            "timing": timing("every hour", "Europe/Berlin"),
             "anchor": START,
             "created_at": at(number),
             "changed_at": at(number),

@@ -159,7 +159,7 @@ def test_the_form_makes_a_schedule_with_all_it_says(world: World) -> None:
         note="n",
     )
 
-    assert schedule.zone == "Europe/Zurich"
+    assert schedule.timing.zone_name == "Europe/Zurich"
     assert schedule.request.arguments == {"category": "books", "url": "http://x/?a=b"}
     assert schedule.request.settings == {"LOG_LEVEL": "INFO"}
     assert (schedule.request.tags, schedule.request.priority) == (("eu", "slow"), 4)
@@ -211,7 +211,7 @@ def test_editing_changes_what_is_said_and_keeps_the_rest(world: World) -> None:
 
     assert answer.headers["location"] == f"/ui/schedules/{schedule.id}?done=changed"
     after = world.do(world.schedules.get(schedule.id))
-    assert (after.spec, after.policies.overlap) == ("every 2 hours", Overlap.ALLOW)
+    assert (after.timing.spec, after.policies.overlap) == ("every 2 hours", Overlap.ALLOW)
     assert after.request == schedule.request
 
 

@@ -185,8 +185,8 @@ def accepted_json(accepted: Job | Schedule) -> dict[str, Any]:
         return {"identifier": str(accepted.id)}
     return {
         "identifier": str(accepted.id),
-        "schedule": accepted.spec,
-        "timezone": accepted.zone,
+        "schedule": accepted.timing.spec,
+        "timezone": accepted.timing.zone_name,
         "next-runs": _texts(next_runs(accepted)),
     }
 
@@ -205,8 +205,8 @@ def schedule_json(outlook: Outlook) -> dict[str, Any]:
         "project": request.project,
         "spider": request.spider,
         "version": request.version,
-        "schedule": schedule.spec,
-        "timezone": schedule.zone,
+        "schedule": schedule.timing.spec,
+        "timezone": schedule.timing.zone_name,
         "next-run": iso(schedule.next_due),
         "next-runs": _texts(outlook.runs),
         "last-planned": None if last is None else iso(last.planned_at),
@@ -348,8 +348,8 @@ class ScheduleRoutes:
 
         def edit(schedule: Schedule) -> tuple[JobRequest, Order]:
             standing = Order(
-                when=schedule.spec,
-                zone=schedule.zone,
+                when=schedule.timing.spec,
+                zone=schedule.timing.zone_name,
                 policies=schedule.policies,
                 note=schedule.note,
             )

@@ -216,9 +216,11 @@ async def meaning(
 
 def _instants(preview: Preview, schedule: Schedule | None) -> Sequence[datetime]:
     """The next instants; those of a schedule that stands as it does are known already."""
-    if schedule is not None and (schedule.spec, schedule.zone) == (preview.spec, preview.zone):
-        return next_runs(schedule) or preview.runs
-    return preview.runs
+    if schedule is None:
+        return preview.runs
+    stored = schedule.timing
+    stands = (stored.spec, stored.zone_name) == (preview.spec, preview.zone)
+    return (stands and next_runs(schedule)) or preview.runs
 
 
 def _next_run(instant: datetime, preview: Preview, now: datetime) -> NextRun:
