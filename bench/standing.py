@@ -23,7 +23,6 @@ from scrapy_do.core.events import Happening, JobChanged, Publisher
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.core.schedule import Overlap, Policies, Schedule, stored_timing
-from scrapy_do.core.standing import planned
 from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.clock import WakeUp, make_wake_up, use_monotonic_seconds
@@ -139,7 +138,7 @@ def schedule(
         policies=policies,
     )
     plan = catchup.replan(order, rng=random.Random(1))
-    return planned(order, plan, now=anchor)
+    return catchup.planned(order, plan, now=anchor)
 
 
 def fill(database: Path, orders: Iterable[Schedule]) -> None:

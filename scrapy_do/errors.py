@@ -205,14 +205,14 @@ class TooLarge(Invalid):
 
 
 class ProjectInUse(Conflict):
-    """The project has standing orders, so it is not removed."""
+    """The project has schedules, so it is not removed."""
 
     def __init__(self, name: str, schedules: int) -> None:
         super().__init__(f'There are {schedules} scheduled spiders for project "{name}"')
 
 
 class SpiderInUse(Conflict):
-    """A push would drop a spider that has standing orders."""
+    """A push would drop a spider that has schedules."""
 
     def __init__(self, spider: str, schedules: Iterable[object] = ()) -> None:
         named = ", ".join(str(schedule) for schedule in schedules)

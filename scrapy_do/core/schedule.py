@@ -1,4 +1,4 @@
-"""A schedule: a standing order that produces jobs at planned instants.
+"""A schedule: a schedule that produces jobs at planned instants.
 
 It is not a job. A planned instant is a key: `(schedule, planned)` never makes two jobs.
 """
@@ -12,11 +12,19 @@ from zoneinfo import ZoneInfo
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.kinds import Now, When
+from scrapy_do.core.when import explain, upcoming
 from scrapy_do.errors import BadArgument, BadWhen
+
+SCHEDULER = "scheduler"
+"""By whom the jobs of planned instants are made."""
+
+MILLISECOND = timedelta(milliseconds=1)
+RUNS_SHOWN = 5
+_US_PER_MS = 1000
 
 
 class ScheduleState(StrEnum):
-    """Where a standing order is in its life."""
+    """Where a schedule is in its life."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -100,7 +108,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A standing order: what to run, when, and how it has gone so far.
+    """A schedule: what to run, when, and how it has gone so far.
 
     `anchor` is the instant the grid is counted from. `next_due` is None unless the schedule
     is active. `drawn` is the gap that a random specification drew for the next instant, kept
@@ -132,6 +140,11 @@ class Schedule:
     def since(self) -> datetime:
         """The instant after which planning goes on."""
         return self.anchor if self.last_planned is None else self.last_planned
+
+
+def whole_ms(instant: datetime) -> datetime:
+    """Cut what is finer than a millisecond: it would be gone after a restart, and the grid move."""
+    return instant.replace(microsecond=instant.microsecond // _US_PER_MS * _US_PER_MS)
 
 
 def timing_of(schedule: Schedule) -> Timing:
@@ -176,3 +189,39 @@ class ScheduleEvent:
     last: datetime
     count: int
     reason: str
+
+
+# --- what people see ----------------------------------------------------------------------------
+
+
+def next_runs(schedule: Schedule, *, most: int = RUNS_SHOWN) -> tuple[datetime, ...]:
+    """Return the next planned instants of an active schedule, in its zone, jitter left aside."""
+    if schedule.state is not ScheduleState.ACTIVE:
+        return ()
+    timing = schedule.timing
+    if isinstance(timing, Unreadable):
+        return ()  # the next pass of the scheduler says so in the schedule itself
+    policies = schedule.policies
+    if policies.max_runs is not None:
+        most = min(most, max(0, policies.max_runs - schedule.counts.fired))
+    instants = upcoming(
+        timing.when,
+        zone=timing.zone,
+        anchor=schedule.anchor,
+        after=schedule.since,
+        most=most,
+        drawn=schedule.drawn,
+    )
+    return tuple(
+        instant.astimezone(timing.zone)
+        for instant in instants
+        if policies.until is None or instant <= policies.until
+    )
+
+
+def sentence_of(schedule: Schedule) -> str:
+    """Return what people read: when a schedule runs; its text where that is understood no more."""
+    timing = schedule.timing
+    if isinstance(timing, Unreadable):
+        return timing.spec
+    return explain(timing.when, timing.zone)

@@ -1,4 +1,4 @@
-"""What somebody may ask of a standing order, and how it is refused."""
+"""What somebody may ask of a schedule, and how it is refused."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +19,8 @@ _NO_RULES = Policies()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What somebody asks for: when, in which zone (None: the configured one), under which rules."""
+class ScheduleRequest:
+    """When somebody wants a job, as text; the zone (None: the configured one); the rules."""
 
     when: str
     zone: str | None = None
@@ -39,27 +39,27 @@ POLICY_FIELDS = {
 """The policies as clients call them, and as fields."""
 
 
-def refuse_rules_for_now(order: Order) -> None:
-    """Refuse the rules of standing orders for a job that runs at once.
+def refuse_rules_for_now(asked: ScheduleRequest) -> None:
+    """Refuse the rules of schedules for a job that runs at once.
 
     Raises:
         BadArgument: it names the rule.
     """
     for name, field in POLICY_FIELDS.items():
-        if getattr(order.policies, field) != getattr(_NO_RULES, field):
+        if getattr(asked.policies, field) != getattr(_NO_RULES, field):
             raise BadArgument(name, "is only for standing orders, not for 'now'")
-    if order.note:
+    if asked.note:
         raise BadArgument("note", "is only for standing orders, not for 'now'")
 
 
-def check_order(order: Order, now: datetime) -> None:
+def check_rules(asked: ScheduleRequest, now: datetime) -> None:
     """Refuse rules that cannot be meant.
 
     Raises:
         BadArgument: it names the rule.
     """
-    policies = order.policies
-    check_note(order.note)
+    policies = asked.policies
+    check_note(asked.note)
     if policies.catchup_window_s is not None and policies.catchup_window_s < 0:
         raise BadArgument("catchup-window", "must be at least 0 seconds")
     if not 0 <= policies.jitter_s <= LONGEST_JITTER_S:
@@ -91,18 +91,18 @@ def never_runs(schedule: Schedule) -> BadArgument:
     return BadArgument("when", f"'{spec}' has no instant ahead")
 
 
-def edited_timing(schedule: Schedule, order: Order, now: datetime) -> Timing:
+def edited_timing(schedule: Schedule, asked: ScheduleRequest, now: datetime) -> Timing:
     """When a schedule runs after an edit; what is not edited means what it meant.
 
     Raises:
         BadWhen, BadArgument: the text or the zone means nothing.
     """
     stored = schedule.timing
-    zone_name = stored.zone_name if order.zone is None else order.zone
-    if isinstance(stored, Timing) and (order.when, zone_name) == (stored.spec, stored.zone_name):
+    zone_name = stored.zone_name if asked.zone is None else asked.zone
+    if isinstance(stored, Timing) and (asked.when, zone_name) == (stored.spec, stored.zone_name):
         return stored
     zone = parse_zone(zone_name)
-    when = parse_when(order.when, now=now, zone=zone)
+    when = parse_when(asked.when, now=now, zone=zone)
     if isinstance(when, Now):
         raise BadArgument("when", "a standing order cannot become 'now'; use run-schedule for that")
     return Timing(when=when, zone=zone)

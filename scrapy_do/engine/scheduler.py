@@ -1,4 +1,4 @@
-"""Fires standing orders at their planned instants.
+"""Fires schedules at their planned instants.
 
 One pass at a time: what is due is decided by the core and stored in one transaction, and
 only then is anybody told. One alarm is set for the earliest instant of all; an idle
@@ -26,11 +26,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from scrapy_do.core import catchup
-from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan
+from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan, planned, settled
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.job import Driver, Job, Pending, StopCause, Stopping
-from scrapy_do.core.schedule import Overlap, Schedule, ScheduleState
-from scrapy_do.core.standing import SCHEDULER, planned, settled, whole_ms
+from scrapy_do.core.schedule import SCHEDULER, Overlap, Schedule, ScheduleState, whole_ms
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.errors import NotFound, StaleJob

@@ -1,6 +1,6 @@
 """Lists of jobs and schedules: what a word lists, in one order, cut once.
 
-To a Scrapy Do client a standing order is a job. Both kinds have their place in the store's
+To a Scrapy Do client a schedule is a job. Both kinds have their place in the store's
 one sequence: newest change, largest number. So a list of both is merged by it, and one
 number says where the next page begins, whatever is added meanwhile.
 """

@@ -20,11 +20,11 @@ from scrapy_do.operations.logs import LogOperations
 from scrapy_do.operations.outputs import Output, OutputOperations, Stream
 from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
-from scrapy_do.operations.schedules import Order, ScheduleOperations
+from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import Status, StatusOperations
 
-__all__ = ["JobFile", "LeftOut", "Operations", "Order", "Output", "Pushed", "Status", "Stream"]
+__all__ = ["JobFile", "LeftOut", "Operations", "Output", "Pushed", "Status", "Stream"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Operations:
     async def cancel(
         self, identifier: UUID, *, by: str, force: bool = False, wait_s: float = CANCEL_WAIT_S
     ) -> None:
-        """End a job or a standing order; for the end of a job it waits `wait_s` at most.
+        """End a job or a schedule; for the end of a job it waits `wait_s` at most.
 
         With `force` a crawl gets no time to close its spider.
 

@@ -1,4 +1,4 @@
-"""What people see of standing orders: what one would mean, what is next, what has been."""
+"""What people see of schedules: what one would mean, what is next, what has been."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from scrapy_do.core.clock_changes import ClockChange, clock_changes
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
-from scrapy_do.core.schedule import Schedule, ScheduleEvent, Unreadable
+from scrapy_do.core.schedule import MILLISECOND, Schedule, ScheduleEvent, Unreadable
 from scrapy_do.core.schedule_rules import EARLIEST, LATEST
-from scrapy_do.core.standing import MILLISECOND
 from scrapy_do.core.when import (
     Now,
     RandomGap,

@@ -344,7 +344,7 @@ class ProjectOperations:
         """Remove a project. Jobs already accepted keep their version until they end.
 
         Raises:
-            ProjectInUse: it has standing orders.
+            ProjectInUse: it has schedules.
         """
         await self.get(name)
         orders = await self._standing_orders(name)

@@ -1,4 +1,4 @@
-"""The use cases of standing orders: give one, look at it, change it, run it out of turn."""
+"""The use cases of schedules: give one, look at it, change it, run it out of turn."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
 from scrapy_do.core import catchup
+from scrapy_do.core.catchup import Settled, left_out, planned, scheduled_job
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.filter import JobFilter, ids_beginning
 from scrapy_do.core.grammar import is_zone_name, parse_when, parse_zone
@@ -22,22 +23,16 @@ from scrapy_do.core.schedule import (
     ScheduleState,
     Timing,
     Unreadable,
+    next_runs,
+    whole_ms,
 )
 from scrapy_do.core.schedule_rules import (
-    Order,
+    ScheduleRequest,
     check_note,
-    check_order,
+    check_rules,
     edited_timing,
     never_runs,
     refuse_rules_for_now,
-)
-from scrapy_do.core.standing import (
-    Settled,
-    left_out,
-    next_runs,
-    planned,
-    scheduled_job,
-    whole_ms,
 )
 from scrapy_do.core.when import Now
 from scrapy_do.errors import (
@@ -61,7 +56,7 @@ from scrapy_do.operations.outlook import (
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime
 
-__all__ = ["Edit", "History", "Meeting", "Order", "Outlook", "Preview", "ScheduleOperations"]
+__all__ = ["Edit", "History", "Meeting", "Outlook", "Preview", "ScheduleOperations"]
 
 TRIES = 5
 _SHOWN_NAMES = 5
@@ -71,12 +66,12 @@ MOST_MET = 1000
 MOST_MEASURED = 50
 USUAL_RUNS = 20
 
-Edit = Callable[[Schedule], tuple[JobRequest, Order]]
-"""Says what a standing order should run and when, seeing what it is now."""
+Edit = Callable[[Schedule], tuple[JobRequest, ScheduleRequest]]
+"""Says what a schedule should run and when, seeing what it is now."""
 
 
 class ScheduleOperations:
-    """Every use case of standing orders, once, for all dialects.
+    """Every use case of schedules, once, for all dialects.
 
     `zone` is the IANA name for orders that give none.
     """
@@ -104,10 +99,12 @@ class ScheduleOperations:
         self._zone = zone
         self._in_thread = runtime.in_thread
 
-    # --- giving an order -----------------------------------------------------------------------
+    # --- adding --------------------------------------------------------------------------------
 
-    async def submit(self, request: JobRequest, order: Order, *, by: Principal) -> Job | Schedule:
-        """Accept a job for 'now', a standing order for everything else; durable on return.
+    async def submit(
+        self, request: JobRequest, asked: ScheduleRequest, *, by: Principal
+    ) -> Job | Schedule:
+        """Accept a job for 'now', a schedule for everything else; durable on return.
 
         Raises:
             BadWhen, BadArgument: the order or the request cannot be kept; named in the message.
@@ -116,12 +113,12 @@ class ScheduleOperations:
         """
         self._rules.check(request, by=by)
         now = whole_ms(self._now())
-        zone = parse_zone(self._zone if order.zone is None else order.zone)
-        when = parse_when(order.when, now=now, zone=zone)
+        zone = parse_zone(self._zone if asked.zone is None else asked.zone)
+        when = parse_when(asked.when, now=now, zone=zone)
         if isinstance(when, Now):
-            refuse_rules_for_now(order)
+            refuse_rules_for_now(asked)
             return await self._jobs.enqueue(request, by=by)
-        check_order(order, now)
+        check_rules(asked, now)
         schedule = Schedule(
             id=uuid4(),
             request=request,
@@ -130,8 +127,8 @@ class ScheduleOperations:
             created_at=now,
             changed_at=now,
             created_by=by.name,
-            policies=order.policies,
-            note=order.note,
+            policies=asked.policies,
+            note=asked.note,
         )
         stored = await self._store.schedules.add(self._planned_from(schedule, now))
         self._changed(stored)
@@ -153,7 +150,7 @@ class ScheduleOperations:
     # --- looking -------------------------------------------------------------------------------
 
     async def get(self, schedule_id: UUID) -> Schedule:
-        """One standing order.
+        """One standing asked.
 
         Raises:
             ScheduleNotFound: there is none.
@@ -161,7 +158,7 @@ class ScheduleOperations:
         return await self._store.schedules.get(schedule_id)
 
     async def named(self, name: str) -> Schedule:
-        """One standing order by its identifier or the beginning of it.
+        """One schedule by its identifier or the beginning of it.
 
         Raises:
             ScheduleNotFound: there is none.
@@ -202,7 +199,7 @@ class ScheduleOperations:
         return await self._store.schedules.events_since(since, kinds)
 
     async def zones(self) -> Sequence[str]:
-        """The names of the zones that can be given, in order."""
+        """The names of the zones that can be given, in asked."""
         return await self._in_thread(_zone_names)
 
     async def meeting(self, at: datetime, *, slots: int, besides: UUID | None = None) -> Meeting:
@@ -242,7 +239,7 @@ class ScheduleOperations:
     # --- changing ------------------------------------------------------------------------------
 
     async def cancel(self, schedule_id: UUID, *, by: str) -> Schedule:
-        """End a standing order for good; it stays listed, and its jobs go on.
+        """End a schedule for good; it stays listed, and its jobs go on.
 
         Raises:
             ScheduleNotFound: there is none.
@@ -306,7 +303,7 @@ class ScheduleOperations:
         return await self._change(schedule_id, STANDING, change)
 
     async def update(self, schedule_id: UUID, edit: Edit, *, by: Principal) -> Schedule:
-        """Replace what a standing order runs, and when, by what `edit` makes of the present one.
+        """Replace what a schedule runs, and when, by what `edit` makes of the present one.
 
         It may be called more than once, when somebody else changes the order at the same time.
 
@@ -330,12 +327,12 @@ class ScheduleOperations:
         return await self._change(schedule_id, STANDING | {ScheduleState.FINISHED}, change)
 
     def _updated(
-        self, schedule: Schedule, request: JobRequest, order: Order, now: datetime
+        self, schedule: Schedule, request: JobRequest, asked: ScheduleRequest, now: datetime
     ) -> Settled:
-        timing = edited_timing(schedule, order, now)
-        check_order(order, now)
+        timing = edited_timing(schedule, asked, now)
+        check_rules(asked, now)
         edited = replace(
-            schedule, request=request, policies=order.policies, note=order.note, changed_at=now
+            schedule, request=request, policies=asked.policies, note=asked.note, changed_at=now
         )
         gone = Settled(schedule=schedule)
         if timing != schedule.timing:

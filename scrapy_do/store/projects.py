@@ -219,7 +219,7 @@ class Projects:
     async def prune_versions(self, kept: int) -> list[Version]:
         """Remove all but the newest `kept` versions of each project, and say which.
 
-        The current version stays, and those that standing orders name.
+        The current version stays, and those that schedules name.
         """
 
         def work(connection: Connection) -> list[Version]:

@@ -1,4 +1,4 @@
-"""The schedules of the store: standing orders, their firing and what they left out.
+"""The schedules of the store: schedules, their firing and what they left out.
 
 Note [A planned instant is a key]
     Firing is one transaction: the schedule moves from one due instant to the next, guarded
@@ -70,7 +70,7 @@ class Firing:
 
 
 class Schedules:
-    """Standing orders. Those that are over stay listed."""
+    """Schedules. Those that are over stay listed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,7 +10,7 @@ from scrapy_do.core.grammar import parse_zone
 from scrapy_do.core.job import DEFAULT_PRIORITY, PRIORITIES, JobRequest
 from scrapy_do.core.kinds import WEEKDAYS
 from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule, Timing
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.core.series import resolve
 from scrapy_do.errors import BadArgument, BadWhen, NotFound, ScrapyDoError
 from scrapy_do.ui.when_tabs import FIELDS, TABS, USUAL
@@ -60,7 +60,7 @@ class Read:
     """What a form means. `errors` says what is wrong, by the input that it stands beside."""
 
     request: JobRequest
-    order: Order
+    order: ScheduleRequest
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -139,7 +139,7 @@ def read(form: Filled, standing: JobRequest | None = None) -> Read:
             lambda: params.number("timeout", minimum=0, maximum=_LONGEST_S, default=None), None
         ),
     )
-    order = Order(
+    order = ScheduleRequest(
         when=form["when"],
         zone=form["timezone"] or None,
         policies=part(lambda: _policies(params, form, errors), Policies()),

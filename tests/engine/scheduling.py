@@ -17,7 +17,7 @@ from scrapy_do.core.schedule import (
     ScheduleEvent,
     ScheduleEventKind,
 )
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.core.transitions import Cancel, Claimed, Lost, Started, advance
 from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.operations.schedules import ScheduleOperations
@@ -152,7 +152,7 @@ class SchedulingWorld(World):
         """Give a standing order; rules are fields of its policies, over `ALLOW`."""
         if policies is None:
             policies = Policies(**{"overlap": Overlap.ALLOW, **rules})
-        order = Order(when=when, zone=zone, policies=policies, note=note)
+        order = ScheduleRequest(when=when, zone=zone, policies=policies, note=note)
         accepted = self.do(self.schedules.submit(request(), order, by=ANN))
         assert isinstance(accepted, Schedule)
         return accepted

@@ -34,7 +34,7 @@ from scrapy_do.core.schedule import (
     ScheduleEventKind,
     ScheduleState,
 )
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from tests.engine.scheduling import SchedulingWorld
 from tests.factories import ANN, START
 
@@ -245,7 +245,7 @@ class Scheduling(RuleBasedStateMachine):
         if expected.state is ScheduleState.CANCELED:
             return
         stored = self.world.schedule(schedule)
-        order = Order(when=spec, zone=stored.timing.zone_name, policies=stored.policies)
+        order = ScheduleRequest(when=spec, zone=stored.timing.zone_name, policies=stored.policies)
         self.world.do(
             self.world.schedules.update(schedule.id, lambda _: (stored.request, order), by=ANN)
         )

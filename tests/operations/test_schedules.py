@@ -25,7 +25,7 @@ from scrapy_do.core.schedule import (
     ScheduleEventKind,
     ScheduleState,
 )
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.errors import (
     BadArgument,
     BadWhen,
@@ -51,12 +51,12 @@ def world(tmp_path: Path) -> SchedulingWorld:
 
 
 def submit(world: SchedulingWorld, when: str, **fields: Any) -> Job | Schedule:
-    return world.do(world.schedules.submit(request(), Order(when=when, **fields), by=ANN))
+    return world.do(world.schedules.submit(request(), ScheduleRequest(when=when, **fields), by=ANN))
 
 
 def update(world: SchedulingWorld, schedule: Schedule, **fields: Any) -> Schedule:
     """Change a schedule; what is not named stays."""
-    order = Order(
+    order = ScheduleRequest(
         when=fields.pop("when", schedule.timing.spec),
         zone=fields.pop("zone", schedule.timing.zone_name),
         note=fields.pop("note", schedule.note),
@@ -171,7 +171,7 @@ def test_refused_request(
     """What could not run is refused for a job and for a standing order alike."""
     runner = Principal(name="runner", role=Role.RUN)
     with pytest.raises(error):
-        world.do(world.schedules.submit(request(**fields), Order(when=when), by=runner))
+        world.do(world.schedules.submit(request(**fields), ScheduleRequest(when=when), by=runner))
 
 
 # --- pausing -------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_canceled_is_over(world: SchedulingWorld, act: str) -> None:
         "pause": lambda: world.schedules.pause(schedule.id),
         "resume": lambda: world.schedules.resume(schedule.id),
         "update": lambda: world.schedules.update(
-            schedule.id, lambda one: (one.request, Order(when="every minute")), by=ANN
+            schedule.id, lambda one: (one.request, ScheduleRequest(when="every minute")), by=ANN
         ),
     }
     message = f"Schedule {schedule.id} does not allow this: its state is canceled"
@@ -332,7 +332,9 @@ def test_edit_all(world: SchedulingWorld) -> None:
     schedule = world.order("every 10 minutes")
     asked = request(spider="toscrape-xpath", arguments={"a": "1"}, tags=("x",), priority=4)
     policies = Policies(overlap=Overlap.REPLACE, catchup=CatchUp.NONE, max_runs=2)
-    order = Order(when="every minute", zone="Europe/Berlin", policies=policies, note="new")
+    order = ScheduleRequest(
+        when="every minute", zone="Europe/Berlin", policies=policies, note="new"
+    )
     changed = world.do(world.schedules.update(schedule.id, lambda _: (asked, order), by=ANN))
     expected = replace(
         schedule,
@@ -353,12 +355,12 @@ def test_edits_at_the_same_time(world: SchedulingWorld) -> None:
     schedule = world.order("every 10 minutes")
     calls = 0
 
-    def describe(now: Schedule) -> tuple[JobRequest, Order]:
+    def describe(now: Schedule) -> tuple[JobRequest, ScheduleRequest]:
         nonlocal calls
         calls += 1
         if calls <= 2:  # somebody else is quicker
             update(world, schedule, note=f"new {calls}")
-        order = Order(
+        order = ScheduleRequest(
             when=now.timing.spec, zone=now.timing.zone_name, policies=now.policies, note=now.note
         )
         return replace(now.request, description="shop"), order
@@ -512,7 +514,9 @@ def test_find(world: SchedulingWorld) -> None:
     world.wait(seconds=1)
     tagged = world.do(
         world.schedules.submit(
-            request(spider="toscrape-xpath", tags=("a", "b")), Order(when="every hour"), by=ANN
+            request(spider="toscrape-xpath", tags=("a", "b")),
+            ScheduleRequest(when="every hour"),
+            by=ANN,
         )
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleEventKind
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.protocol.wire import Counts
 from tests.factories import TESTER, request
 from tests.fakes import FINISHED
@@ -32,7 +32,7 @@ def ran(world: World, *, items: int = 10, seconds: float = 60, status: int = 0) 
 
 
 def scheduled(world: World, when: str) -> Schedule:
-    made = world.do(world.schedules.submit(request(), Order(when=when), by=TESTER))
+    made = world.do(world.schedules.submit(request(), ScheduleRequest(when=when), by=TESTER))
     assert isinstance(made, Schedule)
     return made
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scrapy_do.core.job import Job, JobRequest
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.ui.addresses import spider_page
 from tests.factories import TESTER
@@ -91,7 +91,7 @@ def test_a_roll_back_that_a_schedule_forbids_says_why(world: World) -> None:
     world.put_project("quotesbot", "one")
     world.put_project("quotesbot", "two")
     request = JobRequest(project="quotesbot", spider="two")
-    world.do(world.schedules.submit(request, Order(when="every day"), by=TESTER))
+    world.do(world.schedules.submit(request, ScheduleRequest(when="every day"), by=TESTER))
 
     answer = Pages(world).post("/ui/projects/quotesbot/activate", form={"version": "1"})
 

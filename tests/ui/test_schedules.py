@@ -10,7 +10,7 @@ import pytest
 
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule import Schedule
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from tests.factories import TESTER
 from tests.ui.browsing import Pages
 from tests.world import World
@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> World:
 def scheduled(world: World, when: str = "every day at 03:30", **fields: object) -> Schedule:
     """Give a standing order."""
     request = JobRequest(**{"project": "quotesbot", "spider": "toscrape-css", **fields})  # type: ignore[arg-type]  # names of fields
-    made = world.do(world.schedules.submit(request, Order(when=when), by=TESTER))
+    made = world.do(world.schedules.submit(request, ScheduleRequest(when=when), by=TESTER))
     assert isinstance(made, Schedule)
     return made
 

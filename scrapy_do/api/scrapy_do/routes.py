@@ -14,10 +14,10 @@ other parameter and field is an optional addition.
 | POST | /activate-version.json | PUSH | an earlier version becomes the current one |
 | POST | /remove-version.json | PUSH | a version is forgotten |
 | POST | /remove-project.json | PUSH | a project is removed |
-| POST | /schedule-job.json | RUN | a job now, or a standing order |
+| POST | /schedule-job.json | RUN | a job now, or a schedule |
 | GET | /list-jobs.json | READ | jobs by status or id |
 | GET | /job.json | READ | one job by any of its names, with all that is known of it |
-| POST | /cancel-job.json | RUN | a job or a standing order ends |
+| POST | /cancel-job.json | RUN | a job or a schedule ends |
 | POST | /retry-job.json | RUN | what a job was ordered with, once more |
 | POST | /delete-job.json | RUN | a finished job goes, with its files |
 | GET | /get-log/data/<name> | READ | standard output (ID.out) or error (ID.err) |
@@ -34,7 +34,12 @@ from typing import Any
 from uuid import UUID
 
 from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_names
-from scrapy_do.api.scrapy_do.schedules import ORDER_FIELDS, ScheduleRoutes, accepted_json, order_of
+from scrapy_do.api.scrapy_do.schedules import (
+    ORDER_FIELDS,
+    ScheduleRoutes,
+    accepted_json,
+    schedule_request,
+)
 from scrapy_do.api.scrapy_do.shapes import (
     attachment_headers,
     job_details_json,
@@ -215,17 +220,17 @@ class ScrapyDoAPI:
     # --- jobs ----------------------------------------------------------------------------------
 
     async def schedule_job(self, call: Call) -> JSON:
-        """Accept a job to be run now, or a standing order."""
+        """Accept a job to be run now, or a schedule."""
         call.params.require("project", "spider", "when")
         call.params.refuse_misspelled(*ORDER_FIELDS)
         request = job_request(call.params)
         accepted = await self._operations.schedules.submit(
-            request, order_of(call.params), by=call.principal
+            request, schedule_request(call.params), by=call.principal
         )
         return merged(accepted_json(accepted))
 
     async def list_jobs(self, call: Call) -> JSON:
-        """List jobs and standing orders."""
+        """List jobs and schedules."""
         params = call.params
         if "id" in params:
             return merged({"jobs": [await self._one(params.text("id"))]})
@@ -256,7 +261,7 @@ class ScrapyDoAPI:
         return merged({"job": await self._details(job)})
 
     async def cancel_job(self, call: Call) -> JSON:
-        """End a job or a standing order; `wait` is how long the answer may wait for the end."""
+        """End a job or a schedule; `wait` is how long the answer may wait for the end."""
         identifier = _identifier(call.params.text("id"))
         wait_s = call.params.number("wait", minimum=0, maximum=CANCEL_WAIT_S, default=CANCEL_WAIT_S)
         force = call.params.flag("force")

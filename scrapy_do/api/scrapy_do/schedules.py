@@ -1,10 +1,10 @@
-"""Standing orders in the Scrapy Do API: additions in its style.
+"""Schedules in the Scrapy Do API: additions in its style.
 
 Giving one is `schedule-job.json`, ending one `cancel-job.json`, as the original has it.
 
 | method | path | role | what |
 |---|---|---|---|
-| GET | /list-schedules.json | READ | standing orders, with their next and last instants |
+| GET | /list-schedules.json | READ | schedules, with their next and last instants |
 | GET | /list-schedule-history.json | READ | the jobs of one, and the instants that made none |
 | GET | /preview-schedule.json | READ | what a specification means, before it is given |
 | POST | /update-schedule.json | RUN | one is changed |
@@ -30,9 +30,9 @@ from scrapy_do.core.schedule import (
     Schedule,
     ScheduleEvent,
     ScheduleState,
+    next_runs,
 )
-from scrapy_do.core.schedule_rules import LONGEST_JITTER_S, POLICY_FIELDS, Order
-from scrapy_do.core.standing import next_runs
+from scrapy_do.core.schedule_rules import LONGEST_JITTER_S, POLICY_FIELDS, ScheduleRequest
 from scrapy_do.errors import BadArgument, ScheduleNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import History, Outlook, Preview
@@ -53,16 +53,16 @@ _Value = TypeVar("_Value")
 # --- reading -------------------------------------------------------------------------------------
 
 
-def order_of(params: Params, standing: Order | None = None) -> Order:
-    """Read an order; what is not said stays as in the standing one, or at its default.
+def schedule_request(params: Params, standing: ScheduleRequest | None = None) -> ScheduleRequest:
+    """Read when and by which rules; what is not said stays as it stands, or at its default.
 
     An empty value takes a rule away again.
 
     Raises:
         BadArgument: a parameter is missing or wrong; the message names it.
     """
-    before = Order(when="") if standing is None else standing
-    return Order(
+    before = ScheduleRequest(when="") if standing is None else standing
+    return ScheduleRequest(
         when=params.text("when") if standing is None else params.optional_text("when", before.when),
         zone=params.optional_text("timezone") or before.zone,
         policies=_policies(params, before.policies),
@@ -135,7 +135,7 @@ ORDER_FIELDS = (*("project", *_REQUEST_FIELDS, "when", "timezone", *POLICY_FIELD
 
 
 def _edited_request(params: Params, standing: JobRequest) -> JobRequest:
-    """Read what a standing order should run from now on; what is not said stays."""
+    """Read what a schedule should run from now on; what is not said stays."""
     if params.optional_text("project") not in {None, standing.project}:
         raise BadArgument("project", "of a standing order cannot be changed; give a new order")
     named = {"project": (standing.project,), "spider": (standing.spider,)}
@@ -147,7 +147,7 @@ def _edited_request(params: Params, standing: JobRequest) -> JobRequest:
 
 
 def _identifier(params: Params) -> UUID:
-    """Read which standing order; what cannot be an identifier names none."""
+    """Read which schedule; what cannot be an identifier names none."""
     text = params.text("id")
     identifier = parse_uuid(text)
     if identifier is None:
@@ -180,7 +180,7 @@ def _instant(params: Params, name: str) -> datetime:
 
 
 def accepted_json(accepted: Job | Schedule) -> dict[str, Any]:
-    """What `schedule-job.json` answers: the identifier, and of a standing order its meaning."""
+    """What `schedule-job.json` answers: the identifier, and of a schedule its meaning."""
     if isinstance(accepted, Job):
         return {"identifier": str(accepted.id)}
     return {
@@ -192,7 +192,7 @@ def accepted_json(accepted: Job | Schedule) -> dict[str, Any]:
 
 
 def schedule_json(outlook: Outlook) -> dict[str, Any]:
-    """A standing order as `list-schedules.json` shows it.
+    """A schedule as `list-schedules.json` shows it.
 
     `next-runs` are planned instants; `next-run` is when the next job starts, jitter
     included.
@@ -292,7 +292,7 @@ def _texts(instants: tuple[datetime, ...]) -> list[str]:
 
 
 class ScheduleRoutes:
-    """The routes of standing orders, a part of the dialect. See the module's docstring."""
+    """The routes of schedules, a part of the dialect. See the module's docstring."""
 
     def __init__(self, operations: Operations) -> None:
         self._schedules = operations.schedules
@@ -310,7 +310,7 @@ class ScheduleRoutes:
         router.add("POST", "/backfill-schedule.json", self.backfill)
 
     async def list_schedules(self, call: Call) -> JSON:
-        """List standing orders, newest change first; of one `id`, or its beginning, only that."""
+        """List schedules, newest change first; of one `id`, or its beginning, only that."""
         params = call.params
         if "id" in params:
             (outlook,) = await self._schedules.outlooks(
@@ -346,15 +346,15 @@ class ScheduleRoutes:
         """Change what is said, keep the rest."""
         call.params.refuse_misspelled("id", *ORDER_FIELDS)
 
-        def edit(schedule: Schedule) -> tuple[JobRequest, Order]:
-            standing = Order(
+        def edit(schedule: Schedule) -> tuple[JobRequest, ScheduleRequest]:
+            standing = ScheduleRequest(
                 when=schedule.timing.spec,
                 zone=schedule.timing.zone_name,
                 policies=schedule.policies,
                 note=schedule.note,
             )
             request = _edited_request(call.params, schedule.request)
-            return request, order_of(call.params, standing)
+            return request, schedule_request(call.params, standing)
 
         changed = await self._schedules.update(_identifier(call.params), edit, by=call.principal)
         return await self._shown(changed)

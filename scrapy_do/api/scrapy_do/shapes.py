@@ -138,7 +138,7 @@ def page_json(name: str, rows: Rows, page: Page[Any]) -> dict[str, Any]:
 
 
 def schedule_job_json(schedule: Schedule) -> dict[str, Any]:
-    """A standing order as a job of `list-jobs.json`."""
+    """A schedule as a job of `list-jobs.json`."""
     request = schedule.request
     return {
         "identifier": str(schedule.id),

@@ -8,8 +8,7 @@ from statistics import median
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
 from scrapy_do.core.job import Job, Outcome, started_at
 from scrapy_do.core.run_history import RecentRun, Run
-from scrapy_do.core.schedule import Schedule
-from scrapy_do.core.standing import sentence_of
+from scrapy_do.core.schedule import Schedule, sentence_of
 from scrapy_do.operations.operations import Operations, Status
 from scrapy_do.ui.pages.attention import RECENT, Attention, attention
 from scrapy_do.ui.render import Page

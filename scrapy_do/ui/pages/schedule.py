@@ -12,10 +12,9 @@ from scrapy_do.core.crontab_line import read_crontab_line
 from scrapy_do.core.grammar import parse_when, parse_zone
 from scrapy_do.core.job import Job
 from scrapy_do.core.kinds import WEEKDAYS
-from scrapy_do.core.schedule import Schedule, ScheduleEvent
+from scrapy_do.core.schedule import Schedule, ScheduleEvent, next_runs, sentence_of
 from scrapy_do.core.schedule_rules import EARLIEST
 from scrapy_do.core.spec_advice import EXAMPLES, Advice, advise, nearest
-from scrapy_do.core.standing import next_runs, sentence_of
 from scrapy_do.errors import BadArgument, BadWhen, Invalid
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import Meeting, Preview

@@ -10,8 +10,13 @@ from uuid import UUID
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Job
 from scrapy_do.core.run_history import Run
-from scrapy_do.core.schedule import STANDING, Schedule, ScheduleEventKind, ScheduleState
-from scrapy_do.core.standing import sentence_of
+from scrapy_do.core.schedule import (
+    STANDING,
+    Schedule,
+    ScheduleEventKind,
+    ScheduleState,
+    sentence_of,
+)
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import Outlook
 from scrapy_do.ui.render import Page

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scrapy_do.api.scrapy_do.schedules import accepted_json, order_of
+from scrapy_do.api.scrapy_do.schedules import accepted_json, schedule_request
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
-from scrapy_do.core.schedule_rules import Order
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.errors import BadArgument
 from scrapy_do.web.params import Params
 from tests.engine.scheduling import SchedulingWorld
@@ -55,9 +55,9 @@ def listed(client: HttpClient, query: str = "") -> list[dict[str, Any]]:
     return schedules
 
 
-def read(*standing: Order, **fields: str) -> Order:
+def read(*standing: ScheduleRequest, **fields: str) -> ScheduleRequest:
     named = {name.replace("_", "-"): (value,) for name, value in fields.items()}
-    return order_of(Params(named), *standing)
+    return schedule_request(Params(named), *standing)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def read(*standing: Order, **fields: str) -> Order:
 
 def test_order() -> None:
     """Every rule of a standing order is read."""
-    expected = Order(
+    expected = ScheduleRequest(
         when="every day",
         zone="Europe/Berlin",
         policies=Policies(
@@ -96,19 +96,19 @@ def test_bare_order() -> None:
     empty = dict.fromkeys(
         ("timezone", "catchup", "catchup_window", "overlap", "jitter", "until", "max_runs"), ""
     )
-    assert Order(when="now") == read(when="now") == read(when="now", **empty)
+    assert ScheduleRequest(when="now") == read(when="now") == read(when="now", **empty)
 
 
 def test_order_over_another() -> None:
     """What is not said stays as it stands; an empty field takes a rule away."""
-    standing = Order(
+    standing = ScheduleRequest(
         when="every day",
         zone="UTC",
         policies=Policies(catchup=CatchUp.ALL, until=at(0), max_runs=7),
         note="why",
     )
     assert standing == read(standing)
-    expected = Order(
+    expected = ScheduleRequest(
         when="every hour", zone="UTC", policies=Policies(catchup=CatchUp.ALL, max_runs=7), note=""
     )
     assert expected == read(standing, when="every hour", until="", note="")
