@@ -5,10 +5,9 @@ Pending --Claimed--> Starting --Started--> Running --Exited--> Finished --Delete
    +-Fenced/Interrupted-+----Cancel/Limit/Shutdown--> Stopping --Exited/Lost--> Finished
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import assert_never
 
 from scrapy_do.core.job import (
     Deleted,
@@ -24,6 +23,8 @@ from scrapy_do.core.job import (
     State,
     StopCause,
     Stopping,
+    process_in,
+    started_at,
 )
 from scrapy_do.errors import InvalidTransition
 
@@ -161,184 +162,7 @@ Event = Claimed | Started | Fenced | Exited | Lost | Cancel | Limit | Shutdown |
 CANCELLED = "cancelled"
 
 
-def _retry(job: Job, attempt: int, failed: Finished) -> State:
-    """Go back to Pending while the request allows another attempt, else end."""
-    if attempt > job.request.retries:
-        return failed
-    delay = timedelta(seconds=job.request.retry_delay_s)
-    return Pending(since=failed.since, attempt=attempt, not_before=failed.since + delay)
-
-
-def _claimed(_job: Job, state: State, _event: Event, now: datetime) -> State:
-    return Starting(since=now, attempt=cast("Pending", state).attempt + 1)
-
-
-def _cancel_pending(_job: Job, state: State, _event: Event, now: datetime) -> State:
-    attempt = cast("Pending", state).attempt
-    return Finished(
-        since=now, started=None, attempt=attempt, outcome=Outcome.CANCELED, reason=CANCELLED
-    )
-
-
-def _started(_job: Job, state: State, event: Event, now: datetime) -> State:
-    attempt = cast("Starting", state).attempt
-    return Running(since=now, attempt=attempt, process=cast("Started", event).process)
-
-
-def _started_late(_job: Job, state: State, event: Event, now: datetime) -> State:
-    """Record the process of a crawl that was told to stop before it had one."""
-    stopping = cast("Stopping", state)
-    return replace(
-        stopping, started=stopping.started or now, process=cast("Started", event).process
-    )
-
-
-def _fenced(_job: Job, state: State, event: Event, now: datetime) -> State:
-    attempt = cast("Starting", state).attempt - 1
-    return Pending(since=now, attempt=attempt, not_before=cast("Fenced", event).not_before)
-
-
-def _exited(job: Job, state: State, event: Event, _now: datetime) -> State:
-    active = cast("Starting | Running", state)
-    ending = cast("Exited", event).ending
-    outcome, reason = outcome_of(ending)
-    finished = Finished(
-        since=ending.ended_at,
-        started=active.since,
-        attempt=active.attempt,
-        outcome=outcome,
-        reason=reason,
-    )
-    return finished if outcome is Outcome.SUCCESSFUL else _retry(job, active.attempt, finished)
-
-
-def _lost(job: Job, state: State, event: Event, now: datetime) -> State:
-    active = cast("Starting | Running", state)
-    lost = cast("Lost", event)
-    if not lost.opened:
-        # The spider never opened, so nothing can have been crawled: it is simply run again.
-        return Pending(since=now, attempt=active.attempt - 1)
-    finished = Finished(
-        since=now,
-        started=active.since,
-        attempt=active.attempt,
-        outcome=Outcome.FAILED if lost.damaged else Outcome.LOST,
-        reason=lost.reason,
-    )
-    return _retry(job, active.attempt, finished)
-
-
-def _asked_to_stop(_job: Job, state: State, event: Event, now: datetime) -> State:
-    active = cast("Starting | Running", state)
-    running = isinstance(active, Running)
-    match event:
-        case Limit(reason=limit):
-            cause, reason = StopCause.LIMIT, limit
-        case Shutdown():
-            cause, reason = StopCause.SHUTDOWN, "interrupted"
-        case _:
-            cause, reason = StopCause.CANCEL, CANCELLED
-    return Stopping(
-        since=now,
-        started=active.since if running else None,
-        attempt=active.attempt,
-        cause=cause,
-        reason=reason,
-        process=active.process if isinstance(active, Running) else None,
-    )
-
-
-def _cancel_stopping(_job: Job, state: State, _event: Event, _now: datetime) -> State:
-    """Asking twice is harmless; a cancel outranks a stop of the daemon or a limit."""
-    return replace(cast("Stopping", state), cause=StopCause.CANCEL, reason=CANCELLED)
-
-
-def _unchanged(_job: Job, state: State, _event: Event, _now: datetime) -> State:
-    return state
-
-
-def _stopped(_job: Job, state: State, event: Event, now: datetime) -> State:
-    """The wish is fulfilled, whatever the exit says.
-
-    Only a crawl that ended well by itself while the daemon was stopping counts as such;
-    any other that the daemon interrupted is run again, its attempt not counted.
-    """
-    stopping = cast("Stopping", state)
-    ended_at, finished_well = now, False
-    reason = stopping.reason
-    if isinstance(event, Exited):
-        ended_at = event.ending.ended_at
-        outcome, close_reason = outcome_of(event.ending)
-        finished_well = outcome is Outcome.SUCCESSFUL
-        if stopping.cause is StopCause.SHUTDOWN and finished_well:
-            reason = close_reason
-    if stopping.cause is StopCause.SHUTDOWN and not finished_well:
-        return Pending(since=now, attempt=stopping.attempt - 1)
-    outcomes = {
-        StopCause.CANCEL: Outcome.CANCELED,
-        StopCause.LIMIT: Outcome.FAILED,
-        StopCause.SHUTDOWN: Outcome.SUCCESSFUL,
-    }
-    started = stopping.started
-    if started is None and not isinstance(event, Fenced):
-        started = min(stopping.since, ended_at)  # it ran, but its end was seen first
-    return Finished(
-        since=ended_at,
-        started=started,
-        attempt=stopping.attempt,
-        outcome=outcomes[stopping.cause],
-        reason=reason,
-    )
-
-
-def _deleted(_job: Job, state: State, event: Event, now: datetime) -> State:
-    return Deleted(since=now, by=cast("Delete", event).by, finished=cast("Finished", state))
-
-
-def _declared(job: Job, state: State, event: Event, _now: datetime) -> State:
-    declared = cast("Declared", event).state
-    if job.driver is not Driver.CLIENT or _rank(declared) < _rank(state):
-        raise InvalidTransition(type(state).__name__, "Declared")
-    return state if type(declared) is type(state) else declared
-
-
-Transition = Callable[[Job, State, Event, datetime], State]
-
-TRANSITIONS: Mapping[tuple[type[State], type[Event]], Transition] = {
-    (Pending, Claimed): _claimed,
-    (Pending, Cancel): _cancel_pending,
-    (Starting, Started): _started,
-    (Starting, Fenced): _fenced,
-    (Starting, Exited): _exited,
-    (Starting, Lost): _lost,
-    (Starting, Cancel): _asked_to_stop,
-    (Starting, Shutdown): _asked_to_stop,
-    (Running, Exited): _exited,
-    (Running, Lost): _lost,
-    (Running, Cancel): _asked_to_stop,
-    (Running, Limit): _asked_to_stop,
-    (Running, Shutdown): _asked_to_stop,
-    (Stopping, Started): _started_late,
-    (Stopping, Cancel): _cancel_stopping,
-    (Stopping, Limit): _unchanged,
-    (Stopping, Shutdown): _unchanged,
-    (Stopping, Exited): _stopped,
-    (Stopping, Lost): _stopped,
-    (Stopping, Fenced): _stopped,
-    (Finished, Delete): _deleted,
-    (Pending, Declared): _declared,
-    (Running, Declared): _declared,
-    (Stopping, Declared): _declared,
-    (Finished, Declared): _declared,
-    (Deleted, Declared): _declared,
-}
-"""Every movement of a job. What is not here is refused by `advance`."""
-
-_ORDER: tuple[type[State], ...] = (Pending, Starting, Running, Stopping, Finished, Deleted)
-
-
-def _rank(state: State) -> int:
-    return _ORDER.index(type(state))
+# --- the transitions ---------------------------------------------------------------------------
 
 
 def advance(job: Job, event: Event, *, now: datetime) -> Job:
@@ -347,16 +171,232 @@ def advance(job: Job, event: Event, *, now: datetime) -> Job:
     Raises:
         InvalidTransition: the job's state does not know the event.
     """
-    transition = TRANSITIONS.get((type(job.state), type(event)))
-    if transition is None:
+    state = _next_state(job, event, now)
+    if state is None:
         raise InvalidTransition(type(job.state).__name__, type(event).__name__)
-    state = transition(job, job.state, event, now)
-    progress = job.progress
-    if isinstance(event, Claimed):
-        progress = Progress()  # of the run that begins; what was before is set aside
-    elif isinstance(event, Exited):
-        progress = event.ending.progress
-    elif isinstance(event, Lost):
-        progress = event.progress
-    cancelled_by = event.by if isinstance(event, Cancel) else job.cancelled_by
-    return replace(job, state=state, progress=progress, cancelled_by=cancelled_by, changed_at=now)
+    moved = replace(job, state=state, changed_at=now)
+    match event:
+        case Claimed():
+            return replace(moved, progress=Progress())  # of the run that begins
+        case Exited(ending=ending):
+            return replace(moved, progress=ending.progress)
+        case Lost(progress=progress):
+            return replace(moved, progress=progress)
+        case Cancel(by=by):
+            return replace(moved, cancelled_by=by)
+        case _:
+            return moved
+
+
+def cancel(job: Job, *, by: str, now: datetime) -> Job:
+    """Return the job after somebody wants its end; one that a client runs only notes the wish.
+
+    Raises:
+        InvalidTransition: the job has ended.
+    """
+    if job.driver is Driver.CLIENT and isinstance(job.state, Starting | Running | Stopping):
+        return replace(job, cancelled_by=by)
+    return advance(job, Cancel(by=by), now=now)
+
+
+def _next_state(job: Job, event: Event, now: datetime) -> State | None:
+    """The table: the state after an event, None where the state does not know the event."""
+    state = job.state
+    match state:
+        case Pending():
+            return _after_pending(job, state, event, now)
+        case Starting():
+            return _after_starting(job, state, event, now)
+        case Running():
+            return _after_running(job, state, event, now)
+        case Stopping():
+            return _after_stopping(job, state, event, now)
+        case Finished():
+            return _after_finished(job, state, event, now)
+        case Deleted():
+            return _declared(job, event.state) if isinstance(event, Declared) else None
+        case _:
+            assert_never(state)
+
+
+def _after_pending(job: Job, state: Pending, event: Event, now: datetime) -> State | None:
+    match event:
+        case Claimed():
+            return Starting(since=now, attempt=state.attempt + 1)
+        case Cancel():
+            return Finished(
+                since=now,
+                started=None,
+                attempt=state.attempt,
+                outcome=Outcome.CANCELED,
+                reason=CANCELLED,
+            )
+        case Declared():
+            return _declared(job, event.state)
+        case Started() | Fenced() | Exited() | Lost() | Limit() | Shutdown() | Delete():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _after_starting(job: Job, state: Starting, event: Event, now: datetime) -> State | None:
+    match event:
+        case Started():
+            return Running(since=now, attempt=state.attempt, process=event.process)
+        case Fenced():
+            return Pending(since=now, attempt=state.attempt - 1, not_before=event.not_before)
+        case Exited():
+            return _exited(job, state, event.ending)
+        case Lost():
+            return _lost(job, state, event, now)
+        case Cancel() | Shutdown():
+            return _stopping(state, event, now)
+        case Claimed() | Limit() | Delete() | Declared():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _after_running(job: Job, state: Running, event: Event, now: datetime) -> State | None:
+    match event:
+        case Exited():
+            return _exited(job, state, event.ending)
+        case Lost():
+            return _lost(job, state, event, now)
+        case Cancel() | Limit() | Shutdown():
+            return _stopping(state, event, now)
+        case Declared():
+            return _declared(job, event.state)
+        case Claimed() | Started() | Fenced() | Delete():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _after_stopping(job: Job, state: Stopping, event: Event, now: datetime) -> State | None:
+    match event:
+        case Started():  # it was told to stop before it had a process
+            return replace(state, started=state.started or now, process=event.process)
+        case Cancel():  # asking twice is harmless; it outranks a stop of the daemon and a limit
+            return replace(state, cause=StopCause.CANCEL, reason=CANCELLED)
+        case Limit() | Shutdown():
+            return state
+        case Exited() | Lost() | Fenced():
+            return _stopped(state, event, now)
+        case Declared():
+            return _declared(job, event.state)
+        case Claimed() | Delete():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _after_finished(job: Job, state: Finished, event: Event, now: datetime) -> State | None:
+    match event:
+        case Delete():
+            return Deleted(since=now, by=event.by, finished=state)
+        case Declared():
+            return _declared(job, event.state)
+        case _:
+            return None
+
+
+def _exited(job: Job, state: Starting | Running, ending: Ending) -> State:
+    outcome, reason = outcome_of(ending)
+    finished = Finished(
+        since=ending.ended_at,
+        started=state.since,
+        attempt=state.attempt,
+        outcome=outcome,
+        reason=reason,
+    )
+    return finished if outcome is Outcome.SUCCESSFUL else _retry(job, finished)
+
+
+def _lost(job: Job, state: Starting | Running, event: Lost, now: datetime) -> State:
+    if not event.opened:
+        # The spider never opened, so nothing can have been crawled: it is simply run again.
+        return Pending(since=now, attempt=state.attempt - 1)
+    finished = Finished(
+        since=now,
+        started=state.since,
+        attempt=state.attempt,
+        outcome=Outcome.FAILED if event.damaged else Outcome.LOST,
+        reason=event.reason,
+    )
+    return _retry(job, finished)
+
+
+def _retry(job: Job, failed: Finished) -> State:
+    """Go back to Pending while the request allows another attempt, else end."""
+    if failed.attempt > job.request.retries:
+        return failed
+    delay = timedelta(seconds=job.request.retry_delay_s)
+    return Pending(since=failed.since, attempt=failed.attempt, not_before=failed.since + delay)
+
+
+def _stopping(
+    state: Starting | Running, event: Cancel | Limit | Shutdown, now: datetime
+) -> Stopping:
+    match event:
+        case Limit():
+            cause, reason = StopCause.LIMIT, event.reason
+        case Shutdown():
+            cause, reason = StopCause.SHUTDOWN, "interrupted"
+        case Cancel():
+            cause, reason = StopCause.CANCEL, CANCELLED
+    return Stopping(
+        since=now,
+        started=started_at(state),
+        attempt=state.attempt,
+        cause=cause,
+        reason=reason,
+        process=process_in(state),
+    )
+
+
+def _stopped(state: Stopping, event: Exited | Lost | Fenced, now: datetime) -> State:
+    """The wish is fulfilled, whatever the exit says.
+
+    Only a crawl that ended well by itself while the daemon was stopping counts as such;
+    any other that the daemon interrupted is run again, its attempt not counted.
+    """
+    ended_at, finished_well = now, False
+    reason = state.reason
+    if isinstance(event, Exited):
+        ended_at = event.ending.ended_at
+        outcome, close_reason = outcome_of(event.ending)
+        finished_well = outcome is Outcome.SUCCESSFUL
+        if state.cause is StopCause.SHUTDOWN and finished_well:
+            reason = close_reason
+    if state.cause is StopCause.SHUTDOWN and not finished_well:
+        return Pending(since=now, attempt=state.attempt - 1)
+    outcomes = {
+        StopCause.CANCEL: Outcome.CANCELED,
+        StopCause.LIMIT: Outcome.FAILED,
+        StopCause.SHUTDOWN: Outcome.SUCCESSFUL,
+    }
+    started = state.started
+    if started is None and not isinstance(event, Fenced):
+        started = min(state.since, ended_at)  # it ran, but its end was seen first
+    return Finished(
+        since=ended_at,
+        started=started,
+        attempt=state.attempt,
+        outcome=outcomes[state.cause],
+        reason=reason,
+    )
+
+
+_ORDER: tuple[type[State], ...] = (Pending, Starting, Running, Stopping, Finished, Deleted)
+
+
+def _declared(job: Job, state: State) -> State | None:
+    """What a client says of a job that it runs itself, unless that would lead back."""
+    if job.driver is not Driver.CLIENT or _rank(state) < _rank(job.state):
+        return None
+    return job.state if type(state) is type(job.state) else state
+
+
+def _rank(state: State) -> int:
+    return _ORDER.index(type(state))

@@ -30,7 +30,7 @@ from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan, planned, settled
 from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.job import Driver, Job, Pending, StopCause, Stopping
 from scrapy_do.core.schedule import SCHEDULER, Overlap, Schedule, ScheduleState, whole_ms
-from scrapy_do.core.transitions import Cancel, advance
+from scrapy_do.core.transitions import cancel
 from scrapy_do.engine.reconcile_loop import ReconcileLoop
 from scrapy_do.errors import NotFound, StaleJob
 from scrapy_do.store.schedules import Firing
@@ -327,7 +327,7 @@ def check_ahead(plan: Plan, now: datetime) -> None:
 def _giving_way(active: Iterable[Job], now: datetime) -> tuple[tuple[Job, Job], ...]:
     """Cancel the jobs that a new one replaces; what an outside client runs is left to it."""
     return tuple(
-        (advance(job, Cancel(by=SCHEDULER), now=now), job)
+        (cancel(job, by=SCHEDULER, now=now), job)
         for job in active
         if job.driver is Driver.LOCAL
         and not (isinstance(job.state, Stopping) and job.state.cause is StopCause.CANCEL)

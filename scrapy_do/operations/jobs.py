@@ -22,7 +22,7 @@ from scrapy_do.core.job import (
 )
 from scrapy_do.core.principal import Principal
 from scrapy_do.core.run_history import RecentRun, Run
-from scrapy_do.core.transitions import Cancel, advance
+from scrapy_do.core.transitions import cancel
 from scrapy_do.errors import (
     AmbiguousName,
     BadArgument,
@@ -31,7 +31,6 @@ from scrapy_do.errors import (
     JobNotFound,
     ProjectNotFound,
     ShuttingDown,
-    StaleJob,
 )
 from scrapy_do.files.artifacts import ArtifactStore
 from scrapy_do.operations.admission import Admission
@@ -258,7 +257,14 @@ class JobOperations:
             JobNotFound: there is none.
             JobNotActive: it has ended already.
         """
-        job = await self._record_cancel(job_id, by)
+        now = self._now()
+
+        def change(job: Job) -> Job:
+            if not is_active(job.state):
+                raise JobNotActive(job_id)
+            return cancel(job, by=by, now=now)
+
+        job = await self._store.jobs.edit(job_id, change)
         self._events.publish(JobChanged(job=job))
         if force and is_active(job.state) and job.driver is Driver.LOCAL:
             self._end_now(job_id)
@@ -267,20 +273,6 @@ class JobOperations:
             return job
         await self._ended(job_id, wait_s)
         return await self.get(job_id)
-
-    async def _record_cancel(self, job_id: UUID, by: str) -> Job:
-        for _ in range(TRIES):
-            job = await self._store.jobs.get(job_id)
-            if not is_active(job.state):
-                raise JobNotActive(job_id)
-            if job.driver is Driver.CLIENT and not isinstance(job.state, Pending):
-                return await self._store.jobs.request_cancel(job, by)
-            try:
-                moved = advance(job, Cancel(by=by), now=self._now())
-                return await self._store.jobs.save(moved, expected=job)
-            except StaleJob:
-                continue
-        raise StaleJob(f"job {job_id} changes too fast; try again")
 
     async def delete(self, job_id: UUID) -> None:
         """Remove an ended job with its files.

@@ -1,7 +1,6 @@
 """The jobs of the store: each method is one transaction, values in and out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -251,14 +250,6 @@ class Jobs:
             return update_jobs(connection, changes, Moments(connection))[0]
 
         return await self._database.transact(work)
-
-    async def request_cancel(self, job: Job, by: str) -> Job:
-        """Note who wants the end of a job that an outside client drives.
-
-        Raises:
-            JobNotFound: it is gone.
-        """
-        return await self.edit(job.id, lambda stored: replace(stored, cancelled_by=by))
 
     # --- retention -----------------------------------------------------------------------------
 

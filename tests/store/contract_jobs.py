@@ -337,12 +337,6 @@ class JobContract:
             run(store.jobs.edit(job.id, refuse))
         assert job == run(store.jobs.get(job.id))
 
-    @pytest.mark.usefixtures("pushed")
-    def test_request_cancel(self, store: Store, run: Run) -> None:
-        """The wish to end a client's job is noted without moving it."""
-        job = run(store.jobs.add(new(driver=Driver.CLIENT)))
-        assert replace(job, cancelled_by="ann") == run(store.jobs.request_cancel(job, "ann"))
-
     def test_take(self, store: Store, run: Run, pushed: Version) -> None:
         """The next pending job for a client is the oldest of the highest priority."""
         for number, priority in ((1, 1), (3, 3), (2, 3)):

@@ -14,10 +14,10 @@ from uuid import UUID
 from scrapy_do.core.cloud_states import STORED, CloudState, cloud_state, declare
 from scrapy_do.core.events import JobChanged, Publisher
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter, StateName
-from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, NewJob, Pending, is_active
+from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, NewJob, is_active
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.project import Project
-from scrapy_do.core.transitions import Cancel, advance
+from scrapy_do.core.transitions import cancel
 from scrapy_do.errors import (
     AlreadyScheduled,
     BadArgument,
@@ -229,11 +229,7 @@ class CloudOperations:
         now = self.now()
 
         def change(job: Job) -> Job:
-            if not is_active(job.state):
-                return job
-            if job.driver is Driver.CLIENT and not isinstance(job.state, Pending):
-                return replace(job, cancelled_by=by.name)
-            return advance(job, Cancel(by=by.name), now=now)
+            return cancel(job, by=by.name, now=now) if is_active(job.state) else job
 
         known = await self._by_key(keys)
         pairs = await self._edit([(job.id, change) for job in known.values()])
