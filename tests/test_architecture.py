@@ -46,6 +46,7 @@ PLACES: dict[str, set[str]] = {
     "rich": {"client/output.py", "demo/progress.py"},
     "scrapy": {"crawl"},
     "sqlalchemy": {"store"},
+    "tabulate": {"client/scrapy_do_cl.py"},
     "twisted": {
         *("api", "crawl", "daemon", "engine", "files", "launchers", "operations", "store"),
         *("system", "web"),

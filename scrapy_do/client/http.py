@@ -92,7 +92,7 @@ class DaemonClient:
     """One daemon, by its address; a connection for each request.
 
     Every method raises UserError when the daemon cannot be reached or refuses, and `Refused`
-    for the latter. `tell` is told of each request.
+    for the latter. `tell` is told of each request. Without `is_verified` any certificate will do.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class DaemonClient:
         credentials: Credentials | None = None,
         timeout_s: float = _TIMEOUT_S,
         ca_file: str | None = None,
+        is_verified: bool = True,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url.rstrip("/")
@@ -117,6 +118,7 @@ class DaemonClient:
         self._port = parts.port
         self._base = parts.path
         self._ca_file = ca_file
+        self._is_verified = is_verified
         self._credentials = credentials or Credentials()
         self.timeout_s = timeout_s
         self._tell = tell
@@ -230,6 +232,9 @@ class DaemonClient:
                 try_="scrapy-do config show --origin",
                 code=Exit.UNREACHABLE,
             ) from error
+        if not self._is_verified:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         return HTTPSConnection(self._host, self._port, timeout=self.timeout_s, context=context)
 
     def _connect(self, connection: HTTPConnection) -> None:
