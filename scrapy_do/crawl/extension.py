@@ -126,7 +126,7 @@ class Recorder:
         for capture in self._captures:
             capture.close()
         with contextlib.suppress(OSError):
-            self._write_result(synced=True)
+            self._write_result(self._stats(), synced=True)
         if self._reporter is not None:
             with contextlib.suppress(OSError):  # the spider may have closed it
                 self._reporter.close()
@@ -222,6 +222,7 @@ class Recorder:
     def _report(self, kind: ReportKind) -> None:
         self._flush()  # what is told is there to be read
         self._reported_s = time.monotonic()
+        stats = self._stats()
         if self._reporter is not None:
             self._reporter.send(
                 Report(
@@ -230,21 +231,21 @@ class Recorder:
                     kind=kind,
                     time_ms=_now_ms(),
                     counts=self._tally.counts(),
-                    stats=self._stats(),
+                    stats=stats,
                     close_reason=self._close_reason,
                 )
             )
         with contextlib.suppress(OSError):  # what is known is reported again at the end
-            self._write_result(synced=False)
+            self._write_result(stats, synced=False)
 
-    def _write_result(self, *, synced: bool) -> None:
+    def _write_result(self, stats: Mapping[str, Any], *, synced: bool) -> None:
         result = Result(
             opened=self.opened,
             close_reason=self._close_reason,
             time_ms=_now_ms(),
             counts=self._tally.counts(),
             printed_errors=self._tally.printed_errors,
-            stats=self._stats(),
+            stats=stats,
         )
         path = self._spec.result
         run_record.write(path.parent, path.name, encode_result(result), synced=synced)

@@ -7,15 +7,20 @@ What may be done here and what may not: Note [What must not be imported before a
 import contextlib
 import copy
 import importlib
+import logging
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from functools import cache
+from numbers import Real
 from typing import Any
 
-from scrapy.settings import Settings, SettingsAttribute, default_settings
+from scrapy.settings import BaseSettings, Settings, SettingsAttribute, default_settings
 from scrapy.utils import versions
+from twisted.internet.defer import Deferred
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions
+
+from scrapy_do.crawl.project import read_ahead
 
 _MODULES = (
     "scrapy_do.crawl.runner",
@@ -26,6 +31,23 @@ _MODULES = (
     "twisted.internet.asyncioreactor",
 )
 """What crawls import besides the components that Scrapy's default settings name."""
+
+_ASKED = (Mapping, Sequence, Real, Coroutine, Awaitable, Deferred)
+_VALUES: Sequence[object] = (
+    "",
+    b"",
+    0,
+    0.0,
+    False,
+    None,
+    (),
+    [],
+    {},
+    set(),
+    object,
+    BaseSettings(),
+)
+"""Some of the many questions that a crawl asks of abstract classes."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
@@ -39,6 +61,7 @@ def warm_up() -> None:
     _import_components()
     _remember_versions()
     _copy_settings_quickly()
+    _leave_levels_alone()
     _rehearse()
     if "twisted.internet.reactor" in sys.modules:
         raise RuntimeError("a component of Scrapy imports the reactor")
@@ -79,22 +102,74 @@ def _copy_settings_quickly() -> None:
     """Teach `deepcopy` about settings; a crawl copies all of them twice before it starts.
 
     The copies are the same. It knows no short cut for an object with a plain value, of
-    which there are some three hundred: it was an eighth of the time until a spider opens.
+    which there are some three hundred, each in an attribute of its own.
     """
-    if not hasattr(SettingsAttribute, "__deepcopy__"):
-        SettingsAttribute.__deepcopy__ = _copy_of_setting  # type: ignore[attr-defined]
+    for kind, quickly in ((SettingsAttribute, _copy_of_setting), (BaseSettings, _copy_of_settings)):
+        if not hasattr(kind, "__deepcopy__"):
+            kind.__deepcopy__ = quickly  # type: ignore[union-attr]
+
+
+def _copy_of_settings(settings: BaseSettings, memo: dict[int, Any]) -> BaseSettings:
+    new = object.__new__(type(settings))
+    memo[id(settings)] = new
+    vars(new).update(
+        (name, _copy_of_attributes(value, memo) if name == "attributes" else _copy(value, memo))
+        for name, value in vars(settings).items()
+    )
+    return new
+
+
+def _copy_of_attributes(
+    attributes: dict[str, SettingsAttribute], memo: dict[int, Any]
+) -> dict[str, SettingsAttribute]:
+    new: dict[str, SettingsAttribute] = {}
+    memo[id(attributes)] = new
+    for name, setting in attributes.items():
+        quick = type(setting) is SettingsAttribute and id(setting) not in memo
+        new[_copy(name, memo)] = (
+            _copy_of_setting(setting, memo) if quick else copy.deepcopy(setting, memo)
+        )
+    return new
 
 
 def _copy_of_setting(setting: SettingsAttribute, memo: dict[int, Any]) -> SettingsAttribute:
     new = object.__new__(type(setting))
     memo[id(setting)] = new
+    state = vars(new)
     for name, value in vars(setting).items():
-        vars(new)[name] = value if type(value) in _PLAIN else copy.deepcopy(value, memo)
+        state[name] = value if type(value) in _PLAIN else copy.deepcopy(value, memo)
     return new
 
 
+def _copy(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ANN401 - a setting is anything
+    return value if type(value) in _PLAIN else copy.deepcopy(value, memo)
+
+
+def _leave_levels_alone() -> None:
+    """Let a logger without a level that is to have none be left as it is.
+
+    Each change of a level makes all loggers forget what they have found out, and when Scrapy
+    sets up its log it "changes" the levels of fifty loggers from none to none.
+    """
+    set_level = logging.Logger.setLevel
+
+    def set_level_if_other(asked: logging.Logger, level: int | str) -> None:
+        if level != logging.NOTSET or asked.level != logging.NOTSET:
+            set_level(asked, level)
+
+    logging.Logger.setLevel = set_level_if_other  # type: ignore[method-assign, assignment]
+
+
 def _rehearse() -> None:
-    """Go once through what is slow the first time: the list of ciphers, checks for settings."""
+    """Go once through what is slow the first time: the list of ciphers, settings, questions.
+
+    An abstract class remembers what is one of its kind and what is not; to find out, it asks
+    all its subclasses.
+    """
     ciphers = AcceptableCiphers.fromOpenSSLCipherString("DEFAULT")  # type: ignore[no-untyped-call]
     CertificateOptions(acceptableCiphers=ciphers).getContext()
+    read_ahead()
     Settings().frozencopy()
+    for kind in _ASKED:
+        for value in _VALUES:
+            isinstance(value, kind)

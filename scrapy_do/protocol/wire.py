@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -386,10 +387,22 @@ def _counts(reader: FrameReader) -> Counts:
 
 def _plain(value: object) -> JSON:
     """Return a value of this module as what `json` knows."""
-    if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    kind = type(value)
+    if kind in _KNOWN or isinstance(value, str):
+        return value
+    if is_dataclass(kind):
+        return {name: _plain(getattr(value, name)) for name in _names(kind)}
     if isinstance(value, UUID | Path):
         return str(value)
     if isinstance(value, Mapping):
         return dict(value)
     return value
+
+
+_KNOWN = frozenset({str, int, float, bool, type(None), dict})
+"""What `json` knows anyway: most of it, and to ask what something is takes long."""
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

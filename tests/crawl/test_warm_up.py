@@ -1,12 +1,15 @@
 """What a warm parent does beforehand changes nothing that a crawl can see."""
 
 import copy
-from typing import Any
+import logging
+import sys
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from scrapy.settings import BaseSettings, Settings, SettingsAttribute
+from scrapy.settings import SETTINGS_PRIORITIES, BaseSettings, Settings, SettingsAttribute
 
-from scrapy_do.crawl import warm_up
+from scrapy_do.crawl import project, warm_up
 
 
 class _Marked(SettingsAttribute):
@@ -20,6 +23,7 @@ class _Marked(SettingsAttribute):
 @pytest.fixture
 def quick_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SettingsAttribute, "__deepcopy__", warm_up._copy_of_setting, raising=False)
+    monkeypatch.setattr(BaseSettings, "__deepcopy__", warm_up._copy_of_settings, raising=False)
 
 
 def _plain(settings: BaseSettings) -> dict[str, tuple[Any, int]]:
@@ -56,6 +60,66 @@ def test_a_copy_of_settings_is_on_its_own() -> None:
     copied["DOWNLOAD_HANDLERS_BASE"]["gopher"] = "some.Handler"
 
     assert _plain(settings) == before
+
+
+class _Noted(Settings):
+    """Settings with something of their own."""
+
+    def __init__(self) -> None:
+        super().__init__({"SAME": 1})
+        self.set(cast("str", _Marked), 100)  # as for components, named by their class
+        self.notes = ["x"]
+        self.attributes["TWIN"] = self.attributes["SAME"]
+
+
+@pytest.mark.usefixtures("quick_copies")
+def test_settings_of_another_class_keep_what_they_have() -> None:
+    """A copy is of the same class, with the same names and notes; twins stay twins."""
+    settings = _Noted()
+
+    copied = settings.copy()
+
+    assert type(copied) is _Noted
+    assert list(copied.attributes) == list(settings.attributes)
+    assert (copied.notes, copied.notes is settings.notes) == (["x"], False)
+    assert copied.attributes["TWIN"] is copied.attributes["SAME"]
+    assert copied.attributes["TWIN"] is not settings.attributes["TWIN"]
+
+
+@pytest.mark.usefixtures("quick_copies")
+def test_settings_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project gets the same settings, its own, whether Scrapy's were read ahead or not."""
+    (tmp_path / "quick.py").write_text("BOT_NAME = 'quick'\nITEM_PIPELINES = {'a.B': 1}\n")
+    monkeypatch.setattr(project, "_read", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    fresh = project.load_settings(tmp_path, "quick")
+    project.read_ahead()
+    first, second = (project.load_settings(tmp_path, "quick") for _ in range(2))
+    first["DOWNLOAD_HANDLERS_BASE"]["gopher"] = "some.Handler"
+
+    assert _plain(second) == _plain(fresh)
+    assert first.getpriority("BOT_NAME") == SETTINGS_PRIORITIES["project"]
+
+
+def test_a_level_is_set_where_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loggers hear of each change of a level, also back to none."""
+    monkeypatch.setattr(logging.Logger, "setLevel", logging.Logger.setLevel)
+    warm_up._leave_levels_alone()
+    one = logging.getLogger("tests.crawl.levels")
+    parent = logging.getLogger("tests.crawl")
+
+    heard = []
+    for level in (logging.NOTSET, logging.ERROR, "NOTSET", logging.DEBUG, logging.NOTSET):
+        one.setLevel(level)
+        heard.append((one.level, one.isEnabledFor(logging.INFO)))
+    parent.setLevel(logging.ERROR)
+    muted = one.isEnabledFor(logging.INFO)
+    parent.setLevel(logging.NOTSET)
+
+    usual = logging.root.isEnabledFor(logging.INFO)
+    assert heard == [(0, usual), (40, False), (0, usual), (10, True), (0, usual)]
+    assert (muted, one.isEnabledFor(logging.INFO)) == (False, usual)
 
 
 @pytest.mark.usefixtures("quick_copies")
