@@ -83,9 +83,13 @@ class Pair:
                 _log.warn("the database was set aside as {path}", path=str(aside))
             self.directory.forget_mark()
             store = self._open(_must_be_empty, reactor=reactor, on_broken=on_broken)
-        self.directory.announce()
-        if self._lock is not None:
-            self._lock.announce(host=socket.gethostname(), directory=str(self.directory.root))
+        try:
+            self.directory.announce()
+            if self._lock is not None:
+                self._lock.announce(host=socket.gethostname(), directory=str(self.directory.root))
+        except BaseException:
+            store.close()  # it has threads, which keep the process alive
+            raise
         return store
 
     def take(self, first_mark: Callable[[Mark | None], Mark]) -> Store:

@@ -8,6 +8,9 @@ from scrapy_do.core.pairing import Mark
 from scrapy_do.errors import DataDirectoryInUse
 from scrapy_do.files.disk import make_private, sync_directory
 from scrapy_do.files.owner_lock import OwnerLock
+from scrapy_do.protocol.regular_file import read_regular
+
+_LARGEST_MARK_BYTES = 4096
 
 
 class DataDirectory:
@@ -65,11 +68,11 @@ class DataDirectory:
             ValueError: it cannot be read.
         """
         try:
-            written = json.loads(self.identity.read_bytes())
+            written = json.loads(read_regular(self.identity, _LARGEST_MARK_BYTES))
             return Mark(identity=str(written["identity"]), generation=int(written["generation"]))
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError, OSError) as error:
+        except (KeyError, TypeError, OSError, RecursionError) as error:
             raise ValueError(str(error)) from error
 
     def write_mark(self, mark: Mark) -> None:

@@ -42,8 +42,16 @@ def make_private(directory: Path) -> Path:
     """Make a directory that only its owner may enter, with its parents; return it.
 
     One that is there already is made usable again for its owner.
+
+    Raises:
+        OSError: it cannot be made, or something else stands in its place.
     """
-    directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(
+            errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
+        ) from error
     if stat.S_IMODE(directory.stat().st_mode) & _PRIVATE != _PRIVATE:
         directory.chmod(_PRIVATE)
     return directory

@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from scrapy_do.protocol.regular_file import open_regular
+
 _LONGEST_NOTE = 4096
 
 
@@ -19,9 +21,9 @@ class OwnerLock:
         """Take the lock; return None, or who has it.
 
         Raises:
-            OSError: the file cannot be made or opened.
+            OSError: the file cannot be made or opened, or is no regular file.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

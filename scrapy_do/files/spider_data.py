@@ -7,7 +7,7 @@ project. Blocking: called off the reactor thread.
 from pathlib import Path
 
 from scrapy_do.core.project import check_name
-from scrapy_do.files.disk import empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import bury, empty, make_private, space_needed, sync_directory
 from scrapy_do.files.trash import Trash
 
 
@@ -27,6 +27,7 @@ class SpiderDataStore:
         path = self._path(project)
         if not path.is_dir():
             with space_needed("the spiders' data"):
+                bury(path, self._trash)  # a spider may have put anything else there
                 make_private(path)
                 sync_directory(self._projects)
         return path

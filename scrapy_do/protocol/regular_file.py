@@ -30,6 +30,19 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def read_regular(path: Path, limit_bytes: int) -> bytes:
+    """Read a small file, whatever may have come to stand in its place.
+
+    Raises:
+        OSError: it is not there, no regular file, or larger than that.
+    """
+    with open(open_regular(path), "rb") as file:
+        content = file.read(limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[int | None]:
     """Open a file for reading; None if there is no regular file, whatever else there is."""

@@ -9,21 +9,26 @@ import os
 import zlib
 from pathlib import Path
 
+from scrapy_do.protocol.regular_file import read_regular
+
 SUMMED_BYTES = 256 * 2**20
 """A larger file gets no checksum: that would take more than a moment."""
 
 _CHUNK_BYTES = 1 << 20
+_LARGEST_NOTE_BYTES = 4096
 
 
 def is_as_it_was_left(path: Path) -> bool | None:
     """Whether a database is, byte by byte, what was closed in order; None if nobody knows."""
     try:
-        left = json.loads(_place(path).read_bytes())
+        left = json.loads(read_regular(_place(path), _LARGEST_NOTE_BYTES))
         size, checksum = left["size"], left["crc32"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     if Path(f"{path}-wal").exists():
         return None  # somebody has opened it since, and was killed
+    if type(size) is not int or type(checksum) not in {int, type(None)}:
+        return None
     if path.stat().st_size != size:
         return False
     return None if checksum is None else checksum == _checksum(path)

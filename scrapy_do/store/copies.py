@@ -5,8 +5,9 @@ Two kinds: one before each upgrade of the schema (`.schema-REVISION.NUMBER`), an
 """
 
 import os
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +24,28 @@ DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PAGES = 4096
 _STEPS = 20_000
 _TIME = "%Y%m%dT%H%M%SZ"
+_DAILY_COPY = re.compile(r"\.copy-\d{8}T\d{6}Z")
+_SCHEMA_COPY = re.compile(r"\.schema-\w+\.\d{1,9}")
 
 
 def schema_copies(path: Path) -> list[Path]:
     """The copies that were made before upgrades, oldest first."""
-    return sorted(path.parent.glob(f"{path.name}.schema-*.*"), key=lambda copy: copy.suffix)
+    return sorted(_beside(path, _SCHEMA_COPY), key=lambda copy: copy.suffix)
 
 
 def daily_copies(path: Path) -> list[Path]:
     """The copies that were made day by day, oldest first."""
-    return sorted(path.parent.glob(f"{path.name}.copy-*Z"))
+    return sorted(_beside(path, _DAILY_COPY))
+
+
+def _beside(path: Path, ending: re.Pattern[str]) -> Iterator[Path]:
+    """Yield the files beside a database whose names go on like this; there may be others."""
+    if not path.parent.is_dir():
+        return
+    for copy in path.parent.iterdir():
+        is_named = copy.name.startswith(path.name) and ending.fullmatch(copy.name, len(path.name))
+        if is_named and copy.is_file() and not copy.is_symlink():
+            yield copy
 
 
 def all_copies(path: Path | None) -> list[Path]:

@@ -267,10 +267,14 @@ class Database:
 
 
 def file_of(url: URL) -> Path | None:
-    """The file of a SQLite database that is not in memory."""
+    """The file of a SQLite database that is not in memory, wherever links lead to it.
+
+    SQLite's log lies beside the file, not beside a link, and so does what says who owns it.
+    """
     if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
         return None
-    return Path(str(url.database))
+    path = Path(str(url.database))
+    return path.resolve() if path.is_symlink() else path
 
 
 def meaning_of(error: Exception) -> tuple[ScrapyDoError | None, str | None]:

@@ -9,9 +9,11 @@ Note [How damage is found]
 """
 
 import math
+import os
 import shutil
 import sqlite3
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +28,7 @@ from twisted.logger import Logger
 
 from scrapy_do.core.pairing import Contents, Mark
 from scrapy_do.errors import WrongDatabase
+from scrapy_do.protocol.regular_file import open_regular
 from scrapy_do.store import tables
 from scrapy_do.store.checksum import is_as_it_was_left
 from scrapy_do.store.copies import DAMAGE, damage_of, names_of_copies
@@ -35,6 +38,7 @@ CHECK_S = 1.0
 """How long a start may take to check a database after a kill."""
 
 _STEPS = 20_000
+_INDEX_HEADER_BYTES = 48
 _log = Logger()
 
 SCOPE = "store"
@@ -71,10 +75,7 @@ def inspect_file(
         status = path.stat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        raise _wrong(path, "is no file")
-    if _beside(path, "journal").exists():
-        raise _wrong(path, "has a journal beside it, which no daemon makes")
+    _look_around(path, status.st_mode)
     if not status.st_size and not _beside(path, "wal").exists():
         return Inspected(contents=Contents())
     is_whole = is_as_it_was_left(path)
@@ -82,13 +83,27 @@ def inspect_file(
         try:
             is_checked = (is_whole and limit_s is not None) or _check(path, raw, limit_s)
             contents = _contents(raw)
+            lost = _lost_from_log(path, raw)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF in DAMAGE:
                 raise _wrong(path, f"is damaged, or none ({error})") from error
             raise
     if contents is None:
         raise _wrong(path, "belongs to another program")
+    if lost:
+        raise _wrong(path, f"is damaged ({lost})")
     return Inspected(contents=contents, is_checked=is_checked, is_changed=is_whole is False)
+
+
+def _look_around(path: Path, mode: int) -> None:
+    """Refuse what is no file, or lies among what no daemon makes."""
+    if not stat.S_ISREG(mode):
+        raise _wrong(path, "is no file")
+    if _beside(path, "journal").exists():
+        raise _wrong(path, "has a journal beside it, which no daemon makes")
+    for beside in (_beside(path, "wal"), _beside(path, "shm")):
+        if os.path.lexists(beside) and not stat.S_ISREG(beside.lstat().st_mode):
+            raise _wrong(path, f"has something beside it that is no file: {beside.name}")
 
 
 def _wrong(path: Path, problem: str) -> WrongDatabase:
@@ -132,6 +147,44 @@ def read_mark(connection: Connection) -> Mark | None:
     query = select(meta.c.value).where(meta.c.scope == SCOPE, meta.c.key == MARK)
     value = connection.execute(query).scalar()
     return None if value is None else Mark(**value)
+
+
+# --- its log ------------------------------------------------------------------------------------
+
+
+def _lost_from_log(path: Path, connection: sqlite3.Connection) -> str | None:
+    """Say what the log of a database has lost that was in it when its last owner was killed.
+
+    A log ends where its checksums do, so that one that was cut or changed looks like a shorter
+    one. How long it was stands in the index of it, which survives a kill, though no power loss.
+    Source: SQLite, "WAL-mode File Format", 2.1 The WAL-Index Header.
+    """
+    file = next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    left, found = (_index_of_log(Path(f"{name}-shm")) for name in (path, file))
+    if left is None or found is None or left.salt != found.salt or left.frames <= found.frames:
+        return None
+    return f"of the {left.frames} pages in its log {left.frames - found.frames} are lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LogIndex:
+    """How many pages a log has, and which log that is."""
+
+    frames: int
+    salt: bytes
+
+
+def _index_of_log(path: Path) -> _LogIndex | None:
+    """Read the header of an index; None if there is none that is whole."""
+    try:
+        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+            first, second = (file.read(_INDEX_HEADER_BYTES) for _ in range(2))
+    except OSError:
+        return None
+    if first != second or len(second) < _INDEX_HEADER_BYTES or not any(first):
+        return None
+    (frames,) = struct.unpack_from("=I", first, 16)
+    return _LogIndex(frames=frames, salt=first[32:40])
 
 
 # --- the file ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A database that is not the one of its data directory: refused, and nothing is touched."""
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_do.engine.pairing import Pair
 from scrapy_do.engine.restoring import restore
-from scrapy_do.errors import NewerSchema, WrongDatabase
+from scrapy_do.errors import DatabaseInUse, NewerSchema, WrongDatabase
 from scrapy_do.files.data_directory import DataDirectory
 from tests.faults.owned import Opened, add, copy_of, files_of, killed, pair_at, use
 from tests.http_client import completed
@@ -129,6 +131,25 @@ def _log_of_another(place: Place) -> None:
     shutil.copy(other / "scrapy-do.db-wal", f"{place.database}-wal")
 
 
+def _log_cut(place: Place) -> None:
+    """All of the log that it was opened with is there, and not what was acknowledged last."""
+    _kill(place)
+    os.truncate(f"{place.database}-wal", Path(f"{place.database}-wal").stat().st_size - 1)
+
+
+def _log_flipped(place: Place) -> None:
+    """One bit in the last page of the log, at which SQLite takes it to end."""
+    _kill(place)
+    log = Path(f"{place.database}-wal")
+    content = bytearray(log.read_bytes())
+    content[-1] ^= 1
+    log.write_bytes(content)
+
+
+def _index_of_no_file(place: Place) -> None:
+    Path(f"{place.database}-shm").mkdir()
+
+
 def _missing_beside_its_log(place: Place) -> None:
     _kill(place)
     place.database.unlink()
@@ -170,6 +191,10 @@ def _damaged_identity(place: Place) -> None:
     (place.data / "identity").write_text("{")
 
 
+def _endless_identity(place: Place) -> None:
+    (place.data / "identity").write_text("[" * 4000)
+
+
 def _older_directory(place: Place) -> None:
     directory = DataDirectory(place.data)
     mark = directory.mark()
@@ -199,6 +224,9 @@ WRONG: dict[Callable[[Place], None], str] = {
     _log_missing: "is older than its data directory by 1",
     _log_empty: "is older than its data directory by 1",
     _log_of_another: "belongs to another data directory",
+    _log_cut: "is damaged (of the ",
+    _log_flipped: "is damaged (of the ",
+    _index_of_no_file: "has something beside it that is no file: scrapy-do.db-shm",
     _missing_beside_its_log: "is missing, but the data directory is in use",
     _index_after_a_kill: "is damaged",
     _a_directory: "is no file",
@@ -206,6 +234,7 @@ WRONG: dict[Callable[[Place], None], str] = {
     _with_a_journal: "has a journal beside it",
     _without_identity: "belongs to another data directory",
     _damaged_identity: "identity is damaged",
+    _endless_identity: "identity is damaged",
     _older_directory: "is newer than the data directory by 2",
     _without_archives: "needs one archive, none of which is in the data directory",
 }
@@ -230,7 +259,7 @@ def test_refused(place: Place, tmp_path: Path, spoil: Callable[[Place], None]) -
     """What was found is said, with the commands; no file is changed; both commands work."""
     spoil(place)
     before = files_of(place.data)
-    beginning = f"the database {place.database} "
+    beginning = f"the database {place.database.resolve()} "
 
     said = [_refusal(place.data) for _ in range(2)]
 
@@ -297,6 +326,85 @@ def test_what_a_kill_leaves_is_accepted(place: Place) -> None:
     for data in (place.data, copied):
         with Opened(data) as store:
             assert len(completed(store.meta.all("scope"))) == 50
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "[1]", "[" * 4000, '{"size": {}, "crc32": 1}', None])
+def test_a_checksum_that_is_none(place: Place, text: str | None) -> None:
+    """Whatever stands where the checksum should, the database is checked as after a kill."""
+    checksum = Path(f"{place.database}.sum")
+    checksum.unlink()
+    if text is None:
+        os.mkfifo(checksum)
+    else:
+        checksum.write_text(text)
+    for _ in range(2):
+        with Opened(place.data) as store:
+            assert [project.name for project in completed(store.projects.all())] == ["quotesbot"]
+    assert checksum.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("scrapy-do.db", "is no file"),
+        ("scrapy-do.db-wal", "has something beside it that is no file: scrapy-do.db-wal"),
+        ("identity", "identity is damaged"),
+    ],
+)
+def test_a_pipe_is_not_waited_for(place: Place, name: str, problem: str) -> None:
+    """A pipe in the place of a file is refused at once, and stays."""
+    (place.data / name).unlink(missing_ok=True)
+    os.mkfifo(place.data / name)
+    before = files_of(place.data)
+    assert problem in _refusal(place.data)
+    assert files_of(place.data) == before
+    assert (place.data / name).is_fifo()
+
+
+def test_what_stands_in_the_place_of_a_directory(place: Place) -> None:
+    """It is named, and the database is closed: its threads would keep the process alive."""
+    shutil.rmtree(place.data / "runs")
+    (place.data / "runs").write_text("no directory")
+    with pytest.raises(NotADirectoryError, match="runs"), Opened(place.data):
+        pass
+    assert Path(f"{place.database}.sum").exists()
+
+
+def test_a_huge_identity_is_not_read(place: Place) -> None:
+    """An identity that is too large to be one is damaged."""
+    os.truncate(place.data / "identity", 2**40)
+    assert "identity is damaged" in _refusal(place.data)
+
+
+def test_a_link_to_the_database(place: Place) -> None:
+    """Where the database is behind a link, its log and its owner are there, too."""
+    real = place.room / "real.db"
+    for end in ("", ".sum"):
+        Path(f"{place.database}{end}").rename(f"{real}{end}")
+    place.database.symlink_to(real)
+    with Opened(place.data) as store:
+        completed(store.meta.put("scope", {"key": 1}))
+        files = [*(Path(f"{real}{end}") for end in ("", "-wal")), place.data / "identity"]
+        left = {path: path.read_bytes() for path in files}
+    for path, content in left.items():
+        path.write_bytes(content)
+    Path(f"{real}.sum").unlink()
+    with Opened(place.data) as store:
+        assert completed(store.meta.get("scope", "key")) == 1
+        other = Pair(DataDirectory(place.room / "data"), f"sqlite:///{real}")
+        with pytest.raises(DatabaseInUse):
+            other.lock()
+        other.close()
+
+
+def test_other_files_beside_the_database(place: Place) -> None:
+    """What has nearly the name of a copy is none, and nobody is harmed by it."""
+    for name in ("copy-20261129T001704Z.gz", "schema-0001.gz", "schema-0001.1.old", "copy-1Z"):
+        Path(f"{place.database}.{name}").write_text("packed")
+    Path(f"{place.database}.copy-20261129T001704Z").mkdir()
+    Path(f"{place.database}.copy-20261129T001705Z").symlink_to("nowhere")
+    place.database.write_bytes(b"")
+    assert "(kept: none)" in _refusal(place.data)
 
 
 def test_a_log_that_was_taken_over_is_missed(place: Place) -> None:

@@ -22,6 +22,18 @@ def test_a_directory_per_project(tmp_path: Path) -> None:
     assert store.projects() == {"books", "news"}
 
 
+def test_what_a_spider_puts_in_its_place(tmp_path: Path) -> None:
+    """A spider that leaves something else there does not keep the crawls after it from starting."""
+    store = SpiderDataStore(tmp_path)
+    place = store.prepare("books")
+    place.rmdir()
+    place.write_text("no directory")
+    assert store.prepare("books").is_dir()
+    place.rmdir()
+    place.symlink_to("nowhere")
+    assert store.prepare("books").is_dir()
+
+
 def test_remove(tmp_path: Path) -> None:
     """A removed directory is in the trash with all in it; the others stay; twice is harmless."""
     store, trash = SpiderDataStore(tmp_path / "store"), trash_at(tmp_path / "trash")
