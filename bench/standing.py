@@ -27,6 +27,7 @@ from scrapy_do.engine.scheduler import Scheduler
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.clock import WakeUp, make_wake_up, use_monotonic_seconds
 from scrapy_do.system.runtime import Runtime
+from scrapy_do.system.service import Farewell
 
 _TICK_S = 0.002
 _FREELY = Policies(overlap=Overlap.ALLOW)
@@ -94,7 +95,7 @@ class Run:
             self._reactor.callLater(_TICK_S, self._tick)
 
     async def _stop(self) -> None:
-        await self._scheduler.stop()
+        await self._scheduler.stop(Farewell(leave_crawls=True))
         self._reactor.stop()
 
     def _look(self, happening: Happening) -> None:

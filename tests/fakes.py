@@ -89,14 +89,16 @@ class FakeLauncher:
     `crawls` holds every crawl ever launched or adopted, by (job id, attempt).
     `refusals` are raised by the next launches, first in first out. `found` says what
     `start` answers for a run directory; one that is not in it is `Fenced`. `spider_lists`
-    answers `spiders` by project directory; an exception in it is raised.
+    answers `spiders` by the project's directory or name, `usual_spiders` for all others; an
+    exception in it is raised.
     """
 
     def __init__(self, now: Callable[[], datetime] = lambda: DAY_ONE) -> None:
         self.crawls: dict[tuple[UUID, int], FakeCrawl] = {}
         self.refusals: list[LaunchFailed] = []
         self.found: dict[Path, Adopted] = {}
-        self.spider_lists: dict[Path, SpiderList | Exception] = {}
+        self.spider_lists: dict[Path | str, SpiderList | tuple[str, ...] | Exception] = {}
+        self.usual_spiders: tuple[str, ...] = ()
         self.stubborn_spiders: set[str] = set()
         self.stopped = False
         self._now = now
@@ -144,10 +146,14 @@ class FakeLauncher:
         return self.make_crawl(spec)
 
     async def spiders(self, request: SpidersRequest) -> SpiderList:
-        answer = self.spider_lists.get(request.project_dir, SpiderList(names=()))
+        answer = self.spider_lists.get(request.project_dir)
+        if answer is None:  # a world's project lies somewhere; its environment says which it is
+            assert not self.usual_spiders or any(request.project_dir.iterdir())
+            project = request.environment.get("PROJECT_OF", "")
+            answer = self.spider_lists.get(project, self.usual_spiders)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, SpiderList) else SpiderList(names=answer)
 
     def end_listings(self) -> None:
         """Nothing is ever under way."""

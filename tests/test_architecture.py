@@ -21,7 +21,12 @@ ROOMS: dict[str, set[str]] = {
     "operations": {"core", "config", "system", "store", "files", "launchers", "protocol", "errors"},
     "api": {"operations", "core", "errors", "web"},
     "ui": {"operations", "core", "errors", "web"},
+    "assembly": {
+        *("config", "core", "engine", "errors", "files", "launchers", "operations"),
+        *("protocol", "store", "system"),
+    },
     "daemon": {
+        "assembly",
         *("api", "config", "core", "engine", "errors", "files", "launchers", "operations"),
         *("protocol", "store", "system", "ui", "web"),
     },

@@ -58,7 +58,7 @@ from scrapy_do.engine.endings import (
     progress_of,
 )
 from scrapy_do.engine.launch_attempts import Launches
-from scrapy_do.engine.memory_watch import MeasureMemory, MemoryWatch
+from scrapy_do.engine.memory_watch import MemoryWatch
 from scrapy_do.engine.patience import Patience
 from scrapy_do.engine.progress import ProgressBook
 from scrapy_do.engine.reconcile_loop import ReconcileLoop
@@ -70,7 +70,9 @@ from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Exit, La
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
 from scrapy_do.store.store import Store
+from scrapy_do.system.host import Host
 from scrapy_do.system.runtime import Delayed, Runtime, background
+from scrapy_do.system.service import Farewell
 
 STOP_MARGIN_S = 15.0
 """How much longer than the grace period a stop may take: to kill, to reap, to record."""
@@ -96,6 +98,8 @@ class _Held:
 class Controller:
     """Starts and ends crawls so that the slots are used and every job is settled."""
 
+    name = "controller"
+
     def __init__(
         self,
         *,
@@ -105,7 +109,7 @@ class Controller:
         limits: Limits,
         events: Publisher,
         runtime: Runtime,
-        measure_memory: MeasureMemory,
+        host: Host,
     ) -> None:
         self._log = Logger()
         self._store = store
@@ -118,7 +122,7 @@ class Controller:
         self._progress = ProgressBook(store=store, events=events, runtime=runtime)
         self._memory = MemoryWatch(
             runtime=runtime,
-            measure=measure_memory,
+            host=host,
             crawls=self._processes,
             found=self._measured,
         )
@@ -170,11 +174,10 @@ class Controller:
         else:
             await self._discard(run.job_id, run.attempt)
 
-    async def stop(self, *, leave_crawls: bool) -> None:
+    async def stop(self, farewell: Farewell) -> None:
         """Stop planning; leave the crawls to the next daemon, or end them first."""
         self._draining = True
-        if not leave_crawls:
-            leave_crawls = not await self._end_all()
+        leave_crawls = farewell.leave_crawls or not await self._end_all()
         await self._passes.stop()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

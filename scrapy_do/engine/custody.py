@@ -11,6 +11,7 @@ from scrapy_do.errors import ScrapyDoError, StoreUnavailable
 from scrapy_do.store.copies import copy_of_the_day, daily_copies, names_of_copies, time_of
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delayed, Runtime, background
+from scrapy_do.system.service import Farewell
 
 MARK_S = 3600.0
 """How old a mark may be: a copy that is made without us is noticed if it is older."""
@@ -23,7 +24,13 @@ PROOF_S = 5.0
 
 
 class Custody:
-    """The duties of an owner, each done again and again from `start` to `stop`."""
+    """The duties of an owner, each done again and again from `start` to `stop`.
+
+    A database that is lost is told of by the store: no `problem` of ours.
+    """
+
+    name = "custody"
+    problem = None
 
     def __init__(
         self,
@@ -40,7 +47,7 @@ class Custody:
         self._is_stopped = False
         self._copying: Deferred[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Take the duties up."""
         self._later("mark", MARK_S, self._mark)
         if self._store.path is None:
@@ -48,7 +55,7 @@ class Custody:
         else:
             self._later("copy", FIRST_LOOK_S if self._store.is_checked else 0.0, self._copy)
 
-    async def stop(self) -> None:
+    async def stop(self, _farewell: Farewell) -> None:
         """Lay them down; a copy that is being made is given up."""
         self._is_stopped = True
         for timer in self._timers.values():

@@ -1,20 +1,12 @@
 """Measures the memory of crawls once a second, as long as somebody wants to know."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 from uuid import UUID
 
+from scrapy_do.system.host import Host
 from scrapy_do.system.runtime import Delayed, Runtime, background
 
 CHECK_S = 1.0
-
-
-class MeasureMemory(Protocol):
-    """Measures the process trees of crawls off the reactor thread."""
-
-    async def __call__(self, pids: tuple[int, ...], /) -> dict[int, int]:
-        """Bytes by pid; a process that is gone is absent."""
-        ...
 
 
 class MemoryWatch:
@@ -24,12 +16,13 @@ class MemoryWatch:
         self,
         *,
         runtime: Runtime,
-        measure: MeasureMemory,
+        host: Host,
         crawls: Callable[[], Mapping[int, UUID]],
         found: Callable[[Mapping[UUID, int]], None],
     ) -> None:
         self._reactor = runtime.reactor
-        self._measure = measure
+        self._host = host
+        self._in_thread = runtime.in_thread
         self._crawls = crawls
         self._found = found
         self._timer: Delayed | None = None
@@ -48,5 +41,5 @@ class MemoryWatch:
 
     async def _look(self) -> None:
         jobs = self._crawls()
-        sizes = await self._measure(tuple(jobs))
+        sizes = await self._in_thread(lambda: self._host.crawl_memory_bytes(tuple(jobs)))
         self._found({jobs[pid]: size_bytes for pid, size_bytes in sizes.items()})

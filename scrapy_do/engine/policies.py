@@ -1,7 +1,8 @@
 """The configuration, in the words of those who use it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from scrapy_do.config import Config
@@ -10,6 +11,7 @@ from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
 from scrapy_do.errors import BadArgument, ConfigError
+from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.launchers.interface import Launcher, SpiderList
@@ -125,23 +127,57 @@ def crawl_limits_of(config: Config) -> CrawlLimits:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonPolicies:
+    """What the configuration says, in the words of the parts that keep to it.
+
+    `zone` is the IANA name of the zone for schedules that give none; `is_granted` says of a
+    project, by its name, whether its crawls may call this daemon.
+    """
+
+    limits: Limits
+    crawls: CrawlDefaults
+    retention: Retention
+    archives: ArchiveLimits
+    allowed_settings: tuple[str, ...]
+    zone: str
+    is_granted: Callable[[str], bool]
+    spiders_timeout_s: float
+
+    @classmethod
+    def of(cls, config: Config, environ: Mapping[str, str], python: str) -> "DaemonPolicies":
+        """Read them from a configuration and the daemon's own environment.
+
+        Raises:
+            ConfigError: the zone is none of the IANA database.
+        """
+        return cls(
+            limits=limits_of(config),
+            crawls=crawl_defaults_of(config, environ, python),
+            retention=retention_of(config),
+            archives=ArchiveLimits(),
+            allowed_settings=tuple(config.crawls.allowed_settings),
+            zone=zone_of(config),
+            is_granted=lambda project: has_cloud_access(config, project),
+            spiders_timeout_s=config.crawls.spiders_timeout_s,
+        )
+
+
 class SpiderLister:
     """Asks the launcher for the spiders of a project; see `projects.ListSpiders`."""
 
     def __init__(
         self,
         launcher: Launcher,
-        config: Config,
-        environ: Mapping[str, str],
-        python: str,
         *,
+        crawls: CrawlDefaults,
+        timeout_s: float,
         scratch: ScratchStore,
         runtime: Runtime,
     ) -> None:
         self._launcher = launcher
-        self._config = config
-        self._environ = environ
-        self._python = python
+        self.crawls = crawls
+        self._timeout_s = timeout_s
         self._scratch = scratch
         self._in_thread = runtime.in_thread
 
@@ -154,6 +190,7 @@ class SpiderLister:
             BadArchive: the project cannot say; with its traceback.
             LaunchFailed: nobody could be asked.
         """
+        crawls = self.crawls
         work_dir = await self._in_thread(self._scratch.make)
         try:
             return await self._launcher.spiders(
@@ -161,11 +198,11 @@ class SpiderLister:
                     project_dir=project_dir,
                     work_dir=work_dir,
                     settings_module=settings_module,
-                    environment=environment_of(self._config, self._environ, project),
-                    start_method=start_method_of(self._config, project),
-                    python=self._python,
-                    limits=crawl_limits_of(self._config),
-                    timeout_s=self._config.crawls.spiders_timeout_s,
+                    environment=crawls.environment(project),
+                    start_method=crawls.start_method(project),
+                    python=crawls.python,
+                    limits=crawls.limits,
+                    timeout_s=self._timeout_s,
                 )
             )
         finally:

@@ -15,11 +15,11 @@ from uuid import UUID
 
 from twisted.logger import Logger
 
-from scrapy_do.files.artifacts import ArtifactStore
-from scrapy_do.files.trash import Trash
+from scrapy_do.files.stores import FileStores
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delayed, Runtime, background
+from scrapy_do.system.service import Farewell
 
 INTERVAL_S = 3600.0
 BATCH = 500
@@ -36,21 +36,26 @@ class Retention:
 
 
 class Pruner:
-    """Keeps the data directory from growing for ever."""
+    """Keeps the data directory from growing for ever.
+
+    What it cannot do now it does an hour later: no `problem` of the daemon.
+    """
+
+    name = "pruner"
+    problem = None
 
     def __init__(
         self,
         *,
         store: Store,
-        artifacts: ArtifactStore,
-        trash: Trash,
+        files: FileStores,
         retention: Retention,
         sweep: Callable[[], Awaitable[None]],
         runtime: Runtime,
     ) -> None:
         self._store = store
-        self._artifacts = artifacts
-        self._trash = trash
+        self._artifacts = files.artifacts
+        self._trash = files.trash
         self.retention = retention
         self._sweep = sweep
         self._now = runtime.now
@@ -61,13 +66,16 @@ class Pruner:
         self._log = Logger()
         self._strangers = 0
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Prune now, and again every hour."""
-        self._timer = self._reactor.callLater(INTERVAL_S, self.start)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._timer = self._reactor.callLater(INTERVAL_S, self._begin)
         self.next_at = self._now() + timedelta(seconds=INTERVAL_S)
         background(self._prune(), "pruning")
 
-    def stop(self) -> None:
+    async def stop(self, _farewell: Farewell) -> None:
         """Prune no more."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

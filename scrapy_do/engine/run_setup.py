@@ -13,13 +13,12 @@ from twisted.logger import Logger
 from scrapy_do.core.job import NO_PAYLOAD, Job, attempt_of
 from scrapy_do.core.project import Version
 from scrapy_do.errors import BadArchive, ScrapyDoError, VersionNotFound
-from scrapy_do.files.artifacts import Artifact, ArtifactStore
+from scrapy_do.files.artifacts import Artifact
 from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.record_stats import RecordKind
-from scrapy_do.files.runs import RunPath, RunStore
-from scrapy_do.files.spider_data import SpiderDataStore
-from scrapy_do.files.trash import Trash
-from scrapy_do.files.trees import Manifest, Place, Source, TreeStore, look_through
+from scrapy_do.files.runs import RunPath
+from scrapy_do.files.stores import FileStores
+from scrapy_do.files.trees import Manifest, Place, Source, look_through
 from scrapy_do.launchers.interface import Exit
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
@@ -56,21 +55,17 @@ class RunSetup:
         self,
         *,
         store: Store,
-        trees: TreeStore,
-        artifacts: ArtifactStore,
-        runs: RunStore,
-        spider_data: SpiderDataStore,
-        trash: Trash,
+        files: FileStores,
         defaults: CrawlDefaults,
         granted: Callable[[Job], Awaitable[Mapping[str, str]]],
         runtime: Runtime,
     ) -> None:
         self._store = store
-        self._trees = trees
-        self._artifacts = artifacts
-        self._runs = runs
-        self._spider_data = spider_data
-        self._trash = trash
+        self._trees = files.trees
+        self._artifacts = files.artifacts
+        self._runs = files.runs
+        self._spider_data = files.spider_data
+        self._trash = files.trash
         self.defaults = defaults
         self._granted = granted
         self._in_thread = runtime.in_thread

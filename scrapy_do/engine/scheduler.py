@@ -37,6 +37,7 @@ from scrapy_do.store.schedules import Firing
 from scrapy_do.store.store import Store
 from scrapy_do.system.clock import WakeUp
 from scrapy_do.system.runtime import Runtime
+from scrapy_do.system.service import Farewell
 
 BATCH = 200
 """How many schedules are read, and how many rows are written, in one transaction."""
@@ -69,6 +70,8 @@ class ClockWatch:
 
 class Scheduler:
     """Turns planned instants into jobs, each into exactly one job, one miss or one skip."""
+
+    name = "scheduler"
 
     def __init__(
         self,
@@ -106,7 +109,7 @@ class Scheduler:
         self._alarm = self._make_wake_up(on_due=self.wake, on_step=self.wake)
         self._passes.start()
 
-    async def stop(self) -> None:
+    async def stop(self, _farewell: Farewell) -> None:
         """Fire no more; return when the pass at hand is over."""
         await self._passes.stop()
         if self._alarm is not None:

@@ -120,6 +120,10 @@ class JobOperations:
         self._wake()
         return job
 
+    def refuse(self) -> None:
+        """Take no new jobs: the daemon stops."""
+        self.accepting = False
+
     def check(self, request: JobRequest, *, by: Principal) -> None:
         """Say whether a request may be accepted now.
 

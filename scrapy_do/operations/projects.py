@@ -23,12 +23,10 @@ from scrapy_do.errors import (
     SpiderInUse,
     SpiderNotFound,
 )
-from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.project_file import NO_PROJECT
-from scrapy_do.files.spider_data import SpiderDataStore
-from scrapy_do.files.trash import Trash
-from scrapy_do.files.trees import Source, TreeStore
+from scrapy_do.files.stores import FileStores
+from scrapy_do.files.trees import Source
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.pushes import PushNotes, PushReport, PushReports
 from scrapy_do.store.removals import Removable
@@ -68,20 +66,17 @@ class ProjectOperations:
         self,
         *,
         store: Store,
-        archives: ArchiveStore,
-        trees: TreeStore,
-        spider_data: SpiderDataStore,
-        trash: Trash,
+        files: FileStores,
         limits: ArchiveLimits,
         list_spiders: ListSpiders,
         events: Publisher,
         runtime: Runtime,
     ) -> None:
         self._store = store
-        self._archives = archives
-        self._trees = trees
-        self._spider_data = spider_data
-        self._trash = trash
+        self._archives = files.archives
+        self._trees = files.trees
+        self._spider_data = files.spider_data
+        self._trash = files.trash
         self._limits = limits
         self._list_spiders = list_spiders
         self._events = events

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from scrapy_do.core.filter import StateName
 from scrapy_do.errors import ScrapyDoError
 from scrapy_do.store.store import Store
-from scrapy_do.system.host import ProcessLoad, Room
+from scrapy_do.system.host import Host, Room
 from scrapy_do.system.runtime import Runtime
 
 
@@ -46,18 +46,14 @@ class StatusOperations:
         self,
         *,
         store: Store,
-        load: Callable[[], ProcessLoad],
-        room: Callable[[], Room],
-        hostname: str,
+        host: Host,
         slots: int,
         scheduler_lag_s: Callable[[], float],
         problems: Callable[[], Mapping[str, str]],
         runtime: Runtime,
     ) -> None:
         self._store = store
-        self._load = load
-        self._room = room
-        self._hostname = hostname
+        self._host = host
         self.slots = slots
         self._scheduler_lag_s = scheduler_lag_s
         self._problems = problems
@@ -69,11 +65,11 @@ class StatusOperations:
         """The daemon and its jobs now."""
         now = self._now()
         held = await self._store.overview()
-        load, room = await self._in_thread(lambda: (self._load(), self._room()))
+        load, room = await self._in_thread(lambda: (self._host.load(), self._host.room()))
         return Status(
             now=now,
             uptime=now - self._started_at,
-            hostname=self._hostname,
+            hostname=self._host.name,
             memory_mib=load.memory_bytes / 2**20,
             cpu_percent=load.cpu_percent,
             jobs_run=held.ended.run,

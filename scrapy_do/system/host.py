@@ -4,6 +4,7 @@ Blocking: called off the reactor thread.
 """
 
 import contextlib
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,6 @@ class ProcessLoad:
     cpu_percent: float
 
 
-class OwnLoad:
-    """Measures this process; `cpu_percent` is 0 at the first look."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-
-    def __call__(self) -> ProcessLoad:
-        """Look."""
-        return ProcessLoad(
-            memory_bytes=self._process.memory_info().rss,
-            cpu_percent=self._process.cpu_percent(),
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """What is left of a machine: of its memory, and of the disk that holds a directory."""
@@ -43,34 +30,48 @@ class Room:
     memory_bytes: int
 
 
-def room_of(directory: Path) -> Room:
-    """Look how much room is left."""
-    disk, memory = psutil.disk_usage(str(directory)), psutil.virtual_memory()
-    return Room(
-        disk_free_bytes=disk.free,
-        disk_bytes=disk.total,
-        memory_free_bytes=memory.available,
-        memory_bytes=memory.total,
-    )
+class Host:
+    """What is measured of this machine; `directory` lies on the disk that is looked at."""
 
+    def __init__(self, directory: Path) -> None:
+        self.name = platform.node()
+        self._directory = directory
+        self._process = psutil.Process()
 
-def crawl_memory_bytes(pids: Iterable[int]) -> dict[int, int]:
-    """The memory of each crawl, by the pid of its process; gone ones are left out.
+    def load(self) -> ProcessLoad:
+        """What this process uses; `cpu_percent` is 0 at the first look."""
+        return ProcessLoad(
+            memory_bytes=self._process.memory_info().rss,
+            cpu_percent=self._process.cpu_percent(),
+        )
 
-    A crawl is all that its holder, its parent, is the ancestor of: what a crawl starts and
-    abandons comes under its holder.
+    def room(self) -> Room:
+        """How much room is left."""
+        disk, memory = psutil.disk_usage(str(self._directory)), psutil.virtual_memory()
+        return Room(
+            disk_free_bytes=disk.free,
+            disk_bytes=disk.total,
+            memory_free_bytes=memory.available,
+            memory_bytes=memory.total,
+        )
 
-    It is the memory that no other process shares, so that crawls forked from one parent
-    are not each charged with what they have in common.
-    """
-    sizes = {}
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            process = psutil.Process(pid)
-            holder = process.parent()
-            crawl = [process] if holder is None else holder.children(recursive=True)
-            sizes[pid] = sum(_own_bytes(one) for one in crawl)
-    return sizes
+    def crawl_memory_bytes(self, pids: Iterable[int]) -> dict[int, int]:
+        """The memory of each crawl, by the pid of its process; gone ones are left out.
+
+        A crawl is all that its holder, its parent, is the ancestor of: what a crawl starts and
+        abandons comes under its holder.
+
+        It is the memory that no other process shares, so that crawls forked from one parent
+        are not each charged with what they have in common.
+        """
+        sizes = {}
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process = psutil.Process(pid)
+                holder = process.parent()
+                crawl = [process] if holder is None else holder.children(recursive=True)
+                sizes[pid] = sum(_own_bytes(one) for one in crawl)
+        return sizes
 
 
 def _own_bytes(process: psutil.Process) -> int:

@@ -8,7 +8,6 @@ Note [Signals across a start in place]
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from twisted.logger import Logger
 
 from scrapy_do import __version__
 from scrapy_do.system.notify import ServiceManager
+from scrapy_do.system.service import Farewell
 
 _log = Logger(namespace="scrapy_do.process")
 
@@ -37,12 +37,12 @@ class Served(Protocol):
         """The base URLs that are listened on."""
         ...
 
-    async def start(self, sockets: list[socket.socket]) -> None:
-        """Start, and listen on the sockets."""
+    async def start(self) -> None:
+        """Start, and listen."""
         ...
 
-    async def stop(self, *, leave_crawls: bool, hand_over: bool) -> None:
-        """Stop; with `hand_over` the next program accepts what connects from now on."""
+    async def stop(self, farewell: Farewell) -> None:
+        """Stop."""
         ...
 
     def hurry(self) -> None:
@@ -85,9 +85,9 @@ class OwnProcess:
         self._has_left = False
         self._status = 0
 
-    def run(self, sockets: list[socket.socket]) -> int:
-        """Run to the end, listening on the sockets; return the exit status."""
-        self._reactor.callWhenRunning(self._begin, sockets)
+    def run(self) -> int:
+        """Run to the end; return the exit status."""
+        self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         if self._is_restart:
             self._start_again()
@@ -95,16 +95,16 @@ class OwnProcess:
 
     # --- beginning -----------------------------------------------------------------------------
 
-    def _begin(self, sockets: list[socket.socket]) -> None:
+    def _begin(self) -> None:
         self._catch_signals()
         self._served.broken.addCallback(self._give_up)
         self._manager.keep_alive(self._reactor)
-        Deferred.fromCoroutine(self._start(sockets)).chainDeferred(self._started)
+        Deferred.fromCoroutine(self._start()).chainDeferred(self._started)
 
-    async def _start(self, sockets: list[socket.socket]) -> bool:
+    async def _start(self) -> bool:
         """Start, then say so; return whether that went well."""
         try:
-            await self._served.start(sockets)
+            await self._served.start()
         except Exception:  # noqa: BLE001 - the edge: whatever it is, it ends the process
             _log.failure("the daemon could not be started")
             self._fail()
@@ -187,7 +187,7 @@ class OwnProcess:
         if not await self._started:
             return
         try:
-            await self._served.stop(leave_crawls=leave_crawls, hand_over=self._is_restart)
+            await self._served.stop(Farewell(leave_crawls=leave_crawls, hand_over=self._is_restart))
         except Exception:  # noqa: BLE001 - the edge: the process ends all the same
             _log.failure("the daemon could not be stopped in order")
             self._fail()

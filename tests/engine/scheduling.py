@@ -60,7 +60,7 @@ class SchedulingWorld(World):
         clock: Clock | None = None,
     ) -> None:
         self.stepped = timedelta()
-        super().__init__(root, store=store, clock=clock)
+        super().__init__(root, store=store, clock=clock, zone=zone)
         self.runtime = replace(self.runtime, make_wake_up=self.make_wake_up)
         self.zone = zone
         self.over: list[Job] = []
@@ -69,7 +69,7 @@ class SchedulingWorld(World):
         self.schedules = ScheduleOperations(
             store=self.store,
             jobs=self.jobs,
-            rules=self.rules,
+            rules=self.parts.admission,
             events=self.events,
             wake_scheduler=self.wake_scheduler,
             wake_controller=self.controller.wake,

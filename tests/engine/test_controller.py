@@ -31,6 +31,7 @@ from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.launchers.interface import Ended, Exit
 from scrapy_do.protocol.wire import Counts, CrawlSpec, Report, ReportKind
 from scrapy_do.store.jobs import Jobs
+from scrapy_do.system.service import Farewell
 from tests.factories import at
 from tests.fakes import FakeCrawl, FakeLauncher
 from tests.world import World
@@ -115,7 +116,7 @@ def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch
     crawl.finish(exited())
     with pytest.raises(Unavailable, match="locked"):
         world.do(world.controller.settled())
-    world.do(world.controller.stop(leave_crawls=True))
+    world.do(world.controller.stop(Farewell(leave_crawls=True)))
     with pytest.raises(Unavailable):
         world.do(world.controller.settled())
 
@@ -493,7 +494,7 @@ def test_changes_are_published(world: World) -> None:
 def test_crawls_are_adopted(world: World) -> None:
     """The next daemon goes on with what runs, and settles its end."""
     job_id = world.enqueue()
-    world.do(world.controller.stop(leave_crawls=True))
+    world.do(world.controller.stop(Farewell(leave_crawls=True)))
 
     following = world.restarted().start()
     adopted = following.state(job_id)
@@ -606,7 +607,7 @@ def test_plain_stop(world: World) -> None:
     """Crawls are ended in order and run again after the next start, attempt not counted."""
     job_id = world.enqueue()
 
-    world.do(world.controller.stop(leave_crawls=False))
+    world.do(world.controller.stop(Farewell(leave_crawls=False)))
     stopped = world.state(job_id)
     following = world.restarted().start()
 
@@ -619,7 +620,7 @@ def test_plain_stop_kills_after_the_grace(world: World) -> None:
     """A crawl that does not end is killed after the grace period; a second signal hurries."""
     world.launcher.stubborn_spiders.add("toscrape-css")
     job_id = world.enqueue()
-    over = Deferred.fromCoroutine(world.controller.stop(leave_crawls=False))
+    over = Deferred.fromCoroutine(world.controller.stop(Farewell(leave_crawls=False)))
     stopping = world.state(job_id)
 
     world.pass_time(10)
@@ -637,7 +638,7 @@ def test_no_new_crawls_while_stopping(world: World) -> None:
     """A slot that gets free while the daemon stops is not filled."""
     ids = [world.enqueue() for _ in range(3)]
 
-    world.do(world.controller.stop(leave_crawls=False))
+    world.do(world.controller.stop(Farewell(leave_crawls=False)))
 
     assert ids[2] not in {crawl.job_id for crawl in world.launcher.crawls.values()}
     found = world.do(world.store.jobs.find(JobFilter()))

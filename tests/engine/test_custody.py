@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from scrapy_do.engine.custody import FIRST_LOOK_S, MARK_S, Custody
 from scrapy_do.store.copies import daily_copies
 from scrapy_do.store.store import Store
+from scrapy_do.system.service import Farewell
 from tests.fakes import still_runtime
 from tests.faults.owned import Opened, pair_at
 from tests.http_client import completed
@@ -20,7 +21,7 @@ def _custody(store: Store, clock: Clock) -> Custody:
         store=store,
         runtime=still_runtime(clock, lambda: START + timedelta(seconds=clock.seconds())),
     )
-    custody.start()
+    completed(custody.start())
     return custody
 
 
@@ -61,7 +62,7 @@ def test_a_restart_makes_no_copy(tmp_path: Path) -> None:
         with Opened(tmp_path) as store:
             custody = _custody(store, clock)
             _pass(clock, 5)
-            completed(custody.stop())
+            completed(custody.stop(Farewell(leave_crawls=True)))
             _pass(clock, 48)
         assert len(daily_copies(tmp_path / "scrapy-do.db")) <= 2
         assert store.broken is None

@@ -26,6 +26,7 @@ from scrapy_do.core.schedule import (
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.engine.scheduler import check_ahead
 from scrapy_do.store.schedules import Schedules
+from scrapy_do.system.service import Farewell
 from tests.engine.scheduling import SchedulingWorld, missed, skipped
 from tests.factories import LOST, START, at, request
 
@@ -82,7 +83,7 @@ def test_the_grid_counts_from_the_order(world: SchedulingWorld) -> None:
     world.wait(minutes=9, seconds=17)
     world.go()
     world.wait(minutes=5)
-    world.do(world.scheduler.stop())
+    world.do(world.scheduler.stop(Farewell(leave_crawls=True)))
     world.crash()  # stopped and started between two instants
     world.wait(seconds=3)
     world.go()
@@ -374,7 +375,7 @@ def test_orderly_restart(world: SchedulingWorld) -> None:
     """A stopped scheduler fires nothing; the next one goes on."""
     schedule = world.order("every 10 minutes")
     alarm = world.alarm
-    world.do(world.scheduler.stop())
+    world.do(world.scheduler.stop(Farewell(leave_crawls=True)))
     world.scheduler.wake()
     assert alarm is not None
     assert alarm.closed
@@ -560,7 +561,7 @@ def test_stop_while_failing(world: SchedulingWorld) -> None:
     """A stopped scheduler does not try again."""
     world.store._database.broken = "the database is locked"
     world.scheduler.wake()
-    world.do(world.scheduler.stop())
+    world.do(world.scheduler.stop(Farewell(leave_crawls=True)))
     assert [] == world.clock.getDelayedCalls()
 
 
@@ -603,7 +604,7 @@ def test_stop_in_the_middle(tmp_path: Path) -> None:
     clock.moment_s = 0.015
     world.stepped += timedelta(minutes=1)
     world.scheduler.wake()
-    stopped = Deferred.fromCoroutine(world.scheduler.stop())
+    stopped = Deferred.fromCoroutine(world.scheduler.stop(Farewell(leave_crawls=True)))
     world.scheduler.wake()
     ended = [stopped.called]
     for _ in range(5):

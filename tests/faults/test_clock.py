@@ -8,6 +8,7 @@ import pytest
 
 from scrapy_do.core.job import Finished, Outcome, Running
 from scrapy_do.core.plan import JobLimits, Limits
+from scrapy_do.system.service import Farewell
 from tests.world import World
 
 STEPS = [timedelta(hours=1), timedelta(hours=-1), timedelta(days=-400)]
@@ -92,7 +93,7 @@ def test_a_restart_is_no_stall(tmp_path: Path) -> None:
     world = _world(tmp_path, limits=Limits(slots=2, job=JobLimits(stall_timeout_s=50)))
     job_id = world.enqueue()
     world.pass_time(49)
-    world.do(world.controller.stop(leave_crawls=True))
+    world.do(world.controller.stop(Farewell(leave_crawls=True)))
 
     following = world.restarted().start()
     following.pass_time(40)
@@ -108,7 +109,7 @@ def test_a_timeout_counts_across_a_restart(tmp_path: Path) -> None:
     world = _world(tmp_path, limits=Limits(slots=2, job=JobLimits(timeout_s=60)))
     job_id = world.enqueue()
     world.pass_time(40)
-    world.do(world.controller.stop(leave_crawls=True))
+    world.do(world.controller.stop(Farewell(leave_crawls=True)))
 
     following = world.restarted().start()
     following.pass_time(19)

@@ -13,6 +13,7 @@ from scrapy_do.core.plan import Limits
 from scrapy_do.engine.controller import STOP_MARGIN_S
 from scrapy_do.errors import StoreUnavailable
 from scrapy_do.protocol.wire import CrawlSpec
+from scrapy_do.system.service import Farewell
 from tests.fakes import FakeCrawl, FakeLauncher
 from tests.world import World
 
@@ -74,7 +75,7 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     """A crawl that nothing ends is left to the next start, some seconds after the grace."""
     world = _world(tmp_path, ImmortalLauncher())
     job_id = world.enqueue()
-    over = Deferred.fromCoroutine(world.controller.stop(leave_crawls=False))
+    over = Deferred.fromCoroutine(world.controller.stop(Farewell(leave_crawls=False)))
 
     world.pass_time(30 + STOP_MARGIN_S - 1)
     before = over.called
@@ -89,7 +90,7 @@ def test_a_hurried_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     """After a second signal only the seconds beyond the grace are left."""
     world = _world(tmp_path, ImmortalLauncher())
     world.enqueue()
-    over = Deferred.fromCoroutine(world.controller.stop(leave_crawls=False))
+    over = Deferred.fromCoroutine(world.controller.stop(Farewell(leave_crawls=False)))
     world.pass_time(5)
     world.controller.hurry()
 

@@ -59,12 +59,9 @@ def test_a_sweep_takes_no_archive_that_arrives(tmp_path: Path, upload: Path) -> 
     world, threads = World(tmp_path), Threads()
     projects = ProjectOperations(
         store=world.store,
-        archives=world.archives,
-        trees=world.trees,
-        spider_data=world.spider_data,
-        trash=world.trash,
+        files=world.files,
         limits=ArchiveLimits(),
-        list_spiders=world.list_spiders,
+        list_spiders=world.parts.list_spiders,
         events=world.events,
         runtime=replace(world.runtime, in_thread=threads),
     )

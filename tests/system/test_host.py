@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from scrapy_do.system.host import OwnLoad, crawl_memory_bytes
+from scrapy_do.system.host import Host
 
 HOLDER = """
 import subprocess, sys
@@ -41,7 +42,7 @@ def crawl_pid() -> Iterator[int]:
 def test_memory_of_a_crawl(crawl_pid: int) -> None:
     """A crawl is measured with what it started."""
     for _ in range(200):
-        size = crawl_memory_bytes([crawl_pid])[crawl_pid]
+        size = Host(Path()).crawl_memory_bytes([crawl_pid])[crawl_pid]
         if size > 64 * MEGABYTE:
             break
 
@@ -50,9 +51,9 @@ def test_memory_of_a_crawl(crawl_pid: int) -> None:
 
 def test_memory_of_nobody() -> None:
     """A process that is gone is left out."""
-    assert crawl_memory_bytes([2**22 + 1]) == {}
+    assert Host(Path()).crawl_memory_bytes([2**22 + 1]) == {}
 
 
 def test_own_load() -> None:
     """The daemon sees its own memory."""
-    assert OwnLoad()().memory_bytes > MEGABYTE
+    assert Host(Path()).load().memory_bytes > MEGABYTE

@@ -7,7 +7,6 @@ from typing import Any
 from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.web.auth import Access, OpenAccess, TokenAccess, token_digest
 from tests.factories import START
 from tests.http_client import Answer, HttpClient, site_of
@@ -30,14 +29,7 @@ class CloudWorld(World):
 
     def __init__(self, root: Path, *, access: Access | None = None) -> None:
         super().__init__(root)
-        self.cloud = CloudOperations(
-            store=self.store,
-            jobs=self.jobs,
-            rules=self.rules,
-            events=self.events,
-            wake=self.controller.wake,
-            now=self.now,
-        )
+        self.cloud = self.parts.cloud
         dialects = cloud_dialects(
             self.operations,
             self.cloud,
