@@ -57,12 +57,20 @@ class ArchiveRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The versions of Python and Scrapy with which spiders are listed and run."""
+
+    python: str
+    scrapy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One pushed archive of a project.
 
     `id` is unique in the whole store (Scrapy Cloud's `deploy_id`); `label` is what
     people call it, unique in its project; `root` is the project's directory inside
-    the archive ("" for the top).
+    the archive ("" for the top). `interpreter` is that of its push, where it was noted.
     """
 
     id: int
@@ -74,6 +82,7 @@ class Version:
     spiders: tuple[str, ...]
     pushed_at: datetime
     pushed_by: str
+    interpreter: Interpreter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,7 @@ class NewVersion:
     spiders: tuple[str, ...]
     pushed_at: datetime
     pushed_by: str
+    interpreter: Interpreter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +105,15 @@ class Spider:
     """A spider's two names: its own, and its number in its project (never reused).
 
     A spider is `deployed` while the project's current version has it; others are
-    remembered for their jobs, or were named by a Scrapy Cloud client beforehand.
+    remembered for their jobs, or were named by a Scrapy Cloud client beforehand. Its runs are
+    `compared` with those before, to say what is unlike them.
     """
 
     project_id: int
     number: int
     name: str
     deployed: bool
+    compared: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

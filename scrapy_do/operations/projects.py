@@ -5,14 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
 
 from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
 from scrapy_do.core.filter import JobFilter
-from scrapy_do.core.job import is_active
-from scrapy_do.core.project import ArchiveRef, NewVersion, Project, Spider, Version, check_name
+from scrapy_do.core.job import JobKey, is_active
+from scrapy_do.core.project import (
+    ArchiveRef,
+    Interpreter,
+    NewVersion,
+    Project,
+    Spider,
+    Version,
+    check_name,
+)
+from scrapy_do.core.push_report import PushReport
 from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import Schedule, ScheduleState
 from scrapy_do.errors import (
@@ -22,16 +32,20 @@ from scrapy_do.errors import (
     ScrapyDoError,
     SpiderInUse,
     SpiderNotFound,
+    Unavailable,
 )
 from scrapy_do.files.inspect import ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.project_file import NO_PROJECT
 from scrapy_do.files.stores import FileStores
 from scrapy_do.files.trees import Source
 from scrapy_do.launchers.interface import SpiderList
-from scrapy_do.operations.pushes import PushNotes, PushReport, PushReports
+from scrapy_do.operations.pushes import MOST_REPORTS, PushNotes, PushNotFound
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
+from scrapy_do.system.host import python_and_scrapy
 from scrapy_do.system.runtime import Runtime, background
+
+_log = Logger(namespace="scrapy_do.projects")
 
 
 class ListSpiders(Protocol):
@@ -86,7 +100,7 @@ class ProjectOperations:
         # Between an archive's arrival in the store and its mark in `_pushing` no sweep may look.
         self._arriving = DeferredLock()
         self._removed: set[str] = set()
-        self._reports = PushReports()
+        self._under_way: dict[UUID, PushNotes] = {}
         events.subscribe(self._look)
 
     async def push(
@@ -113,13 +127,16 @@ class ProjectOperations:
             SpiderInUse: a scheduled spider would vanish, and `force` is not set.
         """
         notes = PushNotes(report_id=report_id, by=by, now=self._now)
+        self._under_way[notes.id] = notes
         try:
             return await self._push(
                 upload, label, project, notes, by=by, force=force, activate=activate
             )
         except ScrapyDoError as error:
-            self._reports.add(notes.failure(error))
+            await self._remember(notes.failure(error))
             raise
+        finally:
+            del self._under_way[notes.id]
 
     async def _push(
         self,
@@ -151,17 +168,37 @@ class ProjectOperations:
             self._pushing[archive.digest] -= 1
             await self.sweep_archives()
 
-    def reports(self) -> Sequence[PushReport]:
+    async def reports(self) -> Sequence[PushReport]:
         """What became of the last pushes, newest first; also of those that failed."""
-        return self._reports.all()
+        return await self._store.push_reports.all()
 
-    def report(self, report_id: UUID) -> PushReport:
+    def pushes_under_way(self) -> Sequence[PushReport]:
+        """What is known of the pushes that go on."""
+        return [notes.so_far() for notes in self._under_way.values()]
+
+    async def report(self, report_id: UUID) -> PushReport:
         """What became of one push.
 
         Raises:
             PushNotFound: it is not remembered.
         """
-        return self._reports.get(report_id)
+        found = await self._store.push_reports.get(report_id)
+        if found is None:
+            raise PushNotFound(report_id)
+        return found
+
+    async def new_report_id(self, wanted: UUID | None) -> UUID:
+        """What the report of a push may be called: as wanted, unless another one is."""
+        if wanted is None or wanted in self._under_way:
+            return uuid4()
+        return wanted if await self._store.push_reports.get(wanted) is None else uuid4()
+
+    async def _remember(self, report: PushReport) -> None:
+        """Keep a report; a push does not depend on it."""
+        try:
+            await self._store.push_reports.add(report, kept=MOST_REPORTS)
+        except Unavailable as error:
+            _log.warn("the report of a push is not kept: {problem}", problem=str(error))
 
     async def _keep(self, upload: Path) -> ArchiveRef:
         """Move an upload into the store, marked so that no sweep takes it away.
@@ -223,6 +260,7 @@ class ProjectOperations:
                 spider, [order.id for order in orphans if order.request.spider == spider]
             )
         before = () if current is None else current.spiders
+        python, scrapy = python_and_scrapy()
         project, version = await self._store.projects.put_version(
             NewVersion(
                 project=name,
@@ -233,6 +271,7 @@ class ProjectOperations:
                 spiders=spiders,
                 pushed_at=self._now(),
                 pushed_by=by,
+                interpreter=Interpreter(python=python, scrapy=scrapy),
             ),
             make_current=activate,
         )
@@ -248,7 +287,7 @@ class ProjectOperations:
             before=before,
             after=spiders,
         )
-        self._reports.add(report)
+        await self._remember(report)
         return Pushed(
             project=project,
             version=version,
@@ -306,6 +345,21 @@ class ProjectOperations:
             if one.name == spider:
                 return one
         raise SpiderNotFound(name, spider)
+
+    async def is_compared(self, key: JobKey) -> bool:
+        """Whether the runs of the spider of a job are compared with those before."""
+        return await self._store.projects.is_compared(key.project, key.spider)
+
+    async def compare(self, name: str, spider: str, *, compared: bool) -> Spider:
+        """Have the runs of a spider compared with those before, or not.
+
+        Raises:
+            ProjectNotFound, SpiderNotFound: there is none.
+        """
+        found = await self.spider(name, spider)
+        await self._store.projects.set_compared(found.project_id, found.number, compared=compared)
+        self._events.publish(ProjectChanged(project=name))
+        return await self.spider(name, spider)
 
     async def runs(self, spiders: Sequence[Spider], *, limit: int) -> Mapping[str, Sequence[Run]]:
         """The last ended jobs of some spiders of one project, by name, the newest last."""

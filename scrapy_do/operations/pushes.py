@@ -1,16 +1,12 @@
-"""What became of the last pushes, step by step: also of those that failed.
-
-Kept in memory, as a few: what a push leaves for good is its version.
-"""
+"""What a push does, taken down while it goes on; a few reports are kept."""
 
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from scrapy_do.core.missing_module import missing_module, package_of
+from scrapy_do.core.push_report import PushReport, Step
 from scrapy_do.errors import BadArchive, NotFound, ScrapyDoError
 
 MOST_REPORTS = 20
@@ -20,45 +16,10 @@ _MOST_WARNINGS = 100
 
 
 class PushNotFound(NotFound):
-    """No push of this identifier is remembered: it is long ago, or before the last start."""
+    """No push of this identifier is remembered: it is long ago."""
 
     def __init__(self, report_id: object) -> None:
         super().__init__(f"No push {report_id} is remembered")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of a push, and how long it took."""
-
-    name: str
-    took: timedelta
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushReport:
-    """One push. `problem` is "" for one that succeeded.
-
-    `project` is None where the archive did not even give a name. `missing_module` is what
-    could not be imported, `install` the command that probably helps. `earlier` is the label of
-    the version that was current before; after a failure it still is.
-    """
-
-    id: UUID
-    at: datetime
-    by: str
-    project: str | None
-    version: str | None
-    steps: tuple[Step, ...]
-    problem: str = ""
-    traceback: str = ""
-    missing_module: str = ""
-    install: str = ""
-    warnings: tuple[str, ...] = ()
-    earlier: str | None = None
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
 
 
 class PushNotes:
@@ -68,7 +29,7 @@ class PushNotes:
         self.project: str | None = None
         self.own_package = ""
         self.earlier: str | None = None
-        self._id = report_id or uuid4()
+        self.id = report_id or uuid4()
         self._by = by
         self._now = now
         self._at = self._since = now()
@@ -79,6 +40,19 @@ class PushNotes:
         """A step begins; the one before is over."""
         self._end(failed=False)
         self._step, self._since = step, self._now()
+
+    def so_far(self) -> PushReport:
+        """What is known of a push that goes on; its last step has no end yet."""
+        going = (Step(name=self._step, took=None),) if self._step else ()
+        return PushReport(
+            id=self.id,
+            at=self._at,
+            by=self._by,
+            project=self.project,
+            version=None,
+            steps=(*self._steps, *going),
+            earlier=self.earlier,
+        )
 
     def _end(self, *, failed: bool) -> None:
         if self._step:
@@ -92,7 +66,7 @@ class PushNotes:
         """The push has made a version current; `before` and `after` are the spiders."""
         self._end(failed=False)
         return PushReport(
-            id=self._id,
+            id=self.id,
             at=self._at,
             by=self._by,
             project=self.project,
@@ -117,7 +91,7 @@ class PushNotes:
         is_own = module.partition(".")[0] == self.own_package
         command = f"{sys.executable} -m pip install {package_of(module)}"
         return PushReport(
-            id=self._id,
+            id=self.id,
             at=self._at,
             by=self._by,
             project=self.project,
@@ -130,29 +104,3 @@ class PushNotes:
             warnings=warnings,
             earlier=self.earlier,
         )
-
-
-class PushReports:
-    """The newest reports, and no more of them than `MOST_REPORTS`."""
-
-    def __init__(self) -> None:
-        self._reports: deque[PushReport] = deque(maxlen=MOST_REPORTS)
-
-    def add(self, report: PushReport) -> None:
-        """Remember one; the oldest may go."""
-        self._reports.appendleft(report)
-
-    def all(self) -> tuple[PushReport, ...]:
-        """What is remembered, newest first."""
-        return tuple(self._reports)
-
-    def get(self, report_id: UUID) -> PushReport:
-        """One report.
-
-        Raises:
-            PushNotFound: it is not remembered.
-        """
-        for report in self._reports:
-            if report.id == report_id:
-                return report
-        raise PushNotFound(report_id)

@@ -13,7 +13,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.copies import copy_before_upgrade
 from scrapy_do.store.database import Database
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every schema so far, oldest first; the last is that of `tables`."""
 
 _VERSION = table("alembic_version", column("version_num"))

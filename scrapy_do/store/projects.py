@@ -107,6 +107,23 @@ class Projects:
             lambda connection: [spider_of(row) for row in connection.execute(query)]
         )
 
+    async def is_compared(self, project_id: int, number: int) -> bool:
+        """Whether the runs of a spider are compared with those before."""
+        query = select(_spiders.c.compared).where(
+            _spiders.c.project_id == project_id, _spiders.c.number == number
+        )
+        found = await self._database.read(lambda connection: connection.execute(query).scalar())
+        return found is not False
+
+    async def set_compared(self, project_id: int, number: int, *, compared: bool) -> None:
+        """Have the runs of a spider compared with those before, or not."""
+        change = (
+            update(_spiders)
+            .where(_spiders.c.project_id == project_id, _spiders.c.number == number)
+            .values(compared=compared)
+        )
+        await self._database.transact(lambda connection: connection.execute(change))
+
     async def spider_number(
         self, project_id: int, name: str, *, create: bool = False
     ) -> int | None:
@@ -325,6 +342,8 @@ def _insert_version(connection: Connection, project: AnyRow, new: NewVersion) ->
             spiders=list(new.spiders),
             pushed_ms=ms_of(new.pushed_at),
             pushed_by=new.pushed_by,
+            python=None if new.interpreter is None else new.interpreter.python,
+            scrapy=None if new.interpreter is None else new.interpreter.scrapy,
         )
         .returning(_versions)
     ).one()

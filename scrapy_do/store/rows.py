@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from scrapy_do.core.job import JobRequest
-from scrapy_do.core.project import ArchiveRef, Project, Spider, Version
+from scrapy_do.core.project import ArchiveRef, Interpreter, Project, Spider, Version
 from scrapy_do.core.schedule import (
     CatchUp,
     Counts,
@@ -105,6 +105,7 @@ def version_of(row: AnyRow) -> Version:
         spiders=tuple(row.spiders),
         pushed_at=instant_of(row.pushed_ms),
         pushed_by=row.pushed_by,
+        interpreter=Interpreter(python=row.python, scrapy=row.scrapy) if row.python else None,
     )
 
 
@@ -116,7 +117,11 @@ def project_of(row: AnyRow, current: Version | None) -> Project:
 def spider_of(row: AnyRow) -> Spider:
     """The spider of a row of spiders."""
     return Spider(
-        project_id=row.project_id, number=row.number, name=row.name, deployed=row.deployed
+        project_id=row.project_id,
+        number=row.number,
+        name=row.name,
+        deployed=row.deployed,
+        compared=row.compared,
     )
 
 

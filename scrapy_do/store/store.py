@@ -32,6 +32,7 @@ from scrapy_do.store.migrate import migrate
 from scrapy_do.store.overview import Overview, read_overview
 from scrapy_do.store.ownership import Owner, Ownership
 from scrapy_do.store.projects import Projects
+from scrapy_do.store.push_reports import PushReports
 from scrapy_do.store.removals import Removals
 from scrapy_do.store.schedules import Schedules
 
@@ -61,6 +62,7 @@ class Store:
         self.jobs = Jobs(database)
         self.schedules = Schedules(database)
         self.meta = Meta(database)
+        self.push_reports = PushReports(database)
         self.removals = Removals(database)
         self.cloud = CloudQueries(database)
         self.collections = Collections(database)

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
+    true,
 )
 
 from scrapy_do.core.filter import StateName
@@ -87,9 +88,12 @@ versions = Table(
     Column("pushed_ms", BigInteger, nullable=False),
     Column("pushed_by", Text, nullable=False),
     Column("removed", Boolean, nullable=False, server_default=false()),
+    Column("python", Text),
+    Column("scrapy", Text),
     sqlite_autoincrement=True,
 )
-"""A removed version stays as long as jobs name it."""
+"""A removed version stays as long as jobs name it. `python` and `scrapy` are the versions of
+those with which its spiders were listed."""
 
 Index(
     "versions_label",
@@ -109,10 +113,12 @@ spiders = Table(
     Column("name", Text, nullable=False),
     Column("deployed", Boolean, nullable=False),
     Column("jobs_numbered", Integer, nullable=False),
+    Column("compared", Boolean, nullable=False, server_default=true()),
     PrimaryKeyConstraint("project_id", "number", name="spiders_number"),
     UniqueConstraint("project_id", "name", name="spiders_name"),
 )
-"""`jobs_numbered` is the last job number given."""
+"""`jobs_numbered` is the last job number given; `compared` whether runs are held against those
+before."""
 
 jobs = Table(
     "jobs",
@@ -546,3 +552,15 @@ audit = Table(
 """Who did what, and from where: `address` is '' for what came over no network."""
 
 Index("audit_of_project", audit.c.project_id, audit.c.number)
+
+push_reports = Table(
+    "push_reports",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("report", JSON, nullable=False),
+    UniqueConstraint("id", name="push_reports_id"),
+    sqlite_autoincrement=True,
+)
+"""What became of the last pushes: `report` is only shown."""

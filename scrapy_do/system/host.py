@@ -7,6 +7,8 @@ import contextlib
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -81,3 +83,9 @@ def _own_bytes(process: psutil.Process) -> int:
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
     return int(memory.uss)
+
+
+@cache
+def python_and_scrapy() -> tuple[str, str]:
+    """The versions of this Python, and of the Scrapy that is installed for it."""
+    return platform.python_version(), version("scrapy")

@@ -11,6 +11,7 @@
 | GET | /ui/projects/<name>/versions.json, .csv | READ | its versions |
 | GET | /ui/projects/<name>/spiders/<path:spider> | READ | a spider |
 | GET | /ui/spider | READ | the same, with both names in the query |
+| POST | /ui/spider/compare | RUN | its runs are compared with those before, or not |
 | GET | /ui/spider-runs.json, .csv | READ | the last runs of a spider |
 | GET | /ui/run | READ | the form that runs a spider |
 | POST | /ui/run | RUN | a job, or the form again with more rows |
@@ -20,13 +21,12 @@
 """
 
 from contextlib import suppress
-from uuid import uuid4
 
 from scrapy_do.core.principal import Role
 from scrapy_do.errors import Conflict, ProjectNotFound, ScrapyDoError, SpiderNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.pushes import PushNotFound
-from scrapy_do.ui.addresses import project_page, with_query
+from scrapy_do.ui.addresses import project_page, spider_page, with_query
 from scrapy_do.ui.pages import project as one_project
 from scrapy_do.ui.pages import projects as all_projects
 from scrapy_do.ui.pages import spider as one_spider
@@ -65,6 +65,7 @@ class ProjectRoutes:
         add("GET", "/ui/projects/<name>/versions.csv", self.versions_csv)
         add("GET", "/ui/projects/<name>/spiders/<path:spider>", self.spider)
         add("GET", "/ui/spider", self.spider_by_query)
+        add("POST", "/ui/spider/compare", self.compare)
         add("GET", "/ui/spider-runs.json", self.runs_json)
         add("GET", "/ui/spider-runs.csv", self.runs_csv)
         add("GET", "/ui/run", self.run_form)
@@ -166,6 +167,12 @@ class ProjectRoutes:
             call, call.params.text("project"), call.params.text("spider")
         )
 
+    async def compare(self, call: Call) -> Answer:
+        """Have the runs of a spider compared with those before, or not."""
+        name, spider = call.params.text("project"), call.params.text("spider")
+        await self._operations.projects.compare(name, spider, compared=call.params.flag("on"))
+        return redirect(f"{spider_page(name, spider)}#hints")
+
     async def _spider_page(self, call: Call, name: str, spider: str) -> Answer:
         try:
             page = await one_spider.spider(self._operations, name, spider)
@@ -235,7 +242,9 @@ class ProjectRoutes:
         archive = call.params.files.get("archive")
         if archive is None or not archive.size_bytes:
             return self._answer(await self._push_page(call, "Choose an archive first"), call)
-        report, force = uuid4(), call.params.flag("force")
+        wanted = parse_uuid(call.params.optional_text("report", ""))
+        report = await self._operations.projects.new_report_id(wanted)
+        force = call.params.flag("force")
         with suppress(ScrapyDoError):  # the report says it
             await self._operations.projects.push(
                 archive.path,

@@ -1,10 +1,13 @@
 """What every store does with projects, versions and small settings."""
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from scrapy_do.core.project import ArchiveRef, Project, Spider, Version
+from scrapy_do.core.project import ArchiveRef, Interpreter, Project, Spider, Version
+from scrapy_do.core.push_report import PushReport, Step
 from scrapy_do.core.transitions import Cancel, advance
 from scrapy_do.errors import (
     ProjectNotFound,
@@ -44,6 +47,52 @@ class ProjectContract:
             Spider(project_id=1, number=1, name="toscrape-css", deployed=True),
             Spider(project_id=1, number=2, name="toscrape-xpath", deployed=True),
         ] == run(store.projects.spiders(1))
+
+    def test_the_interpreter_of_a_version(self, store: Store, run: Run) -> None:
+        """A version keeps with which Python and Scrapy it was pushed, where that is known."""
+        known = Interpreter(python="3.13.1", scrapy="2.19.0")
+        _, stored = run(store.projects.put_version(version(interpreter=known)))
+        _, other = run(store.projects.put_version(version()))
+        assert stored.interpreter == known
+        assert [other, stored] == run(store.projects.versions("quotesbot"))
+        assert other.interpreter is None
+
+    def test_runs_of_a_spider_are_not_compared(self, store: Store, run: Run) -> None:
+        """It holds for this spider alone, and through pushes, until it is changed back."""
+        run(store.projects.put_version(version()))
+        run(store.projects.set_compared(1, 2, compared=False))
+        run(store.projects.put_version(version()))
+
+        assert [True, False] == [spider.compared for spider in run(store.projects.spiders(1))]
+        assert run(store.projects.is_compared(1, 1))
+        assert not run(store.projects.is_compared(1, 2))
+        run(store.projects.set_compared(1, 2, compared=True))
+        assert run(store.projects.is_compared(1, 2))
+        assert run(store.projects.is_compared(7, 7))
+
+    def test_reports_of_pushes(self, store: Store, run: Run) -> None:
+        """They come back as they were, newest first; the oldest make room; any text is taken."""
+        reports = [
+            PushReport(
+                id=UUID(int=number),
+                at=at(number),
+                by="ann",
+                project="quotesbot" if number else None,
+                version="1",
+                steps=(Step(name="unpack it", took=timedelta(seconds=1.5), failed=True),),
+                problem="a\ud800b\0<b>",
+                warnings=("w",),
+                added=("one", "two"),
+            )
+            for number in range(4)
+        ]
+        for report in reports:
+            run(store.push_reports.add(report, kept=3))
+
+        kept = [replace(one, problem="a?b\N{REPLACEMENT CHARACTER}<b>") for one in reports]
+        assert run(store.push_reports.all()) == kept[:0:-1]
+        assert run(store.push_reports.get(UUID(int=2))) == kept[2]
+        assert run(store.push_reports.get(UUID(int=0))) is None
 
     def test_spiders_follow_the_current_version(self, store: Store, run: Run) -> None:
         """A spider keeps its number for ever and is deployed while the current version has it."""

@@ -7,14 +7,17 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.files.record_stats import RecordKind
+from scrapy_do.protocol.wire import Counts
 from scrapy_do.ui.addresses import spider_page
 from tests.factories import TESTER
+from tests.fakes import FINISHED
 from tests.ui.browsing import Pages
 from tests.world import World
 
@@ -194,6 +197,35 @@ def test_a_spider_shows_how_many_items_had_each_field(world: World) -> None:
 
 def _with_items(job: Job) -> Job:
     return replace(job, progress=replace(job.progress, items=4))
+
+
+def test_hints_are_switched_off_for_a_spider(world: World) -> None:
+    """A run with few items is pointed at, and is no more once that is switched off."""
+    world.put_project()
+    for items in (*[100] * 6, 3):
+        job = world.enqueue()
+        _finish_with(world, job, items)
+    pages = Pages(world)
+    assert "Unusually low: items 3" in pages.get(f"/ui/jobs/{job}")
+    assert "few items" in pages.get("/ui/")
+
+    answer = pages.post(
+        "/ui/spider/compare", form={"project": "quotesbot", "spider": "toscrape-css"}
+    )
+
+    assert "Switch the hints on" in pages.get(answer.headers["location"].partition("#")[0])
+    assert "Unusually" not in pages.get(f"/ui/jobs/{job}")
+    assert "few items" not in pages.get("/ui/")
+    form = {"project": "quotesbot", "spider": "toscrape-css", "on": "1"}
+    pages.post("/ui/spider/compare", form=form)
+    assert "Unusually low" in pages.get(f"/ui/jobs/{job}")
+
+
+def _finish_with(world: World, job: UUID, items: int) -> None:
+    """End a crawl that found so many items, after a minute."""
+    world.pass_time(60)
+    counts = Counts(items=items)
+    world.launcher.crawl_of(job).finish(replace(FINISHED, ended_at=world.now(), counts=counts))
 
 
 def test_the_history_of_a_spider_has_twins(world: World) -> None:

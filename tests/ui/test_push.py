@@ -1,6 +1,7 @@
 """Pushing by a form, without a browser: what became of it is a page of its own."""
 
 import io
+import re
 import zipfile
 from html import unescape
 from pathlib import Path
@@ -132,5 +133,40 @@ def test_reports_are_few(world: World) -> None:
     for _ in range(MOST_REPORTS):
         _push(pages, b"no")
 
-    assert len(world.projects.reports()) == MOST_REPORTS
+    assert len(world.do(world.projects.reports())) == MOST_REPORTS
     assert pages.answer(first).status == 404
+
+
+def test_a_report_is_called_as_the_form_wants_unless_that_is_taken(world: World) -> None:
+    """So the form knows where to look while the push goes on; nothing is ever replaced."""
+    pages = Pages(world)
+    name = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+
+    first = _push(pages, report=name).headers["location"]
+    second = _push(pages, b"no", report=name).headers["location"]
+
+    assert first == f"/ui/pushes/{name}"
+    assert second != first
+    assert "Pushed p" in pages.get(first)
+
+
+def test_a_push_under_way_shows_its_steps(world: World) -> None:
+    """What is done with how long it took, and what goes on; the list of pushes leads there."""
+    pages = Pages(world)
+    seen: list[str] = []
+
+    async def list_spiders(**_project: object) -> SpiderList:
+        world.clock.advance(3)
+        listed = pages.get("/ui/push")
+        seen.extend((listed, pages.get(re.findall('"(/ui/pushes/[^"]*)"', listed)[0])))
+        return SpiderList(names=("one",), warnings=())
+
+    world.projects._list_spiders = list_spiders
+    _push(pages)
+
+    listed, page = seen
+    assert "Under way" in listed
+    assert "Pushing p" in page
+    assert '<th scope="row">unpack it</th><td><span class="state good">' in page
+    assert '<th scope="row">list its spiders</th><td><span class="state running">' in page
+    assert "Under way" not in pages.get("/ui/push")

@@ -147,6 +147,8 @@ async def _few_items(
     ]
     found = []
     for one in low[:MOST]:
+        if not await operations.projects.is_compared(one.key):
+            continue
         job = await operations.jobs.get(one.run.job_id)
         like = [run_of(other) for other in await runs_like(operations, job) if other.key < job.key]
         few = _few(one.run, [run for run in like if run is not None])

@@ -52,7 +52,7 @@ async def unlike(operations: Operations, job: Job, *, now: datetime) -> Sequence
     if not (is_running or isinstance(job.state, Finished)):
         return ()
     earlier = await good_before(operations, job)
-    if len(earlier) < FEWEST_RUNS:
+    if len(earlier) < FEWEST_RUNS or not await operations.projects.is_compared(job.key):
         return ()
     measured = [await _measures(operations, one, now) for one in earlier]
     return anomalies(await _measures(operations, job, now), measured, is_running=is_running)

@@ -7,16 +7,18 @@ from typing import Any
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter
 from scrapy_do.core.project import Project, Spider, Version
+from scrapy_do.core.push_report import PushReport
 from scrapy_do.core.run_history import Run
 from scrapy_do.operations.operations import Operations
-from scrapy_do.operations.pushes import PushReport
 from scrapy_do.ui.render import Page
 from scrapy_do.ui.words import iso
 
 RUNS = 20
 MOST_ACTIVE = 1000
 SPIDER_COLUMNS = ("spider", "active_jobs", "last_outcome", "last_ended", "last_items")
-VERSION_COLUMNS = ("version", "current", "pushed", "pushed_by", "size_bytes", "spiders")
+VERSION_COLUMNS = (
+    *("version", "current", "pushed", "pushed_by", "size_bytes", "spiders", "python", "scrapy"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,9 @@ async def project(
             former=[one for one in spiders if not one.deployed],
             versions=version_rows(found, versions),
             failed=[
-                one for one in operations.projects.reports() if one.problem and one.project == name
+                one
+                for one in await operations.projects.reports()
+                if one.problem and one.project == name
             ],
             said=_said(done, label, found, versions),
             problem=problem,
@@ -151,6 +155,8 @@ async def version_twin(operations: Operations, name: str) -> list[Mapping[str, A
             "pushed_by": row.version.pushed_by,
             "size_bytes": row.version.archive.size_bytes,
             "spiders": len(row.version.spiders),
+            "python": None if row.version.interpreter is None else row.version.interpreter.python,
+            "scrapy": None if row.version.interpreter is None else row.version.interpreter.scrapy,
         }
         for row in version_rows(found, await operations.projects.versions(name))
     ]

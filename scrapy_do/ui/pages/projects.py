@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scrapy_do.core.project import Project
+from scrapy_do.core.push_report import PushReport
 from scrapy_do.operations.operations import Operations
-from scrapy_do.operations.pushes import PushReport
 from scrapy_do.ui.render import Page
 from scrapy_do.ui.words import iso
 
@@ -33,7 +33,7 @@ async def projects(operations: Operations, *, gone: str) -> Page:
         live=("projects",),
         view=Projects(
             projects=found,
-            failed=[one for one in operations.projects.reports() if one.problem],
+            failed=[one for one in await operations.projects.reports() if one.problem],
             gone=gone if is_gone else "",
         ),
     )

@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from scrapy_do.core.push_report import PushReport
 from scrapy_do.errors import ProjectNotFound
 from scrapy_do.operations.operations import Operations
-from scrapy_do.operations.pushes import PushReport
 from scrapy_do.ui.render import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushForm:
-    """What the form shows; `limit_bytes` is how large an archive may be."""
+    """What the form shows; `limit_bytes` is how large an archive may be.
+
+    `report_id` is what the report of the push will be called.
+    """
 
     limit_bytes: int
     name: str
     reports: Sequence[PushReport]
+    under_way: Sequence[PushReport]
+    report_id: UUID
     problem: str
 
 
@@ -41,7 +46,9 @@ async def push_form(
         view=PushForm(
             limit_bytes=limit_bytes,
             name=name,
-            reports=operations.projects.reports(),
+            reports=await operations.projects.reports(),
+            under_way=operations.projects.pushes_under_way(),
+            report_id=uuid4(),
             problem=problem,
         ),
     )
@@ -49,7 +56,15 @@ async def push_form(
 
 async def push_result(operations: Operations, report_id: UUID) -> Page:
     """Read back what a push did."""
-    report = operations.projects.report(report_id)
+    for going in operations.projects.pushes_under_way():
+        if going.id == report_id:
+            return Page(
+                template="push_going.html",
+                title=f"Pushing {going.project or 'a project'}",
+                room="push",
+                view=PushResult(report=going, current=None, kept=frozenset()),
+            )
+    report = await operations.projects.report(report_id)
     current, kept = None, frozenset[str]()
     if report.project is not None:
         try:

@@ -641,8 +641,15 @@ function beginPush() {
     const since = Date.now();
     const seconds = () => Math.max(1, Math.round((Date.now() - since) / 1000));
     const fail = (text) => { clearInterval(clock); word.textContent = text; button.disabled = false; };
-    const clock = setInterval(() => {
-      if (bar.value >= 1) word.textContent = `Sent. The server checks, unpacks and lists the spiders: ${seconds()} s`;
+    const place = form.querySelector("#push-steps-place");
+    const clock = setInterval(async () => {
+      if (bar.value < 1) return;
+      word.textContent = `Sent, ${seconds()} s. The server:`;
+      try {
+        const answer = await fetch(`/ui/pushes/${form.elements.report.value}`);
+        const steps = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("push-steps");
+        if (steps && place.firstElementChild) morph(place.firstElementChild, steps); else if (steps) place.append(steps);
+      } catch { /* the answer to the push says it */ }
     }, 500);
     shown.hidden = false;
     button.disabled = true;
