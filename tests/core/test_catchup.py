@@ -262,10 +262,10 @@ def test_window_shortens_on_time(window_s: float, late_s: float, fires: int) -> 
 
 def test_a_year_of_every_second() -> None:
     """A year off with 'every second' gives the 100 newest under 'all', in well under 2 s."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     off = schedule_of("every second", anchor=ago(days=365), catchup=CatchUp.ALL)
     decision = decide(off)
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5
     assert (
         Decision(
             plan=plan(off, last=NOW, due=ahead(seconds=1)),

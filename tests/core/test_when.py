@@ -209,7 +209,7 @@ def test_count_is_what_walking_finds(
 )
 def test_a_year_is_counted_quickly(spec: str, count: int, last: str) -> None:
     """A year of instants, up to 31 million, is counted exactly in a fraction of a second."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = missed(
         parsed(spec, BERLIN),
         zone=BERLIN,
@@ -218,7 +218,7 @@ def test_a_year_is_counted_quickly(spec: str, count: int, last: str) -> None:
         last_inclusive=NOW + timedelta(days=365),
         most=100,
     )
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
     assert (count, 100) == (found.count, len(found.newest))
     assert datetime.fromisoformat(last).replace(tzinfo=UTC) == found.newest[-1]
 

@@ -14,7 +14,7 @@ import pytest
 from tests.live.compat import environment
 from tests.live.running import PROJECTS, Running, running
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]  # the first run installs it
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run installs it
 
 Client = Callable[..., str]
 
