@@ -18,7 +18,7 @@ import pytest
 from tests.live.compat import environment
 from tests.live.running import PROJECTS, Running, running, until
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]  # the first run installs it
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]  # the first run installs it
 
 KEY = "0123456789abcdef0123456789abcdef"
 PROJECT = 123
