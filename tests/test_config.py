@@ -19,9 +19,10 @@ from scrapy_do.config import (
     load,
 )
 from scrapy_do.config.sections import SECTIONS, option_name, variable_name
+from scrapy_do.config.template import conf_text
 from scrapy_do.engine.policies import zone_of
 from scrapy_do.errors import ConfigError
-from tools.config_docs import CONF, DOCS, conf_text, docs_text
+from tools.config_docs import CONF, DOCS, docs_text
 
 TOKEN = "0123456789abcdefghij"
 

@@ -16,7 +16,7 @@ from tools.command_docs import docs_text
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()
 COMMAND_LINE = (TOP / "docs" / "command-line.md").read_text()
-UNIT = TOP / "systemd" / "scrapy-do.service"
+UNIT = TOP / "scrapy_do" / "client" / "scrapy-do.service"
 MARKDOWN = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md")])
 
 

@@ -3,28 +3,17 @@
 Run it after a change of an option: `python -m tools.config_docs`.
 """
 
-import textwrap
 from collections.abc import Iterator
-from dataclasses import Field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from scrapy_do.config.sections import SECTIONS, ProjectConfig, option_name, variable_name
+from scrapy_do.config.template import conf_text
 
 TOP = Path(__file__).parent.parent
 CONF = TOP / "etc" / "scrapy-do.conf"
 DOCS = TOP / "docs" / "configuration.md"
-
-_WIDTH = 96
-
-_CONF_HEAD = """\
-# The configuration of Scrapy Do. Every option stands here at its default, as a comment.
-#
-# Durations are seconds, or have a unit: s, m, h, d, w. Sizes are bytes, or have a unit: kB, MB,
-# GB (powers of 1000), KiB, MiB, GiB (powers of 1024). Relative paths start where the daemon does.
-# The environment goes before this file: SCRAPY_DO_<SECTION>_<OPTION>, such as
-# SCRAPY_DO_WEB_INTERFACES.
-"""
 
 _DOCS_HEAD = """\
 # Configuration
@@ -44,25 +33,6 @@ unknown section or option, or a value that means nothing, ends the start with on
 The options that Scrapy Do 0.5 had keep their names and meaning. Its section `[web-modules]` has
 no effect and is reported at start.
 """
-
-
-def conf_text() -> str:
-    """Return the whole of etc/scrapy-do.conf."""
-    parts = [_CONF_HEAD]
-    parts += [
-        f"\n[{section}]\n" + "".join(_conf_option(one) for one in fields(kind))
-        for section, kind in SECTIONS.items()
-    ]
-    parts.append("\n# A section for each project that differs, under the project's name:\n")
-    parts.append("# [project:NAME]\n" + "".join(_conf_option(one) for one in fields(ProjectConfig)))
-    return "".join(parts)
-
-
-def _conf_option(one: "Field[Any]") -> str:
-    explained = f"{one.metadata['help']} ({one.metadata['kind'].says})"
-    lines = textwrap.wrap(explained.replace("`", ""), _WIDTH)
-    written = f"# {option_name(one)} = {one.metadata['default']}".rstrip()
-    return "\n" + "".join(f"## {line}\n" for line in lines) + written + "\n"
 
 
 def docs_text() -> str:

@@ -24,6 +24,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Server, on its machine": {
         "serve": (f"{_COMMANDS}server:serve", "Run the daemon in the foreground."),
         "demo": ("scrapy_do.demo.command:demo", "See everything at work, without a network."),
+        "doctor": (f"{_COMMANDS}doctor:doctor", "Look at what a daemon needs here."),
+        "config": (f"{_COMMANDS}server:config", "Show, check, or write a configuration."),
+        "service": (f"{_COMMANDS}server:service", "A unit for systemd."),
         "db": (f"{_COMMANDS}db:db", "Check, copy, restore and clean the database."),
     },
     "Projects": {

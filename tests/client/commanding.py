@@ -78,6 +78,7 @@ def home(monkeypatch: pytest.MonkeyPatch, directory: str, url: str = "") -> Iter
     monkeypatch.setenv("HOME", directory)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     if url:
         monkeypatch.setenv("SCRAPY_DO_URL", url)
     yield

@@ -3,12 +3,17 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from scrapy_do.client.main import main
+from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.job import Finished, JobRequest, NewJob, Outcome, Pending
 from tests.faults.owned import Opened, files_of, use
 from tests.http_client import completed
 
@@ -147,3 +152,30 @@ def test_a_configured_database(
         0,
         [f"whole, and the one of {tmp_path / 'data'}: {tmp_path / 'elsewhere.db'}"],
     )
+
+
+def test_clean_and_upgrade(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    """Ended jobs go with their files, after a question; an up-to-date database stays so."""
+    where = ["--data-dir", str(data)]
+    with Opened(data) as store:
+        now = datetime(2026, 11, 1, tzinfo=UTC)
+        request = JobRequest(project="quotesbot", spider="toscrape-css")
+        new = NewJob(id=uuid4(), request=request, state=Pending(since=now), created_at=now)
+        job = completed(store.jobs.add(new))
+        ended = Finished(
+            since=now, started=now, attempt=1, outcome=Outcome.SUCCESSFUL, reason="finished"
+        )
+        completed(store.jobs.save(replace(job, state=ended, changed_at=now), expected=job))
+    files = data / "jobs" / job.id.hex[:2] / str(job.id)
+    files.mkdir(parents=True)
+    (files / "items").touch()
+    code, out, _ = _run(capsys, "db", "clean", "--older-than", "0s", "--dry-run", *where)
+    assert (code, out) == (0, ["would be removed: 2 jobs"])
+    code, _, err = _run(capsys, "db", "clean", "--older-than", "0s", *where)
+    assert (code, err[-1].endswith("--yes")) == (2, True)
+    code, out, _ = _run(capsys, "db", "clean", "--older-than", "0s", "--yes", *where)
+    assert (code, out, files.exists()) == (0, ["removed: 2 jobs"], False)
+    assert _run(capsys, "db", "upgrade", *where)[:2] == (0, [f"up to date: {data}/scrapy-do.db"])
+    with Opened(data) as store:
+        assert completed(store.jobs.find(JobFilter())) == []
+        assert _run(capsys, "db", "clean", "--yes", *where)[0] == 1

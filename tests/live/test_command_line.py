@@ -13,6 +13,7 @@ from scrapy_do.client.invocation import Command
 from scrapy_do.client.main import walk
 from tests.client.commanding import Ended, check_error, home, run
 from tests.live.running import PROJECTS, Running, running
+from tools.config_docs import CONF
 
 pytestmark = pytest.mark.live
 
@@ -76,6 +77,10 @@ Words = Callable[[Shop], list[str]]
 EXAMPLES: dict[str, Words] = {
     "db backup": lambda shop: [str(shop.root / "copy"), "--data-dir", str(shop.daemon.data)],
     "db check": lambda shop: ["--data-dir", str(shop.daemon.data)],
+    "config show": lambda _: ["--origin"],
+    "config check": lambda _: [str(CONF)],
+    "config init": lambda shop: [str(shop.root / "copy")],
+    "doctor": lambda shop: ["--data-dir", str(shop.daemon.data)],
     "push": lambda shop: [str(shop.project)],
     "projects": lambda _: [],
     "spiders": lambda _: ["good"],
@@ -107,7 +112,7 @@ EXAMPLES: dict[str, Words] = {
     "profile show": lambda _: [],
     "api": lambda _: ["GET", "/status.json"],
 }
-ELSEWHERE = {"db restore"}
+ELSEWHERE = {"db restore", "db upgrade", "db clean"}
 """Commands that want no daemon that runs; their tests are with those of their kind."""
 
 LINES = {"logs", "items"}
@@ -142,7 +147,7 @@ def test_every_command_is_tried() -> None:
     """A command without JSON gives something else by its nature; all others have an example."""
     assert set(JSON_COMMANDS) == set(EXAMPLES) | ELSEWHERE
     others = {words for words, one in walk().items() if not getattr(one, "has_json", True)}
-    assert others == {"serve", "demo", "completion"}
+    assert others == {"serve", "demo", "completion", "service print-systemd"}
     assert all(isinstance(one, Command) or words in others for words, one in walk().items())
 
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Group, Invocation, pass_call
 from scrapy_do.client.server_options import config_option, data_dir_option, overridden
+from scrapy_do.client.times import SPAN, moment_text
 
 if TYPE_CHECKING:
     from scrapy_do.engine.pairing import Pair
@@ -140,6 +142,57 @@ def backup_command(
             raise UserError(f"{file.parent}: no directory", try_="scrapy-do db backup --help")
         copy_to(pair.path.absolute(), file.absolute())
     _tell(call, [("copied", file)], {"copied": str(file)})
+
+
+@db.command("upgrade")
+@config_option
+@data_dir_option
+@pass_call
+def upgrade_command(call: Invocation, *, config_path: Path | None, data_dir: str | None) -> None:
+    """Bring the database to the schema of this program, as a start would; a copy is kept.
+
+    The daemon must be down.
+    """
+    with _pair(config_path, data_dir) as pair:
+        _become_owner_of(pair.directory.root)
+        pair.lock()
+        pair.open().close()
+    _tell(call, [("up to date", pair.name)], {"database": pair.name})
+
+
+@db.command("clean")
+@click.option(
+    "--older-than",
+    type=SPAN,
+    default="30d",
+    show_default=True,
+    metavar="SPAN",
+    help="Jobs that ended so long ago, or longer.",
+)
+@click.option("--dry-run", is_flag=True, help="Say how many they are, and remove none.")
+@config_option
+@data_dir_option
+@pass_call
+def clean_command(
+    call: Invocation,
+    *,
+    older_than: float,
+    dry_run: bool,
+    config_path: Path | None,
+    data_dir: str | None,
+) -> None:
+    """Remove ended jobs with their files. The daemon must be down; it does so by itself, too."""
+    from scrapy_do.engine.cleaning import clean  # noqa: PLC0415 - Note [Why commands import]
+
+    moment = datetime.now(UTC) - timedelta(seconds=older_than)
+    with _pair(config_path, data_dir) as pair:
+        _become_owner_of(pair.directory.root)
+        if not dry_run:
+            call.confirm(f"Remove the jobs that ended before {moment_text(moment)}?")
+        jobs = clean(pair, moment, is_dry=dry_run)
+    what = "would be removed" if dry_run else "removed"
+    document = {"jobs": jobs, "before": moment.isoformat(), "dry-run": dry_run}
+    _tell(call, [(what, f"{jobs} jobs")], document)
 
 
 def _become_owner_of(directory: Path) -> None:

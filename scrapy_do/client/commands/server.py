@@ -1,16 +1,21 @@
-"""`scrapy-do serve`: run the daemon in the foreground."""
+"""Commands on the daemon's machine: serve, config, service; `doctor` is in a module of its own."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
 from scrapy_do.client.errors import UserError
-from scrapy_do.client.invocation import command
+from scrapy_do.client.invocation import Group, Invocation, TextCommand, command, pass_call
 from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
+
+if TYPE_CHECKING:
+    from scrapy_do.config import Config
 
 _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
 
@@ -76,3 +81,126 @@ def _left_out(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+
+# --- config --------------------------------------------------------------------------------------
+
+
+@click.group("config", cls=Group)
+def config() -> None:
+    """The configuration, of this command and of a daemon here: show, check, init."""
+
+
+@config.command("show")
+@click.option("--origin", is_flag=True, help="Also where each value comes from.")
+@config_option
+@pass_call
+def show_config(call: Invocation, *, origin: bool, config_path: Path | None) -> None:
+    """Show what counts for this command, and the options of a daemon that would start here."""
+    shown = [
+        {"section": "client", "name": name, "value": value, "origin": place}
+        for name, value, place in call.settings.shown()
+    ]
+    found = _loaded(config_path)
+    shown += [
+        {
+            "section": section,
+            "name": name,
+            "value": value,
+            "origin": found.origins.get((section, name), "default"),
+        }
+        for section, options in found.masked().items()
+        for name, value in options.items()
+    ]
+    columns = ["section", "name", "value", *(["origin"] if origin else [])]
+    call.out.rows(columns, [[one[column] for column in columns] for one in shown], shown)
+
+
+@config.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_call
+def check_config(call: Invocation, *, file: Path) -> None:
+    """Say whether a daemon would start with a configuration file."""
+    found = _loaded(file)
+    for warning in found.warnings:
+        call.out.talk(f"warning: {warning}")
+    shown = {"file": str(file), "ok": True, "warnings": list(found.warnings)}
+    call.out.facts([("file", file), ("ok", True)], shown)
+
+
+@config.command("init")
+@click.argument("file", type=click.Path(path_type=Path), default="scrapy-do.conf")
+@pass_call
+def init_config(call: Invocation, *, file: Path) -> None:
+    """Write a configuration file with every option at its default, as a comment."""
+    from scrapy_do.config.template import conf_text  # noqa: PLC0415 - Note [Why commands import]
+
+    if file.exists():
+        raise UserError(
+            f"{file} is there already", try_=f"scrapy-do config check {quote(str(file))}"
+        )
+    try:
+        file.write_text(conf_text(), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}", try_="scrapy-do config init --help") from error
+    call.out.facts([("file", file)], {"file": str(file)})
+    call.out.talk(f"  check  scrapy-do config check {quote(str(file))}")
+    call.out.talk(f"  use    scrapy-do serve --config {quote(str(file))}")
+
+
+def _loaded(path: Path | None) -> "Config":
+    from scrapy_do.config import load  # noqa: PLC0415 - Note [Why commands import inside ...]
+    from scrapy_do.errors import ConfigError  # noqa: PLC0415 - the same
+
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        raise UserError(str(error), try_="scrapy-do config init FILE") from error
+
+
+# --- service -------------------------------------------------------------------------------------
+
+_OF_A_USER = (
+    "After=",
+    "Wants=",
+    "User=",
+    "StateDirectoryMode=",
+    "RuntimeDirectory=",
+    "LogsDirectory=",
+)
+_UNIT = Path(__file__).parent.parent / "scrapy-do.service"
+
+
+@click.group("service", cls=Group)
+def service() -> None:
+    """Run a daemon as a service of the system."""
+
+
+@service.command("print-systemd", cls=TextCommand)
+@click.option("--user", "is_user", is_flag=True, help="A unit of your own, without root.")
+@click.option(
+    "--program",
+    metavar="PATH",
+    help="The command in it; else /opt/scrapy-do/bin/scrapy-do, or this one.",
+)
+def print_systemd(*, is_user: bool, program: str | None) -> None:
+    """Print a systemd unit.
+
+    It belongs into /etc/systemd/system/scrapy-do.service, with --user into
+    ~/.config/systemd/user/scrapy-do.service.
+    """
+    text = _UNIT.read_text(encoding="utf-8")
+    if is_user:
+        text = _of_a_user(text)
+        program = program or str(Path(sys.argv[0]).absolute())
+    click.echo(text.replace("/opt/scrapy-do/bin/scrapy-do", program) if program else text, nl=False)
+
+
+def _of_a_user(text: str) -> str:
+    """The unit for a service manager that is no root: what needs privileges is left out."""
+    body = text[text.index("[Unit]") :]
+    head, _, rest = body.partition("\nNoNewPrivileges=")
+    kept = [line for line in head.splitlines() if not line.startswith(_OF_A_USER)]
+    install = rest[rest.index("[Install]") :].replace("multi-user.target", "default.target")
+    unit = "\n".join([*kept, "", "NoNewPrivileges=yes", "", install])
+    return unit.replace(" --config /etc/scrapy-do.conf", "").replace("/var/lib/", "%S/")

@@ -1,0 +1,240 @@
+"""Every error says what to try, and what it says is understood by the command itself."""
+
+import ast
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from scrapy_do.client.errors import Exit
+from tests.client.commanding import check_error, home, run
+from tests.http_client import HttpClient
+from tests.world import World
+
+CLIENT = Path(__file__).parent.parent.parent / "scrapy_do" / "client"
+
+USAGE = [
+    "nothing",
+    "statu",
+    "schedule-job",
+    "push-project",
+    "list-jobs",
+    "run",
+    "run --nothing books",
+    "run books extra",
+    "run books --priority 9",
+    "run books --timeout soon",
+    "run books --min-items 3",
+    "run books --items x",
+    "run books -p x -a novalue",
+    "run books -p x -s =value",
+    "run books -p x --args-json [1]",
+    "run books -p x --args-json {broken",
+    "run books -p x --args-json @missing",
+    "jobs --state nothing",
+    "jobs --since whenever",
+    "jobs -n 0",
+    "jobs extra",
+    "job",
+    "logs",
+    "logs x --level LOUD",
+    "logs x --grep (",
+    "logs x -n -1",
+    "logs x --stream in",
+    "items x --format xml",
+    "items x -f --format csv",
+    "items x --json --format csv",
+    "items x -f -n 3",
+    "cancel",
+    "cancel x --state RUNNING",
+    "cancel --state DONE",
+    "wait",
+    "wait x --timeout never",
+    "retry",
+    "schedule",
+    "schedule nothing",
+    "schedule add books",
+    "schedule add books --when now --overlap never",
+    "schedule show",
+    "schedule preview",
+    "projects a b",
+    "rollback",
+    "rm",
+    "push missing",
+    "push .",
+    "push named",
+    "push bare --version git -p x",
+    "login --password-stdin",
+    "profile",
+    "profile nothing",
+    "--profile nobody status",
+    "--url ftp://example.org status",
+    "--url nothing status",
+    "--timeout soon status",
+    "api GET",
+    "api GE+T /x",
+    "api POST /x -f novalue",
+    "api POST /x -F missing",
+    "api POST /x -F bare/scrapy.cfg -f a=b",
+    "completion csh",
+    "--json completion bash",
+    "--json serve",
+    "config show extra",
+    "db",
+    "db restore copy --in-place",
+    "db clean --older-than x",
+]
+"""Words that mean nothing, or not here: exit code 2."""
+
+OTHERS = {
+    "status": Exit.UNREACHABLE,
+    "jobs --json": Exit.UNREACHABLE,
+    "run books": Exit.UNREACHABLE,
+    "api GET /status.json": Exit.UNREACHABLE,
+    "status --watch": Exit.UNREACHABLE,
+    "login http://127.0.0.1:1": Exit.UNREACHABLE,
+    "logout": Exit.NOT_FOUND,
+    "profile use nobody": Exit.NOT_FOUND,
+    "profile show": Exit.NOT_FOUND,
+    "config check missing": Exit.FAILED,
+    "config check bare/scrapy.cfg": Exit.FAILED,
+    "config init bare/scrapy.cfg": Exit.FAILED,
+    "config init missing/file": Exit.FAILED,
+    "serve --config missing": Exit.FAILED,
+    "serve --listen nowhere": Exit.FAILED,
+    "db check": Exit.FAILED,
+    "db backup x --data-dir missing": Exit.FAILED,
+    "db restore --data-dir missing": Exit.FAILED,
+    "db upgrade --data-dir missing": Exit.FAILED,
+    "db clean --data-dir missing": Exit.FAILED,
+}
+
+
+@pytest.fixture(autouse=True)
+def _somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Stand in a directory without a project, where no daemon is."""
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "scrapy.cfg").write_text("[settings]\ndefault = bare.settings\n")
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "scrapy.cfg").write_text(
+        "[settings]\ndefault = named.settings\n[deploy]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with home(monkeypatch, str(tmp_path), "http://127.0.0.1:1"):
+        yield
+
+
+@pytest.mark.parametrize("line", USAGE)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """What is typed wrongly is named, with a command that is right."""
+    check_error(run(capsys, *line.split()), Exit.USAGE)
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_what_cannot_be(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """What cannot be done says so by its exit code, with a hint; --quiet hides nothing."""
+    check_error(run(capsys, *line.split(), "--quiet"), OTHERS[line])
+
+
+def test_enough_errors_are_provoked() -> None:
+    """There are at least sixty."""
+    assert len(USAGE) + len(OTHERS) >= 60
+
+
+class _Refusing(HTTPServer):
+    """Answers every request with one status and body."""
+
+    status = 200
+    body = b"{}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Refusing
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_POST = do_GET  # noqa: N815 - the standard library's name
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
+        pass
+
+
+@pytest.fixture(name="refusing")
+def _refusing() -> Iterator[_Refusing]:
+    with _Refusing(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (401, b'{"status": "error", "msg": "Who are you?", "error": "not-authenticated"}', 4),
+        (403, b'{"status": "error", "msg": "No", "error": "not-permitted"}', 4),
+        (400, b'{"status": "error", "msg": "No such job", "error": "job-not-found"}', 3),
+        (400, b'{"status": "error", "msg": "Unknown", "error": "project-not-found"}', 3),
+        (400, b'{"status": "error", "msg": "wrong", "error": "bad-argument"}', 1),
+        (500, b"<html>", 7),
+        (503, b'{"status": "error", "msg": "stopping", "error": "shutting-down"}', 7),
+        (200, b"<html>hello</html>", 5),
+        (200, b"[1, 2]", 5),
+        (404, b"nothing here", 3),
+    ],
+)
+@pytest.mark.parametrize("line", ["status", "jobs", "job x", "cancel x", "push bare -p x"])
+def test_refusals(
+    capsys: pytest.CaptureFixture[str],
+    refusing: _Refusing,
+    *,
+    line: str,
+    status: int,
+    body: bytes,
+    code: int,
+) -> None:
+    """Whatever a daemon, or what stands in its place, answers: three parts, and the right code."""
+    refusing.status, refusing.body = status, body
+    url = f"http://127.0.0.1:{refusing.server_port}"
+    check_error(run(capsys, *line.split(), "--url", url), code)
+
+
+def test_no_command_ends_by_itself() -> None:
+    """Commands end by errors with a hint: none exits, none raises click's plain error."""
+    forbidden = {"exit", "quit", "ClickException"}
+    for path in sorted(CLIENT.rglob("*.py")):
+        if path.name in {"main.py", "errors.py", "scrapy_do_cl.py"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                assert name not in forbidden, f"{path}:{node.lineno}: {name}"
+
+
+def test_every_name_of_an_error_has_a_hint(world_client: HttpClient) -> None:
+    """The names of errors that hints are for are those that a daemon gives."""
+    from scrapy_do.client.http import _HINTS  # noqa: PLC0415 - the table itself
+
+    answers = [
+        world_client.post(
+            "/schedule-job.json", form={"project": "x", "spider": "y", "when": "now"}
+        ),
+        world_client.get("/job.json?id=x"),
+        world_client.get("/list-schedules.json?id=x"),
+        world_client.get("/preview-schedule.json?when=soon"),
+    ]
+    assert {answer.json["error"] for answer in answers} <= set(_HINTS)
+
+
+@pytest.fixture(name="world_client")
+def _world_client(tmp_path: Path) -> HttpClient:
+    return World(tmp_path / "world").start().client()
