@@ -198,7 +198,7 @@ class RunSetup:
             await self._in_thread(lambda: self._collect(run, has_ended=has_ended))
         except FileNotFoundError:
             pass  # it was done before, or nothing was begun
-        except (ScrapyDoError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a crawl has left, it has ended
             self._log.warn(
                 "the files that job {job} has left are not kept: {problem}",
                 job=str(job_id),

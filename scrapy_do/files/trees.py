@@ -142,8 +142,9 @@ class Manifest:
             ValueError: it is not what was written.
         """
         with open(open_regular(path), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            content = json.loads(file.read(_MOST_MANIFEST_BYTES))
+            text = file.read(_MOST_MANIFEST_BYTES)
         try:
+            content = json.loads(text)
             return cls(
                 digest=str(content["digest"]),
                 root=str(content["root"]),
@@ -151,7 +152,7 @@ class Manifest:
                 directories={path: (a, b, c) for path, (a, b, c) in content["directories"].items()},
                 bytes_on_disk=int(content["bytes"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no manifest: {error!r}") from error
 
     def write(self, path: Path) -> None:

@@ -101,10 +101,8 @@ def _look(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
     """Read the records once; None when the answer is on its way. Blocking."""
     try:
         return _read(run, now)
-    except BadRecord as problem:
-        return _damaged(run, problem, now)
-    except OSError as problem:
-        if problem.errno in run_record.SHORTAGES:
+    except Exception as problem:
+        if run_record.is_shortage(problem):
             raise
         return _damaged(run, problem, now)
 

@@ -116,8 +116,8 @@ class HeldCrawl:
         while ending is None:
             try:
                 ending = await self._runtime.in_thread(self._read_end)
-            except OSError as error:
-                if error.errno not in run_record.SHORTAGES:
+            except Exception as error:  # noqa: BLE001 - whatever is found, it has ended
+                if not run_record.is_shortage(error):
                     ending = damaged_exit(self._run, error, self._runtime.now())
                     break
                 self._log.warn("job={job}: {error}", job=self.job_id, error=error)

@@ -59,6 +59,12 @@ LATEST_MS = 253_402_300_799_999
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """What is no damage but passes."""
 
+
+def is_shortage(error: Exception) -> bool:
+    """Whether the system had too little of something just now, so that one may ask again."""
+    return isinstance(error, OSError) and error.errno in SHORTAGES
+
+
 _LEVELS = 3
 _USABLE = 0o700
 _SECRET_BYTES = 16

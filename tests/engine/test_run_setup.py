@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.core.job import JobKey
+from scrapy_do.core.job import Finished, JobKey
 from scrapy_do.operations.cloud.access import reachable
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.protocol.wire import StartMethod
@@ -37,6 +37,17 @@ def test_the_directory_goes_with_the_last_job(world: World) -> None:
 
     assert during == {"quotesbot"}
     assert world.spider_data.projects() == frozenset()
+
+
+@pytest.mark.parametrize("manifest", [b"[" * 5000, b"{", b"\xff", b'{"files": 1}'])
+def test_a_damaged_manifest_keeps_nobody(world: World, manifest: bytes) -> None:
+    """A job ends whatever its crawl has done to the list of what its project held."""
+    crawl = world.launcher.crawl_of(world.enqueue())
+    (crawl.spec.run_dir / "manifest").write_bytes(manifest)
+    crawl.finish()
+
+    assert isinstance(world.state(crawl.job_id), Finished)
+    assert world.run_directories() == []
 
 
 def test_a_project_without_jobs_goes_at_once(world: World) -> None:

@@ -353,6 +353,21 @@ def settle(clock: Readers, run: Run) -> Adopted:
     return cast("Adopted", settling.result)
 
 
+def test_what_nobody_has_thought_of_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of ours about the records of one run settles that run, and keeps no daemon down."""
+
+    def fail(_run_dir: Path) -> bool:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(run_record, "is_locked", fail)
+    found = settle(Readers(), Run.of(make_spec(tmp_path, "noop")))
+
+    assert isinstance(found, Ended)
+    assert found.exit.damaged == f"{DAMAGED}: too deep"
+
+
 HOLD_THE_LOCK = """
 import pathlib, sys
 from scrapy_do.protocol import run_record
