@@ -36,6 +36,7 @@ from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import StatusOperations
 from scrapy_do.store.store import Store
 from scrapy_do.system.host import Host
+from scrapy_do.system.journal import Journal
 from scrapy_do.system.runtime import Runtime
 from scrapy_do.system.service import Service
 
@@ -73,13 +74,14 @@ def assemble(
     runtime: Runtime,
     policies: DaemonPolicies,
     config: Callable[[], Config],
+    journal: Journal,
     base_url: Callable[[], str | None],
     problems: Callable[[], Mapping[str, str]],
 ) -> Parts:
     """Make the parts, each with what it needs of the others; nothing runs yet.
 
-    `config` is what is in use now, `base_url` where crawls reach the daemon, `problems` what
-    is wrong with its services.
+    `config` is what is in use now, `journal` the daemon's own log, `base_url` where crawls
+    reach the daemon, `problems` what is wrong with its services.
     """
     events = Publisher()
     run_setup = RunSetup(
@@ -170,6 +172,7 @@ def assemble(
             store=store,
             trash=files.trash,
             config=config,
+            journal=journal,
             next_pruning=lambda: pruner.next_at,
             runtime=runtime,
         ),

@@ -26,7 +26,7 @@ from scrapy_do.launchers.interpreters import reap_inherited
 from scrapy_do.operations.cloud.access import reachable
 from scrapy_do.system.clock import use_monotonic_seconds
 from scrapy_do.system.host import Host
-from scrapy_do.system.journal import begin_logging
+from scrapy_do.system.journal import Journal
 from scrapy_do.system.listening import address_of, hand_on, inherited_sockets, sockets_for
 from scrapy_do.system.notify import ServiceManager
 from scrapy_do.system.own_process import OwnProcess
@@ -59,6 +59,7 @@ class Daemon:
         sockets: Sequence[socket.socket],
         reactor: Any,  # noqa: ANN401 - of many interfaces
         *,
+        journal: Journal,
         read_config: Callable[[], Config],
         is_new: bool = False,
     ) -> None:
@@ -67,6 +68,7 @@ class Daemon:
         self._environ = environ
         self._sockets = sockets
         self._read_config = read_config
+        self._journal = journal
         self._runtime = Runtime.of(reactor)
         policies = self._policies_of(config)
         self._keyring = Keyring(config.web, seconds=reactor.seconds)
@@ -106,6 +108,7 @@ class Daemon:
             runtime=runtime,
             policies=policies,
             config=lambda: self._config,
+            journal=self._journal,
             base_url=self._first_url,
             problems=self._problems,
         )
@@ -136,6 +139,7 @@ class Daemon:
             parts.operations,
             now=self._runtime.now,
             zone=zone,
+            times=self._config.web.times,
             archive_bytes=archive_bytes,
             new_bell=partial(Bell, reactor),
             sessions=self._keyring.sessions,
@@ -260,13 +264,22 @@ def run(
     use_monotonic_seconds(reactor)
     manager = ServiceManager.of(environ)
     sockets = sockets_for(config.web.interfaces, inherited_sockets(environ))
+    journal = Journal()
     process = OwnProcess(
-        Daemon(config, environ, sockets, reactor, read_config=read_config, is_new=is_new),
+        Daemon(
+            config,
+            environ,
+            sockets,
+            reactor,
+            journal=journal,
+            read_config=read_config,
+            is_new=is_new,
+        ),
         manager,
         reactor,
         leave_crawls=config.crawls.on_stop == "leave",
     )
     # Only now is it certain that there is something to log, not one sentence to be printed.
-    begin_logging(config)
+    journal.begin(config)
     gc.freeze()  # what there is by now stays: collections, which stop everything, can skip it
     return process.run()

@@ -351,6 +351,7 @@ def test_secrets_are_masked(write: WriteFile) -> None:
     assert masked["web"] == {
         "interfaces": "127.0.0.1:7654",
         "hosts": "",
+        "times": "relative",
         "connections": "512",
         "connections-per-address": "64",
         "reader-timeout": "0",

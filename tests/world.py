@@ -29,6 +29,7 @@ from scrapy_do.files.stores import FileStores
 from scrapy_do.protocol.wire import CrawlLimits, StartMethod
 from scrapy_do.store.store import Store, open_store
 from scrapy_do.system.host import Host, ProcessLoad, Room
+from scrapy_do.system.journal import Journal
 from scrapy_do.web.tail import Tail
 from tests.factories import START, TESTER
 from tests.fakes import FakeLauncher, still_runtime
@@ -86,6 +87,7 @@ class World:
         )
         self.problems: dict[str, str] = {}
         self.config = Config()
+        self.journal = Journal()
         self.limits = Limits(slots=2, stop_grace_s=30) if limits is None else limits
         self.parts = assemble(
             store=self.store,
@@ -111,6 +113,7 @@ class World:
                 spiders_timeout_s=60.0,
             ),
             config=lambda: self.config,
+            journal=self.journal,
             base_url=lambda: "http://localhost:7654",
             problems=lambda: self.problems,
         )

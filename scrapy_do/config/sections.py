@@ -131,6 +131,12 @@ class WebConfig:
         secret=True,
     )
 
+    times: str = option(
+        "relative",
+        kinds.choice("relative", "local", "server", "UTC"),
+        "How pages show times until somebody chooses otherwise in their footer: how long ago, by "
+        "the clock of the browser, by the zone of `timezone`, or in UTC.",
+    )
     connections: int = option(
         "512",
         kinds.whole(8),

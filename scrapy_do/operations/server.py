@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scrapy_do.config import Config
+from scrapy_do.core.project import Interpreter
 from scrapy_do.files.trash import Trash, Trashed
+from scrapy_do.store.copies import KeptCopy, kept_copies
 from scrapy_do.store.store import Store
+from scrapy_do.system.host import python_and_scrapy
+from scrapy_do.system.journal import Journal
 from scrapy_do.system.runtime import Runtime
 
 __all__ = ["OptionFact", "ServerOperations", "Storage", "Trashed"]
@@ -27,6 +31,7 @@ class Storage:
     """What lies in the data directory, and what becomes of it.
 
     `database` is how it is called without credentials, `next_pruning` None while none is planned.
+    `copies` of the database lie beside it, newest first.
     `trash` are the newest entries of `trash_entries`.
     """
 
@@ -36,6 +41,7 @@ class Storage:
     next_pruning: datetime | None
     trash: Sequence[Trashed]
     trash_entries: int
+    copies: Sequence[KeptCopy]
 
 
 class ServerOperations:
@@ -47,12 +53,14 @@ class ServerOperations:
         store: Store,
         trash: Trash,
         config: Callable[[], Config],
+        journal: Journal,
         next_pruning: Callable[[], datetime | None],
         runtime: Runtime,
     ) -> None:
         self._store = store
         self._trash = trash
         self._config = config
+        self._journal = journal
         self._next_pruning = next_pruning
         self._in_thread = runtime.in_thread
 
@@ -71,6 +79,17 @@ class ServerOperations:
         ]
 
     @property
+    def interpreter(self) -> Interpreter:
+        """With which Python and Scrapy spiders are listed and run."""
+        python, scrapy = python_and_scrapy()
+        return Interpreter(python=python, scrapy=scrapy)
+
+    @property
+    def log(self) -> Sequence[str]:
+        """The last lines of the daemon's own log, the newest last."""
+        return self._journal.lines
+
+    @property
     def stop_grace(self) -> timedelta:
         """How long a crawl that was asked to stop may take before it is killed."""
         return timedelta(seconds=self._config().crawls.stop_grace_s)
@@ -78,12 +97,14 @@ class ServerOperations:
     async def storage(self, *, most_trash: int) -> Storage:
         """What lies in the data directory now, with at most so many entries of the trash."""
         trash = await self._in_thread(self._trash.entries)
+        copies = await self._in_thread(lambda: kept_copies(self._store.path))
         database, size_bytes = await self._store.size()
         return Storage(
             directory=str(self._config().scrapy_do.project_store),
             database=database,
             database_bytes=size_bytes,
             next_pruning=self._next_pruning(),
+            copies=copies,
             trash=trash[:most_trash],
             trash_entries=len(trash),
         )

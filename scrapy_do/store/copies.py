@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -54,6 +55,31 @@ def all_copies(path: Path | None) -> list[Path]:
         return []
     found = [*schema_copies(path), *daily_copies(path)]
     return sorted(found, key=lambda copy: copy.stat().st_mtime, reverse=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCopy:
+    """A copy that lies beside the database."""
+
+    name: str
+    size_bytes: int
+    made_at: datetime
+
+
+def kept_copies(path: Path | None) -> list[KeptCopy]:
+    """What is known of every copy, newest first."""
+    found = []
+    for copy in all_copies(path):
+        with suppress(FileNotFoundError):  # it made room for a newer one
+            seen = copy.stat()
+            found.append(
+                KeptCopy(
+                    name=copy.name,
+                    size_bytes=seen.st_size,
+                    made_at=datetime.fromtimestamp(seen.st_mtime, UTC),
+                )
+            )
+    return found
 
 
 def names_of_copies(path: Path | None) -> list[str]:

@@ -75,6 +75,7 @@ def _environment() -> Environment:
         bars=charts.bars,
         bytes=words.size,
         duration=words.duration,
+        exact=words.exact,
         in_zone=words.in_zone,
         iso=words.iso,
         number=words.number,
@@ -86,11 +87,17 @@ def _environment() -> Environment:
 
 
 class Renderer:
-    """Makes answers of pages. `now` is the wall clock; `zone` the name of the server's zone."""
+    """Makes answers of pages. `now` is the wall clock; `zone` the name of the server's zone.
 
-    def __init__(self, *, names: Mapping[str, str], now: Callable[[], datetime], zone: str) -> None:
+    `times` is how times are shown to who has not chosen: see the option of that name.
+    """
+
+    def __init__(
+        self, *, names: Mapping[str, str], now: Callable[[], datetime], zone: str, times: str
+    ) -> None:
         self._now = now
         self._zone = zone
+        self._times = times
         self._names = names
 
     def html(
@@ -110,6 +117,7 @@ class Renderer:
             may_push=by is not None and by.may(Role.PUSH),
             now=self._now(),
             zone=self._zone,
+            times=self._times,
         ).encode("utf-8", "backslashreplace")
 
     def answer(self, page: Page, call: Call) -> Response:

@@ -90,6 +90,7 @@ class Pages:
         *,
         now: Callable[[], datetime],
         zone: str,
+        times: str,
         archive_bytes: int,
         new_bell: Callable[[], Bell],
         sessions: Sessions | None = None,
@@ -98,7 +99,7 @@ class Pages:
         self._operations = operations
         self._now = now
         self._static = StaticFiles()
-        self._renderer = Renderer(names=self._static.names, now=now, zone=zone)
+        self._renderer = Renderer(names=self._static.names, now=now, zone=zone, times=times)
         style = ErrorStyle(
             body=self._failure,
             content_type=HTML,

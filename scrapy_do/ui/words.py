@@ -1,7 +1,7 @@
 """How values are said to people: states, times, sizes, numbers."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, Starting, Stopping
@@ -89,6 +89,13 @@ def size(count: int | None) -> str:
 def iso(instant: datetime) -> str:
     """An instant for the `datetime` of a `<time>`: ISO 8601 with its offset, whole seconds."""
     return instant.isoformat(timespec="seconds")
+
+
+def exact(instant: datetime, times: str, zone: str) -> str:
+    """An instant to the second, in the server's zone where that is how times are shown."""
+    if times != "server":
+        return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def in_zone(instant: datetime, zone: str) -> str:

@@ -12,11 +12,12 @@ from tests.world import World
 class Pages:
     """A client of the pages of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, zone: str = "UTC", times: str = "relative") -> None:
         routes = PageRoutes(
             world.operations,
             now=world.now,
-            zone="UTC",
+            zone=zone,
+            times=times,
             archive_bytes=1 << 20,
             new_bell=partial(Bell, world.clock),
         )

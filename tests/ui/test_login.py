@@ -40,6 +40,7 @@ class Site:
             world.operations,
             now=world.now,
             zone="UTC",
+            times="relative",
             archive_bytes=1 << 20,
             sessions=sessions,
             new_bell=partial(Bell, world.clock),

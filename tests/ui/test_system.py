@@ -1,8 +1,10 @@
 """The pages about the daemon itself and of comparing jobs, without a browser."""
 
+import platform
 from dataclasses import replace
 from functools import partial
 from html import unescape
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.config import load
 from scrapy_do.core.job import Progress
+from scrapy_do.store.copies import kept_copies
 from scrapy_do.ui.pages.compare import groups_of
 from scrapy_do.ui.routes import Pages as PageRoutes
 from scrapy_do.web.sse import Bell
@@ -88,6 +91,7 @@ def test_the_api_is_described_with_commands_for_this_host(world: World) -> None:
         world.operations,
         now=world.now,
         zone="UTC",
+        times="relative",
         archive_bytes=1,
         new_bell=partial(Bell, world.clock),
         dialects=[dialect],
@@ -149,3 +153,56 @@ def test_without_jobs_they_are_asked_for(world: World, query: str) -> None:
 def test_jobs_that_are_none(world: World, jobs: str, status: int) -> None:
     """What names no job is refused with the reason."""
     assert Pages(world).answer(f"/ui/compare?jobs={jobs}").status == status
+
+
+def test_the_log_of_the_daemon_is_shown_to_its_end(world: World) -> None:
+    """The last hundred lines, whatever is in them, with long ones cut."""
+    for number in range(300):
+        world.journal.write(f"2026-01-01T00:00:00 [x#info] <b>{number}\n")
+    world.journal.write("first\nsecond" + "y" * 5000)
+
+    page = Pages(world).get("/ui/system")
+
+    assert "&lt;b&gt;202\n" in page
+    assert "&lt;b&gt;201\n" not in page
+    assert "first\nsecondyyy" in page
+    assert "y" * 2000 not in page
+
+
+def test_copies_of_the_database_are_listed(world: World, tmp_path: Path) -> None:
+    """Those that lie beside it, with how to make one and how to go back."""
+    path = tmp_path / "store.db"
+    for name in ("store.db.copy-20260102T030405Z", "store.db.schema-0004.000001"):
+        (tmp_path / name).write_bytes(b"x" * 2000)
+    (tmp_path / "store.db.other").write_bytes(b"")
+
+    assert {copy.name for copy in kept_copies(path)} == {
+        "store.db.copy-20260102T030405Z",
+        "store.db.schema-0004.000001",
+    }
+    page = Pages(world).get("/ui/system")
+    assert "None yet" in page  # this world's database is in memory
+    assert "scrapy-do db restore" in page
+
+
+def test_versions_of_what_runs_the_spiders_are_shown(world: World) -> None:
+    """Of Scrapy and Python: what a traceback in a project is compared with first."""
+    page = Pages(world).get("/ui/system")
+    assert f"Scrapy {version('scrapy')}, Python {platform.python_version()}" in page
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ("relative", "2026-06-03 10:17:23 UTC"),
+        ("UTC", "2026-06-03 10:17:23 UTC"),
+        ("local", "2026-06-03 10:17:23 UTC"),
+        ("server", "2026-06-03 12:17:23 CEST"),
+    ],
+)
+def test_times_are_shown_as_the_server_is_told(world: World, times: str, shown: str) -> None:
+    """Without script exact, in the server's zone if that is wanted; the script is told, too."""
+    world.put_project()
+    page = Pages(world, zone="Europe/Zurich", times=times).get("/ui/projects/quotesbot")
+    assert f">{shown}</time>" in page
+    assert f'data-times="{times}"' in page

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scrapy_do.core.project import Interpreter
 from scrapy_do.operations.operations import Operations, Status
 from scrapy_do.operations.server import OptionFact, Storage
 from scrapy_do.ui.render import Page
 
 MOST_TRASH = 100
+LOG_LINES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class System:
     sections: Mapping[str, Sequence[OptionFact]]
     storage: Storage
     retention: Sequence[OptionFact]
+    interpreter: Interpreter
+    log: Sequence[str]
 
 
 async def system(operations: Operations) -> Page:
@@ -39,5 +43,7 @@ async def system(operations: Operations) -> Page:
             sections=sections,
             storage=await operations.server.storage(most_trash=MOST_TRASH),
             retention=sections.get("retention", []),
+            interpreter=operations.server.interpreter,
+            log=operations.server.log[-LOG_LINES:],
         ),
     )

@@ -53,9 +53,9 @@ function inZone(instant, timeZone) {
 }
 function shownTime(node) {
   const instant = new Date(node.dateTime);
-  const form = kept.get("times") ?? "relative";
+  const form = kept.get("times") ?? document.body.dataset.times;
   const zone = document.body.dataset.zone;
-  if (form === "UTC") return node.dataset.exact;
+  if (form === "UTC") return `${inZone(instant, "UTC")} UTC`;
   if (form === "server") return inZone(instant, zone) || node.dataset.exact;
   if (form === "local") return inZone(instant);
   const seconds = (instant - Date.now()) / 1000;
@@ -72,7 +72,7 @@ function showTimes() {
 function beginTimes() {
   const choice = document.getElementById("times");
   const clock = document.getElementById("server-time");
-  choice.value = kept.get("times") ?? "relative";
+  choice.value = kept.get("times") ?? document.body.dataset.times;
   choice.parentElement.hidden = false;
   choice.addEventListener("change", () => { kept.set("times", choice.value); showTimes(); });
   const ahead = new Date(clock.dateTime) - Date.now();
