@@ -1,6 +1,7 @@
 # make demo | test | lint | bench | soak | faults | setup; ARGS='...' is passed on.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
-# On a machine with Python 3.11 or later nothing has to be installed beforehand.
+# On a machine with Python 3.11 or later nothing has to be installed beforehand: `make demo` sets up
+# what running needs, `make test` the rest, also what is not Python (see tools/needs.sh).
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,6 +9,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TESTED := $(VENV)/.installed-for-tests
 PYTEST := $(BIN)/coverage run -m pytest -q
 
 .PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint bench soak faults
@@ -15,52 +17,60 @@ PYTEST := $(BIN)/coverage run -m pytest -q
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
 
-setup: $(INSTALLED)
+setup: $(TESTED)
 
 $(INSTALLED): setup.cfg pyproject.toml
+	@PYTHON=$(PYTHON) sh tools/needs.sh venv
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $(INSTALLED)
 
-lint: $(INSTALLED)
+$(TESTED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $(TESTED)
+
+lint: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Still tests, those of whole daemons, those of single processes and browsers, and those of faults
+# The documented calls are tried with curl and jq, faults kill by strace, pages are looked at in a
+# browser. Still tests, those of whole daemons, those of single processes and browsers, and those of faults
 # run side by side (all but the first mostly wait); all count for the coverage.
 ifeq ($(strip $(ARGS)),)
-test: lint
+test:
+	@PYTHON=$(PYTHON) sh tools/needs.sh venv curl jq strace chromium
+	$(MAKE) lint
 	$(BIN)/coverage erase
 	$(MAKE) --jobs=4 --output-sync=target test-still test-live test-processes test-faults
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 else
-test: $(INSTALLED)
+test: $(TESTED)
 	$(BIN)/pytest $(ARGS)
 endif
 
-test-still: $(INSTALLED)
+test-still: $(TESTED)
 	$(PYTEST) -m 'not live and not faults'
 
-test-live: $(INSTALLED)
+test-live: $(TESTED)
 	$(PYTEST) -m 'live and not faults' tests/live
 
-test-processes: $(INSTALLED)
+test-processes: $(TESTED)
 	$(PYTEST) -m 'live and not faults' --ignore=tests/live
 
-test-faults: $(INSTALLED)
+test-faults: $(TESTED)
 	$(PYTEST) -m faults
 
-bench: $(INSTALLED)
+bench: $(TESTED)
 	$(BIN)/python -m bench $(ARGS)
 
-soak: $(INSTALLED)
+soak: $(TESTED)
 	$(BIN)/python -m bench.soak $(if $(DURATION),--duration $(DURATION)) $(ARGS)
 
-faults: $(INSTALLED)
+faults: $(TESTED)
 	FAULTS=sweep $(BIN)/pytest -m faults $(ARGS)
 
-test-cloud-suite: $(INSTALLED)
+test-cloud-suite: $(TESTED)
 	$(BIN)/python -m tests.cloud_suite $(SUITE) $(ARGS)
