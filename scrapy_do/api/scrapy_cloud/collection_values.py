@@ -5,13 +5,13 @@ Source: Scrapy Cloud collections API.
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 from scrapy_do.api.scrapy_cloud.data_filters import filters_of
-from scrapy_do.api.scrapy_cloud.data_formats import Format, Value, encode_json
 from scrapy_do.api.scrapy_cloud.data_reading import add_members, is_set, whole_number
 from scrapy_do.api.scrapy_cloud.data_writing import BadRecord, parse_line, parse_name, parse_object
+from scrapy_do.api.scrapy_cloud.formats import Format, RowWriter, Value, encode_json
 from scrapy_do.core.collection import CollectionKind, CollectionName, StoredValue
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.cloud.collections import ValueQuery
@@ -119,30 +119,27 @@ class ValueWriter:
 
     def __init__(self, params: Params, form: Format) -> None:
         self._form = form
+        self._rows = RowWriter(form)
         self._shown = Shown(params)
         self._passes = passes_of(params) or any_value
         self._left = whole_number(params, "count")
-        self._is_first = True
         self.is_full = self._left == 0
 
     def take(self, values: Sequence[StoredValue]) -> bytes:
         """Write those that pass."""
-        pieces = []
+        return self._rows.join(self._taken(values))
+
+    def _taken(self, values: Sequence[StoredValue]) -> Iterator[bytes]:
         encode = self._form.encode
         for stored in values:
             if self.is_full:
-                break
+                return
             if not self._passes(stored):
                 continue
-            if not self._is_first:
-                pieces.append(self._form.between)
-            self._is_first = False
-            made = encode(self._shown.value(stored)) if encode else self._shown.text(stored)
-            pieces += [made, self._form.end]
             if self._left is not None:
                 self._left -= 1
                 self.is_full = self._left == 0
-        return b"".join(pieces)
+            yield encode(self._shown.value(stored)) if encode else self._shown.text(stored)
 
 
 # --- sent --------------------------------------------------------------------------------------

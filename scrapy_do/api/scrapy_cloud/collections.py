@@ -39,10 +39,13 @@ from scrapy_do.api.scrapy_cloud.collection_values import (
     query_of,
 )
 from scrapy_do.api.scrapy_cloud.data import STYLE
-from scrapy_do.api.scrapy_cloud.data_formats import (
+from scrapy_do.api.scrapy_cloud.data_reading import whole_number
+from scrapy_do.api.scrapy_cloud.data_writing import BODY, judged_lines, parse_object
+from scrapy_do.api.scrapy_cloud.formats import (
     JSON_LINES,
     MSGPACK_TYPE,
     TEXT_TYPE,
+    answer,
     download_headers,
     encode_json,
     format_of,
@@ -51,8 +54,6 @@ from scrapy_do.api.scrapy_cloud.data_formats import (
     to_bytes,
     wants_msgpack,
 )
-from scrapy_do.api.scrapy_cloud.data_reading import answer, whole_number
-from scrapy_do.api.scrapy_cloud.data_writing import BODY, judged_lines, parse_object
 from scrapy_do.core.collection import CollectionName
 from scrapy_do.errors import ValueNotFound
 from scrapy_do.operations.cloud.collections import CollectionOperations, Tally

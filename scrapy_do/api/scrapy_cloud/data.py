@@ -17,23 +17,23 @@ no stats. Source: Scrapy Cloud items, logs, requests and samples APIs.
 from dataclasses import replace
 
 from scrapy_do.api.scrapy_cloud.access import DATA, JobRunner, check_own, own_projects
-from scrapy_do.api.scrapy_cloud.data_formats import (
-    MSGPACK_TYPE,
-    TEXT_TYPE,
-    download_headers,
-    format_of,
-    wants_msgpack,
-)
 from scrapy_do.api.scrapy_cloud.data_reading import (
     Choice,
     FieldTaker,
     RecordTaker,
-    answer,
     attempt_of,
     is_set,
     range_of,
 )
 from scrapy_do.api.scrapy_cloud.data_writing import BODY, judge_of, judged_lines, start_of
+from scrapy_do.api.scrapy_cloud.formats import (
+    MSGPACK_TYPE,
+    TEXT_TYPE,
+    answer,
+    download_headers,
+    format_of,
+    wants_msgpack,
+)
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.principal import Principal
 from scrapy_do.errors import NotPermitted, ScrapyDoError, TooLarge

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.data_formats import plain_text
+from scrapy_do.api.scrapy_cloud.formats import plain_text
 from scrapy_do.api.scrapy_cloud.patterns import compile_pattern, matches
 from scrapy_do.errors import BadArgument
 from scrapy_do.web.params import Params

@@ -4,12 +4,13 @@ Source: Scrapy Cloud items, logs, requests and samples APIs, reading.
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scrapy_do.api.scrapy_cloud.data_filters import Filter, filters_of
-from scrapy_do.api.scrapy_cloud.data_formats import (
+from scrapy_do.api.scrapy_cloud.formats import (
     Format,
+    RowWriter,
     Value,
     encode_json,
     pack,
@@ -19,7 +20,6 @@ from scrapy_do.api.scrapy_cloud.data_formats import (
 from scrapy_do.core.job import JobKey
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.records import Batch, RecordKey, RecordKind, RecordRange, decode
-from scrapy_do.web.answer import Answer, Headers, Response, Stream
 from scrapy_do.web.params import Params
 
 MOST_SAMPLED = 20
@@ -156,9 +156,9 @@ class RecordTaker:
     def __init__(self, choice: Choice, form: Format) -> None:
         self._choice = choice
         self._form = form
+        self._rows = RowWriter(form)
         self._left = choice.count
         self._to_skip = choice.skip
-        self._is_first = True
         self.needs_times = "_ts" in choice.meta or (
             choice.has_bounds and choice.kind is not RecordKind.SAMPLES
         )
@@ -173,26 +173,22 @@ class RecordTaker:
 
     def take(self, batch: Batch) -> bytes:
         """Write those of a batch."""
-        if self._is_plain:
-            return batch.intact()
-        pieces = []
+        return batch.intact() if self._is_plain else self._rows.join(self._taken(batch))
+
+    def _taken(self, batch: Batch) -> Iterator[bytes]:
         for index, committed_ms, line in batch.records():
             if self.is_full:
-                break
+                return
             made = self._written(batch.job, index, committed_ms, line)
             if made is None:
                 continue
             if self._to_skip:
                 self._to_skip -= 1
                 continue
-            if not self._is_first:
-                pieces.append(self._form.between)
-            self._is_first = False
-            pieces += [made, self._form.end]
             if self._left is not None:
                 self._left -= 1
                 self.is_full = self._left == 0
-        return b"".join(pieces)
+            yield made
 
     def _written(self, job: JobKey, index: int, committed_ms: int, line: bytes) -> bytes | None:
         """A record, or None if it does not pass."""
@@ -207,7 +203,7 @@ class RecordTaker:
             return None
         meta = self._meta(job, index, committed_ms)
         if choice.is_meta_only:
-            return encode_json(meta) if encode is None else encode(meta)
+            return self._form.written(meta)
         if encode is not None:
             return encode({**value, **meta} if meta and isinstance(value, dict) else value)
         return add_members(line, meta) if meta and is_object else line
@@ -258,41 +254,3 @@ class FieldTaker:
                 found = value[self._field]
                 return pack(found) if self._is_packed else to_bytes(plain_text(found))
         return b""
-
-
-async def answer(
-    pieces: AsyncGenerator[bytes, None], form: Format, headers: Headers = ()
-) -> Answer:
-    """Pieces as an answer: whole when there is one at most, else a stream."""
-    first = await _next(pieces)
-    second = await _next(pieces)
-    begun = [form.head + (first or b"")]
-    if second is None:
-        return Response(body=begun[0] + form.tail, content_type=form.content_type, headers=headers)
-    begun.append(second)
-    return Stream(
-        chunks=_framed(form, begun, pieces),
-        content_type=form.content_type,
-        headers=headers,
-    )
-
-
-async def _next(pieces: AsyncGenerator[bytes, None]) -> bytes | None:
-    # `anext` with a default cannot be resumed with a value, as Deferreds do it (Python 3.11).
-    async for piece in pieces:
-        return piece
-    return None
-
-
-async def _framed(
-    form: Format, begun: list[bytes], pieces: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[bytes, None]:
-    """All of an answer; nothing of it stays here while the client takes it."""
-    while begun:
-        yield begun.pop(0)
-    async for piece in pieces:
-        begun.append(piece)
-        del piece
-        yield begun.pop()
-    if form.tail:
-        yield form.tail

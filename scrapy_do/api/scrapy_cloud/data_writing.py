@@ -9,8 +9,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from scrapy_do.api.scrapy_cloud.data_formats import Value, encode_json
 from scrapy_do.api.scrapy_cloud.data_reading import whole_number
+from scrapy_do.api.scrapy_cloud.formats import Value, encode_json
 from scrapy_do.errors import Invalid, TooLarge
 from scrapy_do.operations.records import VALUE_LIMIT_BYTES, RecordKind
 from scrapy_do.web.lines import lines

@@ -12,7 +12,7 @@ is JSON.
 
 import re
 
-from scrapy_do.api.scrapy_cloud.codecs import encoded
+from scrapy_do.api.scrapy_cloud.formats import encode_row
 from scrapy_do.api.scrapy_cloud.jobs import ok
 from scrapy_do.core.principal import Role
 from scrapy_do.core.project import number_of
@@ -76,7 +76,7 @@ class CloudDeployAPI:
             **({"warnings": list(warnings)} if warnings else {}),
         )
         log = _log(params) + "".join(f"Warning: {warning}.\n" for warning in warnings)
-        return Response(body=log.encode() + encoded(result) + b"\n", content_type=_TEXT)
+        return Response(body=log.encode() + encode_row(result) + b"\n", content_type=_TEXT)
 
     async def _project(self, call: Call) -> str:
         """Name a project; a number that is new is the name of the one that the push makes."""

@@ -22,8 +22,7 @@ from collections.abc import AsyncGenerator
 from scrapy_do.api.scrapy_cloud.access import check_project, own_projects
 from scrapy_do.api.scrapy_cloud.collection_values import parse_texts
 from scrapy_do.api.scrapy_cloud.data import STYLE
-from scrapy_do.api.scrapy_cloud.data_formats import JSON_LINES, Value, encode_json
-from scrapy_do.api.scrapy_cloud.data_reading import answer, whole_number
+from scrapy_do.api.scrapy_cloud.data_reading import whole_number
 from scrapy_do.api.scrapy_cloud.data_writing import (
     BODY,
     BadRecord,
@@ -32,6 +31,7 @@ from scrapy_do.api.scrapy_cloud.data_writing import (
     parse_name,
     parse_object,
 )
+from scrapy_do.api.scrapy_cloud.formats import JSON_LINES, Value, answer, encode_json
 from scrapy_do.core.frontier import NewRequest, SlotName, number_of
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.web.answer import JSON, Answer, Response

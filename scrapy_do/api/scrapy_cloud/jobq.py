@@ -32,17 +32,6 @@ from scrapy_do.api.scrapy_cloud.access import (
     not_for_jobs,
     own_projects,
 )
-from scrapy_do.api.scrapy_cloud.codecs import (
-    RAW,
-    Format,
-    as_object,
-    format_of,
-    json_lines,
-    listed,
-    one_value,
-    read_object,
-    read_values,
-)
 from scrapy_do.api.scrapy_cloud.filters import (
     LARGEST,
     job_filter,
@@ -50,6 +39,16 @@ from scrapy_do.api.scrapy_cloud.filters import (
     keys_of,
     state_named,
     whole,
+)
+from scrapy_do.api.scrapy_cloud.formats import (
+    RAW,
+    as_object,
+    json_lines,
+    listed,
+    one_value,
+    read_object,
+    read_values,
+    row_format_of,
 )
 from scrapy_do.api.scrapy_cloud.shapes import Fields, row_json, started_json
 from scrapy_do.core.cloud_states import STORED, CloudState, cloud_state
@@ -66,7 +65,7 @@ USUAL_ROWS = 1000
 USUAL_SUMMARY = 5
 MOST_SUMMARY = 1000
 QUEUES = (CloudState.PENDING, CloudState.RUNNING, CloudState.FINISHED)
-_FORMATS = (Format.JSON_LINES, Format.JSON, Format.CSV)
+_FORMATS = ("jl", "json", "csv")
 
 
 class CloudJobQAPI:
@@ -176,7 +175,7 @@ class CloudJobQAPI:
         )
         stop = params.optional_text("stop")
         pages = self._rows(call, wanted, None if stop is None else job_key(stop, "stop"))
-        return await listed(call, pages, format_of(call, *_FORMATS))
+        return await listed(call, pages, row_format_of(call, *_FORMATS))
 
     async def _rows(
         self, call: Call, wanted: JobFilter, stop: JobKey | None

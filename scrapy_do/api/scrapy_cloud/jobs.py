@@ -23,8 +23,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.codecs import Format, listed
 from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_filter, keys_of, state_named, whole
+from scrapy_do.api.scrapy_cloud.formats import ROW_LINES, listed
 from scrapy_do.api.scrapy_cloud.shapes import MANUAL, Fields, addresses, dash_json
 from scrapy_do.core.cloud_states import CloudState
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter
@@ -108,7 +108,7 @@ class CloudJobsAPI:
             async for some in self._rows(page):
                 yield some
 
-        return await listed(call, rows(), Format.JSON_LINES)
+        return await listed(call, rows(), ROW_LINES)
 
     async def count(self, call: Call) -> JSON:
         """Count jobs."""

@@ -18,16 +18,17 @@ Source: Scrapy Cloud, old items, logs and reports APIs.
 from dataclasses import replace
 
 from scrapy_do.api.scrapy_cloud.data_filters import Filter, Value
-from scrapy_do.api.scrapy_cloud.data_formats import (
+from scrapy_do.api.scrapy_cloud.data_reading import Choice, RecordTaker, meta_of
+from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_key, whole
+from scrapy_do.api.scrapy_cloud.formats import (
     LEVELS,
     Format,
+    answer,
     download_headers,
     encode_json,
     format_named,
     instant_text,
 )
-from scrapy_do.api.scrapy_cloud.data_reading import Choice, RecordTaker, answer, meta_of
-from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_key, whole
 from scrapy_do.api.scrapy_cloud.jobs import ok
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.project import Project

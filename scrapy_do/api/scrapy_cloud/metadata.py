@@ -26,18 +26,17 @@ from scrapy_do.api.scrapy_cloud.access import (
     not_for_jobs,
     own_projects,
 )
-from scrapy_do.api.scrapy_cloud.codecs import (
+from scrapy_do.api.scrapy_cloud.filters import core_states, whole
+from scrapy_do.api.scrapy_cloud.formats import (
     EMPTY,
     RAW,
-    Format,
-    format_of,
     json_lines,
     listed,
     one_value,
     read_object,
     read_value,
+    row_format_of,
 )
-from scrapy_do.api.scrapy_cloud.filters import core_states, whole
 from scrapy_do.api.scrapy_cloud.shapes import Fields, metadata_json
 from scrapy_do.core.cloud_states import CloudState, cloud_state
 from scrapy_do.core.filter import JobFilter, StateName
@@ -85,9 +84,7 @@ class CloudMetadataAPI:
             skip=whole(call.params, "start", default=0),
             limit=whole(call.params, "count", default=USUAL_ROWS),
         )
-        return await listed(
-            call, self._rows(call, wanted), format_of(call, Format.JSON_LINES, Format.JSON)
-        )
+        return await listed(call, self._rows(call, wanted), row_format_of(call, "jl", "json"))
 
     async def _rows(self, call: Call, wanted: JobFilter) -> AsyncGenerator[Sequence[Fields], None]:
         async for jobs in self._cloud.pages(wanted):

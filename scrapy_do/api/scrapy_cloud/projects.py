@@ -26,7 +26,9 @@ from itertools import islice
 from typing import Any
 
 from scrapy_do.api.scrapy_cloud.access import STORAGE, AnyAccess, KeyAccess, own_projects
-from scrapy_do.api.scrapy_cloud.codecs import (
+from scrapy_do.api.scrapy_cloud.data_filters import filters_of
+from scrapy_do.api.scrapy_cloud.filters import whole
+from scrapy_do.api.scrapy_cloud.formats import (
     EMPTY,
     RAW,
     as_object,
@@ -35,8 +37,6 @@ from scrapy_do.api.scrapy_cloud.codecs import (
     read_object,
     read_values,
 )
-from scrapy_do.api.scrapy_cloud.data_filters import filters_of
-from scrapy_do.api.scrapy_cloud.filters import whole
 from scrapy_do.api.scrapy_cloud.shapes import Fields, ms_of, row_json
 from scrapy_do.core.principal import Role
 from scrapy_do.core.project import Project

@@ -13,7 +13,7 @@ import json
 from typing import Any
 
 from scrapy_do.api.scrapy_cloud.access import REST, KeyAccess, own_projects
-from scrapy_do.api.scrapy_cloud.codecs import RAW, read_object
+from scrapy_do.api.scrapy_cloud.formats import RAW, read_object
 from scrapy_do.api.scrapy_cloud.shapes import MANUAL, Fields
 from scrapy_do.core.project import Project
 from scrapy_do.errors import BadArgument, Invalid, ScrapyDoError

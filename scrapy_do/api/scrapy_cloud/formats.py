@@ -1,14 +1,17 @@
-"""How records and values are written: JSON lines, JSON, CSV, text, XML, msgpack.
+"""Values to bytes and back: JSON lines, JSON, CSV, text, XML, msgpack.
 
 Source: Scrapy Cloud storage APIs, `format` and `Accept`. The official client asks for
-msgpack by Accept and takes JSON lines otherwise.
+msgpack by Accept and takes JSON lines otherwise. Every line of an answer is one JSON value,
+never an empty line; "no result" is an empty body. Bodies of requests are JSON lines without
+a Content-Type.
 """
 
 import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,14 +22,29 @@ import msgpack
 
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.records import RecordKind
-from scrapy_do.web.answer import Headers
+from scrapy_do.web.answer import Answer, Headers, Response, Stream, Written, few
+from scrapy_do.web.lines import lines, read_all
 from scrapy_do.web.params import Params
 from scrapy_do.web.router import Call
+from scrapy_do.web.upload import BodyRules, parse_json
+
+BODY_BYTES = 4 * 1024 * 1024
+LINE_BYTES = 1024 * 1024
+RAW = BodyRules(limit_bytes=BODY_BYTES, raw=True)
+"""What a service for storage takes: bytes, whatever their type is said to be."""
+
+EMPTY = Response()
+"""The answer to a write that succeeded."""
+
+PIECE_BYTES = 64 * 1024
+"""About the size of the pieces of a list; one that is shorter is sent at once, with its length."""
 
 Value = Any
 """A decoded JSON value."""
 
 Encode = Callable[[Value], bytes]
+Pages = AsyncGenerator[Iterable[Value], None]
+Pieces = AsyncGenerator[bytes, None]
 
 MSGPACK_TYPE = "application/x-msgpack; charset=UTF-8"
 TEXT_TYPE = "text/plain; charset=UTF-8"
@@ -54,6 +72,26 @@ class Format:
     end: bytes = b""
     tail: bytes = b""
 
+    def written(self, value: Value) -> bytes:
+        """A value, without what stands around it."""
+        return encode_json(value) if self.encode is None else self.encode(value)
+
+
+class RowWriter:
+    """Puts rows together, of which each is written already. The first has nothing before it."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._between = b""
+
+    def join(self, rows: Iterable[bytes]) -> bytes:
+        """The next rows, with what stands between and behind them."""
+        pieces = []
+        for row in rows:
+            pieces += [self._between, row, self._form.end]
+            self._between = self._form.between
+        return b"".join(pieces)
+
 
 JSON_LINES = Format(content_type="application/x-jsonlines; charset=UTF-8", end=b"\n")
 JSON_ARRAY = Format(
@@ -62,14 +100,30 @@ JSON_ARRAY = Format(
 
 
 def encode_json(value: Value) -> bytes:
-    """A value as JSON text in one line; infinities, which JSON lacks, become null."""
+    """A value as JSON text in one line, in ASCII; infinities, which JSON lacks, become null."""
     try:
         return _ENCODER.encode(value).encode("ascii")
     except ValueError:
         return _ENCODER.encode(_finite(value)).encode("ascii")
 
 
+def encode_row(value: Value) -> bytes:
+    """What we say of jobs and projects, as JSON text in one line, in UTF-8.
+
+    Raises:
+        ValueError: it holds what JSON does not have.
+    """
+    return _ROW_ENCODER.encode(value).encode("utf-8", "backslashreplace")
+
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_ROW_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+ROW_LINES = Format(content_type=JSON_LINES.content_type, encode=encode_row, end=b"\n")
+ROW_ARRAY = Format(
+    content_type="application/json", encode=encode_row, head=b"[", between=b",", tail=b"]"
+)
+_ROW_FORMATS = {"jl": ROW_LINES, "json": ROW_ARRAY}
 
 
 def _finite(value: Value) -> Value:
@@ -86,10 +140,15 @@ def format_of(call: Call, *, kind: RecordKind | None = None) -> Format:
     Raises:
         BadArgument: there is no such format, or one of its options is wrong.
     """
-    params = call.params
-    known = tuple(_FORMATS)
-    name = params.choice("format", known, default=None) or _accepted(call.header("Accept"))
-    return format_named(name, params, kind=kind)
+    return format_named(_asked(call, tuple(_FORMATS)), call.params, kind=kind)
+
+
+def row_format_of(call: Call, *names: str) -> Format:
+    """The same for what we say of jobs and projects, of some of the formats."""
+    name = _asked(call, names)
+    if name == "csv" and not _columns(call.params):
+        raise BadArgument("fields", "must name the columns of CSV, as in fields=key,state")
+    return _ROW_FORMATS.get(name) or format_named(name, call.params)
 
 
 def format_named(name: str, params: Params, *, kind: RecordKind | None = None) -> Format:
@@ -103,8 +162,7 @@ def format_named(name: str, params: Params, *, kind: RecordKind | None = None) -
 
 def wants_msgpack(call: Call) -> bool:
     """Whether a single value is wanted as msgpack."""
-    asked = call.params.optional_text("format")
-    return (asked or _accepted(call.header("Accept"))) == "msgpack"
+    return (call.params.optional_text("format") or _accepted(call, tuple(_FORMATS))) == "msgpack"
 
 
 def download_headers(params: Params) -> Headers:
@@ -127,13 +185,89 @@ _MEDIA_TYPES = {
 }
 
 
-def _accepted(accept: str) -> str:
+def _asked(call: Call, known: Sequence[str]) -> str:
+    return call.params.choice("format", known, default=None) or _accepted(call, known)
+
+
+def _accepted(call: Call, known: Sequence[str]) -> str:
     """The first of the accepted media types that we have."""
-    for part in accept.split(","):
+    for part in call.header("Accept").split(","):
         found = _MEDIA_TYPES.get(part.partition(";")[0].strip().lower())
-        if found is not None:
+        if found is not None and found in known:
             return found
-    return "jl"
+    return known[0]
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+def one_value(value: Value) -> Response:
+    """A single JSON value on one line."""
+    return Response(body=encode_row(value), content_type=ROW_ARRAY.content_type)
+
+
+def json_lines(rows: Iterable[Value]) -> Written:
+    """Values in memory, one on each line."""
+    return Written(
+        pieces=(b"".join(encode_row(row) + b"\n" for row in run) for run in few(rows)),
+        content_type=ROW_LINES.content_type,
+    )
+
+
+async def listed(call: Call, pages: Pages, form: Format) -> Answer:
+    """A list of values of any length: at once when it is small, else piece by piece."""
+    return await answer(_pieces(call, pages, form), form)
+
+
+async def _pieces(call: Call, pages: Pages, form: Format) -> Pieces:
+    """The values in pieces of `PIECE_BYTES` or a little more; others have their turn between."""
+    rows, held, size_bytes = RowWriter(form), list[bytes](), 0
+    async with aclosing(pages):
+        async for page in pages:
+            for run in few(page):
+                held.append(rows.join(form.written(value) for value in run))
+                size_bytes += len(held[-1])
+                await call.pause()
+                if size_bytes > PIECE_BYTES:
+                    yield b"".join(held)
+                    held, size_bytes = [], 0
+    if held:
+        yield b"".join(held)
+
+
+async def answer(pieces: Pieces, form: Format, headers: Headers = ()) -> Answer:
+    """Pieces as an answer: whole when there is one at most, else a stream."""
+    first = await _next(pieces)
+    second = await _next(pieces)
+    begun = [form.head + (first or b"")]
+    if second is None:
+        return Response(body=begun[0] + form.tail, content_type=form.content_type, headers=headers)
+    begun.append(second)
+    return Stream(
+        chunks=_framed(form, begun, pieces),
+        content_type=form.content_type,
+        headers=headers,
+    )
+
+
+async def _next(pieces: Pieces) -> bytes | None:
+    # `anext` with a default cannot be resumed with a value, as Deferreds do it (Python 3.11).
+    async for piece in pieces:
+        return piece
+    return None
+
+
+async def _framed(form: Format, begun: list[bytes], pieces: Pieces) -> Pieces:
+    """All of an answer; nothing of it stays here while the client takes it."""
+    async with aclosing(pieces):
+        while begun:
+            yield begun.pop(0)
+        async for piece in pieces:
+            begun.append(piece)
+            del piece
+            yield begun.pop()
+        if form.tail:
+            yield form.tail
 
 
 # --- msgpack -----------------------------------------------------------------------------------
@@ -213,8 +347,7 @@ def instant_text(ms: Value) -> str:
 
 
 def _csv(params: Params, kind: RecordKind | None) -> Format:
-    listed = [name for text in params.texts("fields") for name in text.split(",") if name]
-    names = listed or (LOG_FIELDS if kind is RecordKind.LOGS else ())
+    names = _columns(params) or (LOG_FIELDS if kind is RecordKind.LOGS else ())
     if not names and kind is not RecordKind.SAMPLES:
         raise BadArgument("fields", "must name the columns, as in fields=url,price")
     options = {
@@ -233,6 +366,10 @@ def _csv(params: Params, kind: RecordKind | None) -> Format:
         encode=lambda value: encode(_cells(value, names)),
         head=encode(list(names)) if has_head else b"",
     )
+
+
+def _columns(params: Params) -> Sequence[str]:
+    return [name for text in params.texts("fields") for name in text.split(",") if name]
 
 
 def _character(params: Params, name: str, default: str | None) -> str | None:
@@ -319,3 +456,49 @@ _FORMATS: Mapping[str, Callable[[Params, RecordKind | None], Format]] = {
     "xml": _xml,
     "msgpack": _msgpack,
 }
+
+
+# --- in ----------------------------------------------------------------------------------------
+
+
+async def read_value(call: Call) -> Any:  # noqa: ANN401 - decoded JSON
+    """The one JSON value of a body; None when there is no body.
+
+    Raises:
+        BadArgument: it is not JSON.
+    """
+    data = (await read_all(call, limit_bytes=LINE_BYTES)).strip()
+    return parse_json(data) if data else None
+
+
+async def read_object(call: Call) -> dict[str, Any]:
+    """The JSON object of a body; an empty one when there is no body.
+
+    Raises:
+        BadArgument: it is something else.
+    """
+    value = await read_value(call)
+    return {} if value is None else as_object(value)
+
+
+async def read_values(call: Call) -> list[Any]:
+    """The JSON values of a body, one on each line.
+
+    Raises:
+        BadArgument: a line is not JSON.
+    """
+    return [
+        parse_json(line)
+        async for line in lines(call, limit_bytes_per_line=LINE_BYTES, limit_bytes=BODY_BYTES)
+    ]
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """A value that must be a JSON object.
+
+    Raises:
+        BadArgument: it is another.
+    """
+    if not isinstance(value, dict):
+        raise BadArgument("body", "must be a JSON object on each line")
+    return value

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scrapy_do.api.scrapy_cloud.data_formats import pack
+from scrapy_do.api.scrapy_cloud.formats import pack
 from scrapy_do.core.job import Job
 from tests.api.scrapy_cloud.data_world import RUNNING, DataWorld, target
 from tests.http_client import Answer
