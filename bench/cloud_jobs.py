@@ -31,9 +31,10 @@ from uuid import UUID
 
 from bench.asking import Client, percentile
 from bench.environments import ROOT
-from scrapy_do.core.job import Finished, JobRequest, NewJob, Outcome, Progress
+from scrapy_do.core.job import Finished, JobRequest, NewJob, Outcome
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.files.data_directory import DataDirectory
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store import tables
 from scrapy_do.store.store import Store, open_store
 

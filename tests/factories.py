@@ -13,13 +13,11 @@ from scrapy_do.core.job import (
     JobRequest,
     Outcome,
     Pending,
-    Process,
-    Progress,
     State,
 )
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.schedule import Timing, Unreadable, stored_timing
-from scrapy_do.core.transitions import Ending
+from scrapy_do.protocol.facts import Ending, Process, Progress
 
 ANN = Principal(name="ann", role=Role.ADMIN)
 TESTER = Principal(name="tester", role=Role.ADMIN)

@@ -16,14 +16,13 @@ from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
     Adopted,
     Alive,
-    Exit,
     Fenced,
     Run,
     SpiderList,
     SpidersRequest,
 )
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.facts import Ending, Process
 from scrapy_do.protocol.wire import CrawlSpec, Report
 from scrapy_do.system.clock import make_wake_up
 from scrapy_do.system.runtime import Runtime
@@ -31,9 +30,9 @@ from scrapy_do.system.runtime import Runtime
 Result = TypeVar("Result")
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
-FINISHED = Exit(ended_at=DAY_ONE, status=0, opened=True, close_reason="finished")
+FINISHED = Ending(ended_at=DAY_ONE, status=0, opened=True, close_reason="finished")
 SHUT_DOWN = replace(FINISHED, close_reason="shutdown")
-KILLED = Exit(ended_at=DAY_ONE, signal=9, opened=True)
+KILLED = Ending(ended_at=DAY_ONE, signal=9, opened=True)
 
 
 class FakeCrawl:
@@ -46,10 +45,8 @@ class FakeCrawl:
         self.spec = spec
         self.job_id: UUID = spec.job_id
         self.attempt: int = spec.attempt
-        self.process: ProcessIdentity | None = ProcessIdentity(
-            pid=pid, start_ticks=pid, boot_id="fake"
-        )
-        self.ended: Deferred[Exit] = Deferred()
+        self.process: Process | None = Process(pid=pid, start_ticks=pid, boot_id="fake")
+        self.ended: Deferred[Ending] = Deferred()
         self.stubborn = False
         self.ending = False
         self.asked = 0
@@ -77,7 +74,7 @@ class FakeCrawl:
         self.killed += 1
         self.finish(replace(KILLED, ended_at=self._now()))
 
-    def finish(self, ending: Exit | None = None) -> None:
+    def finish(self, ending: Ending | None = None) -> None:
         """End the crawl, well by default; nothing happens after the end."""
         if not self.ended.called:
             self.ended.callback(ending or replace(FINISHED, ended_at=self._now()))

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from scrapy_do.errors import BadArgument
+from scrapy_do.protocol.facts import Process, Progress
 
 JSON = Any
 """A decoded JSON value."""
@@ -112,15 +113,6 @@ class JobRequest:
             raise BadArgument("priority", f"{self.priority} is not a whole number from 0 to 4")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """Which process runs a crawl: pid, start time (clock ticks since boot) and boot id."""
-
-    pid: int
-    start_ticks: int
-    boot_id: str
-
-
 # --- the states --------------------------------------------------------------------------------
 
 
@@ -190,24 +182,6 @@ class Deleted:
 
 
 State = Pending | Starting | Running | Stopping | Finished | Deleted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What a crawl has done so far, as it reports it. `stats` are Scrapy's own.
-
-    `requests` were sent, also again after a redirect or a failure; `responses` came, each
-    with a record of its request. `reported_at` is when this was said: it does not make two
-    reports differ.
-    """
-
-    items: int = 0
-    requests: int = 0
-    responses: int = 0
-    log_lines: int = 0
-    errors: int = 0
-    stats: Mapping[str, JSON] = field(default_factory=dict)
-    reported_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

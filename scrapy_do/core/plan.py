@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from scrapy_do.core.job import Job, Pending, Process, Running, Starting, State, Stopping
+from scrapy_do.core.job import Job, Pending, Running, Starting, State, Stopping
 from scrapy_do.core.transitions import Exited, Fenced, Limit, Lost, Shutdown, Started
+from scrapy_do.protocol.facts import Process
 
 _Number = TypeVar("_Number", int, float)
 

@@ -16,8 +16,6 @@ from scrapy_do.core.job import (
     Job,
     Outcome,
     Pending,
-    Process,
-    Progress,
     Running,
     Starting,
     State,
@@ -27,27 +25,7 @@ from scrapy_do.core.job import (
     started_at,
 )
 from scrapy_do.errors import InvalidTransition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a crawl's process ended, and what the crawl itself said about it.
-
-    Exactly one of `status` and `signal` is set. `close_reason` is None when the spider
-    was never closed by Scrapy. `printed_errors` are those of the errors that were printed to
-    stderr, not logged. `out_of_memory` says that the kernel ended processes of this machine for
-    lack of memory while the crawl ran.
-    """
-
-    ended_at: datetime
-    status: int | None = None
-    signal: int | None = None
-    out_of_memory: bool = False
-    opened: bool = False
-    close_reason: str | None = None
-    progress: Progress = field(default_factory=Progress)
-    printed_errors: int = 0
-
+from scrapy_do.protocol.facts import Ending, Process, Progress
 
 NOT_CHOSEN = {
     "shutdown": "stopped by a signal from outside",
@@ -160,6 +138,15 @@ class Declared:
 Event = Claimed | Started | Fenced | Exited | Lost | Cancel | Limit | Shutdown | Delete | Declared
 
 CANCELLED = "cancelled"
+
+
+def event_of(ending: Ending) -> Exited | Lost:
+    """What the end of a crawl means for its job."""
+    if ending.lost is not None:
+        return Lost(reason=ending.lost, opened=ending.opened, progress=ending.progress)
+    if ending.damaged is not None:
+        return Lost(reason=ending.damaged, damaged=True, progress=ending.progress)
+    return Exited(ending=ending)
 
 
 # --- the transitions ---------------------------------------------------------------------------

@@ -230,8 +230,7 @@ class Recorder:
                     attempt=self._spec.attempt,
                     kind=kind,
                     time_ms=_now_ms(),
-                    counts=self._tally.counts(),
-                    stats=stats,
+                    progress=self._tally.progress(stats),
                     close_reason=self._close_reason,
                 )
             )
@@ -243,9 +242,8 @@ class Recorder:
             opened=self.opened,
             close_reason=self._close_reason,
             time_ms=_now_ms(),
-            counts=self._tally.counts(),
+            progress=self._tally.progress(stats),
             printed_errors=self._tally.printed_errors,
-            stats=stats,
         )
         path = self._spec.result
         run_record.write(path.parent, path.name, encode_result(result), synced=synced)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scrapy_do.crawl.encoding import text_of
-from scrapy_do.protocol.wire import Counts
+from scrapy_do.protocol.facts import Progress
 
 _DEPTH = 20
 _MOST_BITS = 4096
@@ -25,14 +25,15 @@ class Tally:
     errors: int = 0
     printed_errors: int = 0
 
-    def counts(self) -> Counts:
-        """Return the counts as they are now."""
-        return Counts(
+    def progress(self, stats: Mapping[str, Any]) -> Progress:
+        """Return the counts as they are now, with Scrapy's stats."""
+        return Progress(
             items=self.items,
             requests=self.requests,
             responses=self.responses,
             log_lines=self.log_lines,
             errors=self.errors,
+            stats=stats,
         )
 
 

@@ -49,13 +49,7 @@ from scrapy_do.core.transitions import (
     Shutdown,
     Started,
     advance,
-)
-from scrapy_do.engine.endings import (
-    event_of_adopted,
-    event_of_exit,
-    identity_of,
-    process_of,
-    progress_of,
+    event_of,
 )
 from scrapy_do.engine.launch_attempts import Launches
 from scrapy_do.engine.memory_watch import MemoryWatch
@@ -66,7 +60,9 @@ from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import Invalid, InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
 from scrapy_do.launchers.endings import DAMAGED
-from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Exit, Launcher, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Launcher, Run
+from scrapy_do.launchers.interface import Fenced as NeverStarted
+from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report
 from scrapy_do.store.store import Store
@@ -83,8 +79,8 @@ LONGEST_READING_S = 5.0
 _DISCARD_AGAIN = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_OVER = Exited | Lost | Fenced
-_Event = Claimed | Started | Exited | Lost | Fenced | Limit | Shutdown
+_Over = Exited | Lost | Fenced
+_Event = Claimed | Started | _Over | Limit | Shutdown
 
 
 @dataclass(slots=True)
@@ -154,12 +150,14 @@ class Controller:
         """Take over what a run directory holds; one that no active job is in is cleared away."""
         crawl = adopted.crawl if isinstance(adopted, Alive) else None
         if job is not None and attempt_of(job) == run.attempt:
-            if isinstance(adopted, Ended):
-                counted = await self._run_setup.counted(job.id, adopted.exit)
-                adopted = replace(adopted, exit=counted)
-            event = event_of_adopted(adopted)
-            if isinstance(event, Fenced) and isinstance(job.state, Running):
-                event = Lost(reason=GONE)
+            event: _Over | None = None
+            match adopted:
+                case Ended(ending=ending):
+                    event = event_of(await self._run_setup.counted(job.id, ending))
+                case NeverStarted():
+                    event = Lost(reason=GONE) if isinstance(job.state, Running) else Fenced()
+                case Alive():
+                    pass
             if isinstance(event, Exited | Lost):
                 await self._collect(job.id, run.attempt, event)
             self._hold(job, crawl, event)
@@ -330,7 +328,7 @@ class Controller:
         if not moves:
             return ()
         moves = [
-            (job, self._launches.judged(job, event) if isinstance(event, _OVER) else event)
+            (job, self._launches.judged(job, event) if isinstance(event, _Over) else event)
             for job, event in moves
         ]
         saved = {job.id: job for job in await self._saved(moves, now)}
@@ -341,7 +339,7 @@ class Controller:
             new = saved.get(job.id)
             if new is not None:
                 self._follow(new, event)
-                if isinstance(event, _OVER):
+                if isinstance(event, _Over):
                     over.append(job.id)
         # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
@@ -402,12 +400,12 @@ class Controller:
         finally:
             self.wake()
 
-    def _hold(self, job: Job, crawl: Crawl | None, ended: Exited | Lost | Fenced | None) -> None:
+    def _hold(self, job: Job, crawl: Crawl | None, ended: _Over | None) -> None:
         now = self._steady()
         live = Live(
             job_id=job.id,
             attempt=attempt_of(job),
-            process=None if crawl is None else process_of(crawl.process),
+            process=None if crawl is None else crawl.process,
             since=now - running_for(job, self._now()),
             ended=ended,
             active_at=now,
@@ -416,15 +414,15 @@ class Controller:
         if crawl is not None:
             crawl.ended.addCallback(self._crawl_ended, job.id)
 
-    def _crawl_ended(self, ending: Exit, job_id: UUID) -> Deferred[None]:
+    def _crawl_ended(self, ending: Ending, job_id: UUID) -> Deferred[None]:
         """Take the end of a crawl; who waits for it later waits for this, too."""
         return Deferred.fromCoroutine(self._take_end(ending, job_id))
 
-    async def _take_end(self, ending: Exit, job_id: UUID) -> None:
+    async def _take_end(self, ending: Ending, job_id: UUID) -> None:
         counted = await self._run_setup.counted(job_id, ending)
         held = self._held.get(job_id)
         if held is not None:
-            ended = event_of_exit(counted)
+            ended = event_of(counted)
             await self._collect(job_id, held.live.attempt, ended)
             held.live = replace(held.live, ended=ended)
             self.wake()
@@ -534,7 +532,9 @@ class Controller:
         held = self._held.get(report.job_id)
         if held is None or held.live.attempt != report.attempt:
             return
-        if self._progress.note(report.job_id, progress_of(report)):
+        reported_at = datetime.fromtimestamp(report.time_ms / 1000, UTC)
+        progress = replace(report.progress, reported_at=reported_at)
+        if self._progress.note(report.job_id, progress):
             held.live = replace(held.live, active_at=self._steady())
 
     # --- stopping ------------------------------------------------------------------------------
@@ -566,5 +566,5 @@ def _run(run: RunPath, job: Job | None) -> Run:
         attempt=run.attempt,
         run_dir=run.path,
         result=run.crawl / RESULT,
-        process=None if known is None else identity_of(known),
+        process=known,
     )

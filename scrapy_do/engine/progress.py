@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from scrapy_do.core.events import CrawlReported, Publisher
-from scrapy_do.core.job import Progress
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delayed, Runtime, background
 

@@ -19,9 +19,9 @@ from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.files.runs import RunPath
 from scrapy_do.files.stores import FileStores
 from scrapy_do.files.trees import Manifest, Place, Source, look_through
-from scrapy_do.launchers.interface import Exit
+from scrapy_do.protocol.facts import Ending, Progress
 from scrapy_do.protocol.run_record import RESULT
-from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime, background
 
@@ -93,7 +93,7 @@ class RunSetup:
         granted = await self._granted(job)
         return await self._in_thread(lambda: self._prepare(job, version, granted))
 
-    async def counted(self, job_id: UUID, ending: Exit) -> Exit:
+    async def counted(self, job_id: UUID, ending: Ending) -> Ending:
         """The end of a crawl, with the counts of its records where it could not know them.
 
         One that was killed has reported some seconds before; and clients may have written more
@@ -107,29 +107,29 @@ class RunSetup:
             )
             return ending
 
-    def _counted(self, job_id: UUID, ending: Exit) -> Exit:
-        told = ending.counts
+    def _counted(self, job_id: UUID, ending: Ending) -> Ending:
+        told = ending.progress
         if ending.status == 0 and ending.close_reason is not None:
-            return replace(ending, counts=self._with_others(job_id, told))
+            return replace(ending, progress=self._with_others(job_id, told))
         items, requests, lines = (
             self._artifacts.records(job_id, kind).stats()
             for kind in (RecordKind.ITEMS, RecordKind.REQUESTS, RecordKind.LOGS)
         )
-        dropped = ending.stats.get("scrapy_do/dropped/log_lines")
+        dropped = told.stats.get("scrapy_do/dropped/log_lines")
         dropped = dropped if isinstance(dropped, int) else 0
-        counts = Counts(
+        counted = replace(
+            told,
             items=items.input_values,
             requests=max(told.requests, requests.input_values),
             responses=requests.input_values,
             log_lines=lines.input_values + dropped,
             errors=max(told.errors, lines.errors) if dropped else lines.errors,
         )
-        stats = ending.stats
-        if ITEMS_STAT in stats or counts.items:
-            stats = {**stats, ITEMS_STAT: counts.items}
-        return replace(ending, counts=counts, stats=stats)
+        if ITEMS_STAT in told.stats or counted.items:
+            counted = replace(counted, stats={**told.stats, ITEMS_STAT: counted.items})
+        return replace(ending, progress=counted)
 
-    def _with_others(self, job_id: UUID, counts: Counts) -> Counts:
+    def _with_others(self, job_id: UUID, counts: Progress) -> Progress:
         """What a crawl says, and what others have written; a look at the sizes, if nobody has."""
         log = self._artifacts.records
         if log(job_id, RecordKind.ITEMS).count() > counts.items:

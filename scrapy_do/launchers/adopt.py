@@ -71,7 +71,7 @@ class Settler:
                 return self._alive(run, _Held(started=announced, holder=holder))
             return await runtime.in_thread(
                 lambda: Ended(
-                    run_dir=run.run_dir, exit=settled_end(run, announced, found_at=runtime.now())
+                    run_dir=run.run_dir, ending=settled_end(run, announced, found_at=runtime.now())
                 )
             )
         patience_s = _PATIENCE_S if run.process is None else _PATIENCE_WITH_KNOWN_S
@@ -168,7 +168,7 @@ def _gone(run: Run, now: datetime) -> Ended | Fenced:
     known = () if run.process is None else (run.process,)
     had_begun = containment.end_run(run.mark, *known)
     if had_begun or known or run.result.parent.exists():
-        return Ended(run_dir=run.run_dir, exit=gone_exit(run, now))
+        return Ended(run_dir=run.run_dir, ending=gone_exit(run, now))
     return Fenced(run_dir=run.run_dir)
 
 
@@ -183,12 +183,12 @@ def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
         return Fenced(run_dir=run.run_dir)
     if started.crawl.boot_id != run_record.boot_id() and read_exit(run, started) is None:
         ending = lost_exit(run, RESTARTED, found_at=now, same_boot=False)
-        return Ended(run_dir=run.run_dir, exit=ending)
+        return Ended(run_dir=run.run_dir, ending=ending)
     if started.crawl != run.process and _stays_a_stranger(run, started):
         raise BadRecord("started names a process that is not of this run")
     ending = settled_end(run, started, found_at=now)
     containment.reap_ended(started.holder)
-    return Ended(run_dir=run.run_dir, exit=ending)
+    return Ended(run_dir=run.run_dir, ending=ending)
 
 
 def _kill_owner(run: Run) -> bool:
@@ -208,7 +208,7 @@ def _give_up(run: Run, now: datetime) -> Ended:
 def _damaged(run: Run, problem: object, now: datetime) -> Ended:
     known = () if run.process is None else (run.process,)
     containment.end_run(run.mark, *known)
-    return Ended(run_dir=run.run_dir, exit=damaged_exit(run, problem, now))
+    return Ended(run_dir=run.run_dir, ending=damaged_exit(run, problem, now))
 
 
 def _started(run: Run) -> Started | None:

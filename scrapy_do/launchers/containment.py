@@ -11,14 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scrapy_do.protocol.run_record import ProcessIdentity, identity_of, is_alive, parent_of
+from scrapy_do.protocol.facts import Process
+from scrapy_do.protocol.run_record import identity_of, is_alive, parent_of
 from scrapy_do.protocol.wire import MARK
 
 _ROUNDS = 200
 _ROUND_S = 0.01
 
 
-def open_process(identity: ProcessIdentity) -> int | None:
+def open_process(identity: Process) -> int | None:
     """Return a pidfd of exactly this process, or None when it has ended."""
     try:
         descriptor = os.pidfd_open(identity.pid)
@@ -30,7 +31,7 @@ def open_process(identity: ProcessIdentity) -> int | None:
     return None
 
 
-def send(identity: ProcessIdentity, number: signal.Signals) -> bool:
+def send(identity: Process, number: signal.Signals) -> bool:
     """Send a signal to exactly this process; return whether it was there."""
     descriptor = open_process(identity)
     if descriptor is None:
@@ -44,17 +45,17 @@ def send(identity: ProcessIdentity, number: signal.Signals) -> bool:
     return True
 
 
-def is_of_run(identity: ProcessIdentity, mark: str) -> bool:
+def is_of_run(identity: Process, mark: str) -> bool:
     """Whether exactly this process exists and carries the mark of a run."""
     return _carries(identity.pid, mark) and identity_of(identity.pid) == identity
 
 
-def is_child(identity: ProcessIdentity, parent: ProcessIdentity) -> bool:
+def is_child(identity: Process, parent: Process) -> bool:
     """Whether exactly this process exists and was made by, or left to, that one."""
     return parent_of(identity.pid) == parent.pid and identity_of(identity.pid) == identity
 
 
-def kill_with_group(leader: ProcessIdentity) -> None:
+def kill_with_group(leader: Process) -> None:
     """Kill a process that leads a process group, and its group.
 
     While the leader is alive, the group's number cannot be another's.
@@ -71,7 +72,7 @@ def kill_with_group(leader: ProcessIdentity) -> None:
         os.close(descriptor)
 
 
-def end_run(mark: str, *known: ProcessIdentity) -> bool:
+def end_run(mark: str, *known: Process) -> bool:
     """Kill whatever lives of a run, and what is known to; return whether there was anything.
 
     Blocking, up to a few seconds: to be called in a thread.
@@ -96,7 +97,7 @@ def reap(descriptor: int) -> None:
         os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOHANG)
 
 
-def reap_ended(identity: ProcessIdentity) -> None:
+def reap_ended(identity: Process) -> None:
     """Do the same for a process that was perhaps our child before we were executed anew."""
     try:
         descriptor = os.pidfd_open(identity.pid)

@@ -4,8 +4,9 @@ import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scrapy_do.launchers.interface import Exit, Run, Usage
+from scrapy_do.launchers.interface import Run
 from scrapy_do.protocol import run_record
+from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.run_record import BadRecord, ExitRecord, Started
 from scrapy_do.protocol.wire import MAX_RESULT_BYTES, Report, Result, decode_result
@@ -18,7 +19,7 @@ DAMAGED = "its records are damaged"
 _MAX_REASON_CHARACTERS = 300
 
 
-def read_exit(run: Run, started: Started, last_report: Report | None = None) -> Exit | None:
+def read_exit(run: Run, started: Started, last_report: Report | None = None) -> Ending | None:
     """Return the recorded end, or None when there is no exit record.
 
     To be called when the holder is gone. `last_report` makes up for a result that a full
@@ -36,25 +37,21 @@ def read_exit(run: Run, started: Started, last_report: Report | None = None) -> 
     if run_record.is_alive(started.crawl):
         raise BadRecord("exit tells of a crawl that is alive")
     result = _last_words(run, last_report)
-    return Exit(
+    return Ending(
         ended_at=datetime.fromtimestamp(ended.time_ms / 1000, UTC),
         status=ended.status,
         signal=ended.signal,
         out_of_memory=ended.signal == signal.SIGKILL and ended.memory_kills > 0,
         opened=result.opened,
         close_reason=result.close_reason,
-        counts=result.counts,
+        progress=result.progress,
         printed_errors=result.printed_errors,
-        stats=result.stats,
-        usage=Usage(
-            user_s=ended.user_s, system_s=ended.system_s, max_rss_bytes=ended.max_rss_bytes
-        ),
     )
 
 
 def lost_exit(
     run: Run, reason: str, *, found_at: datetime, same_boot: bool, was_opened: bool = False
-) -> Exit:
+) -> Ending:
     """Return the end of a crawl that nobody recorded.
 
     A crawl writes a result when its spider opens. In the same boot a missing one proves
@@ -65,26 +62,25 @@ def lost_exit(
     return replace(ending, opened=is_open)
 
 
-def gone_exit(run: Run, found_at: datetime) -> Exit:
+def gone_exit(run: Run, found_at: datetime) -> Ending:
     """Return the end of a crawl whose records have disappeared."""
     return replace(_unrecorded(run, found_at, GONE), opened=True)
 
 
-def damaged_exit(run: Run, problem: object, found_at: datetime) -> Exit:
+def damaged_exit(run: Run, problem: object, found_at: datetime) -> Ending:
     """Return the end of a crawl whose records cannot be believed."""
     damaged = f"{DAMAGED}: {problem}"[:_MAX_REASON_CHARACTERS]
     return replace(_unrecorded(run, found_at, damaged), opened=True, lost=None, damaged=damaged)
 
 
-def _unrecorded(run: Run, found_at: datetime, lost: str) -> Exit:
+def _unrecorded(run: Run, found_at: datetime, lost: str) -> Ending:
     result = _last_words(run, None)
-    return Exit(
+    return Ending(
         ended_at=found_at,
         lost=lost,
         opened=result.opened,
         close_reason=result.close_reason,
-        counts=result.counts,
-        stats=result.stats,
+        progress=result.progress,
     )
 
 
@@ -103,7 +99,8 @@ def _last_words(run: Run, last_report: Report | None) -> Result:
             result,
             opened=True,
             close_reason=last_report.close_reason,
-            counts=last_report.counts,
-            stats=last_report.stats or result.stats,
+            progress=replace(
+                last_report.progress, stats=last_report.progress.stats or result.progress.stats
+            ),
         )
     return result

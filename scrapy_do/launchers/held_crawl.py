@@ -15,10 +15,11 @@ from twisted.logger import Logger
 
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import HOLDER_DIED, damaged_exit, gone_exit, lost_exit, read_exit
-from scrapy_do.launchers.interface import Exit, Run
+from scrapy_do.launchers.interface import Run
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import BadRecord, ProcessIdentity, Started
+from scrapy_do.protocol.facts import Ending, Process
+from scrapy_do.protocol.run_record import BadRecord, Started
 from scrapy_do.protocol.wire import Report
 from scrapy_do.system.runtime import Runtime, background
 
@@ -42,8 +43,8 @@ class HeldCrawl:
     ) -> None:
         self.job_id: UUID = run.job_id
         self.attempt: int = run.attempt
-        self.process: ProcessIdentity | None = started.crawl
-        self.ended: Deferred[Exit] = Deferred()
+        self.process: Process | None = started.crawl
+        self.ended: Deferred[Ending] = Deferred()
         self.last_report: Report | None = None
         self._run = run
         self._started = started
@@ -112,7 +113,7 @@ class HeldCrawl:
         background(self._settle(), f"reading the end of job={self.job_id}")
 
     async def _settle(self) -> None:
-        ending: Exit | None = None
+        ending: Ending | None = None
         while ending is None:
             try:
                 ending = await self._runtime.in_thread(self._read_end)
@@ -126,7 +127,7 @@ class HeldCrawl:
             self._on_end(self)
             self.ended.callback(ending)
 
-    def _read_end(self) -> Exit:
+    def _read_end(self) -> Ending:
         return settled_end(
             self._run, self._started, found_at=self._runtime.now(), last_report=self.last_report
         )
@@ -134,7 +135,7 @@ class HeldCrawl:
 
 def settled_end(
     run: Run, started: Started, *, found_at: datetime, last_report: Report | None = None
-) -> Exit:
+) -> Ending:
     """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking.
 
     `started` must be what the holder announced, or be believed for another reason.

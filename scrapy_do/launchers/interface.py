@@ -14,30 +14,27 @@ The contract, which `tests/launchers/contract.py` checks on every launcher:
 - Whatever is found in the directory of one run, it is the end of that run and of no other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do.protocol.run_record import ProcessIdentity
-from scrapy_do.protocol.wire import Counts, CrawlSpec, Report, SpidersRequest
+from scrapy_do.protocol.facts import Ending, Process
+from scrapy_do.protocol.wire import CrawlSpec, Report, SpidersRequest
 
 __all__ = [
     "Adopted",
     "Alive",
     "Crawl",
     "Ended",
-    "Exit",
     "Fenced",
     "Launcher",
     "Run",
     "SpiderList",
     "SpidersRequest",
-    "Usage",
 ]
 
 
@@ -52,7 +49,7 @@ class Run:
     attempt: int
     run_dir: Path
     result: Path
-    process: ProcessIdentity | None = None
+    process: Process | None = None
 
     @classmethod
     def of(cls, spec: CrawlSpec) -> "Run":
@@ -67,65 +64,13 @@ class Run:
         return f"{self.job_id}.{self.attempt}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a crawl's process and the children it waited for used."""
-
-    user_s: float
-    system_s: float
-    max_rss_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """How a crawl ended.
-
-    Exactly one of `status`, `signal`, `lost` and `damaged` is set; `lost` says why nothing
-    better is known, `damaged` what is wrong with what was found. `close_reason` is None when
-    Scrapy never closed the spider. `opened` says whether the spider was opened; for a lost
-    crawl it is True when that is unknown. `ended_at` of a lost crawl is when its loss was
-    found. `usage` is None when lost. `printed_errors` are those of the errors that were not
-    logged but printed to stderr. `out_of_memory` is True for a crawl that was killed while the
-    kernel killed for lack of memory: it does not tell whom.
-    """
-
-    ended_at: datetime
-    status: int | None = None
-    signal: int | None = None
-    out_of_memory: bool = False
-    lost: str | None = None
-    damaged: str | None = None
-    opened: bool = False
-    close_reason: str | None = None
-    counts: Counts = field(default_factory=Counts)
-    printed_errors: int = 0
-    stats: Mapping[str, Any] = field(default_factory=dict)
-    usage: Usage | None = None
-
-    def __post_init__(self) -> None:
-        causes = (self.status, self.signal, self.lost, self.damaged)
-        if len([one for one in causes if one is not None]) != 1:
-            raise ValueError("exactly one of status, signal, lost and damaged must be given")
-
-    @property
-    def reason(self) -> str:
-        """The end in a few words."""
-        if self.lost is not None:
-            return self.lost
-        if self.damaged is not None:
-            return self.damaged
-        if self.signal is not None:
-            return f"killed by signal {self.signal}"
-        return self.close_reason or f"exit status {self.status}"
-
-
 class Crawl(Protocol):
-    """A crawl that runs, or ran. `ended` fires once with its `Exit` and never fails."""
+    """A crawl that runs, or ran. `ended` fires once with its `Ending` and never fails."""
 
     job_id: UUID
     attempt: int
-    process: ProcessIdentity | None
-    ended: Deferred[Exit]
+    process: Process | None
+    ended: Deferred[Ending]
 
     def is_ending(self) -> bool:
         """Whether its processes are gone but `ended` has not fired yet: it will, soon."""
@@ -150,10 +95,10 @@ class Alive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A run whose crawl is over; `exit` says `lost` or `damaged` when nobody recorded how."""
+    """A run whose crawl is over; `ending` is lost or damaged when nobody recorded how."""
 
     run_dir: Path
-    exit: Exit
+    ending: Ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

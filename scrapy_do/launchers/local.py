@@ -25,15 +25,15 @@ from scrapy_do.launchers.interface import (
     Alive,
     Crawl,
     Ended,
-    Exit,
     Fenced,
     Run,
     SpiderList,
 )
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.protocol import run_record
+from scrapy_do.protocol.facts import Ending, Process
 from scrapy_do.protocol.frames import BadFrame
-from scrapy_do.protocol.run_record import ProcessIdentity, Started
+from scrapy_do.protocol.run_record import Started
 from scrapy_do.protocol.wire import (
     CRAWL_ORDER,
     FAILED_ANNOUNCEMENT,
@@ -127,7 +127,7 @@ class LocalLauncher:
         match await self._settle_surely(Run.of(spec), _announced(said)):
             case Alive(crawl=crawl):
                 return crawl
-            case Ended(exit=ending):
+            case Ended(ending=ending):
                 return EndedCrawl(spec, ending)
             case Fenced():
                 raise LaunchFailed(_failure(said))
@@ -266,11 +266,11 @@ class LocalLauncher:
 class EndedCrawl:
     """A crawl that was over before its launch was; implements `Crawl`."""
 
-    def __init__(self, spec: CrawlSpec, ending: Exit) -> None:
+    def __init__(self, spec: CrawlSpec, ending: Ending) -> None:
         self.job_id: UUID = spec.job_id
         self.attempt: int = spec.attempt
-        self.process: ProcessIdentity | None = None
-        self.ended: Deferred[Exit] = succeed(ending)
+        self.process: Process | None = None
+        self.ended: Deferred[Ending] = succeed(ending)
 
     def is_ending(self) -> bool:
         """Return False: it has ended."""

@@ -121,10 +121,6 @@ class FrameReader:
         value = self.mapping(name)
         return value if _is_plain(value, DEEPEST) else self.refuse(name)
 
-    def values_or_none(self, name: str) -> Mapping[str, JSON] | None:
-        """The same, or null."""
-        return None if self._content.get(name) is None else self.values(name)
-
     def texts(self, name: str) -> Mapping[str, str]:
         """An object of texts."""
         value = self.mapping(name)

@@ -43,6 +43,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+from scrapy_do.protocol.facts import Process
 from scrapy_do.protocol.regular_file import open_regular
 
 ORDER = "order"
@@ -96,24 +97,12 @@ def seal_of(secret: str) -> str:
 # --- identities --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessIdentity:
-    """Which process: a pid alone is recycled, the three together never are.
-
-    `start_ticks` counts clock ticks since boot.
-    """
-
-    pid: int
-    start_ticks: int
-    boot_id: str
-
-
 def boot_id() -> str:
     """Return the identity of this boot of the machine."""
     return Path(_BOOT_ID).read_text(encoding="ascii").strip()
 
 
-def identity_of(pid: int, *, ended_too: bool = False) -> ProcessIdentity | None:
+def identity_of(pid: int, *, ended_too: bool = False) -> Process | None:
     """Return the identity of a process, or None when there is none.
 
     A process that has ended but was not yet waited for counts only with `ended_too`.
@@ -121,7 +110,7 @@ def identity_of(pid: int, *, ended_too: bool = False) -> ProcessIdentity | None:
     after_name = _status_of(pid)
     if not after_name or (after_name[0] in (b"Z", b"X") and not ended_too):
         return None
-    return ProcessIdentity(pid=pid, start_ticks=int(after_name[19]), boot_id=boot_id())
+    return Process(pid=pid, start_ticks=int(after_name[19]), boot_id=boot_id())
 
 
 def parent_of(pid: int) -> int | None:
@@ -140,14 +129,14 @@ def _status_of(pid: int) -> list[bytes]:
     return status[status.rindex(b")") + 2 :].split()
 
 
-def own_identity() -> ProcessIdentity:
+def own_identity() -> Process:
     """Return the identity of the calling process."""
     identity = identity_of(os.getpid())
     assert identity is not None, "who asks is alive"
     return identity
 
 
-def is_alive(identity: ProcessIdentity) -> bool:
+def is_alive(identity: Process) -> bool:
     """Whether exactly this process exists."""
     return identity_of(identity.pid) == identity
 
@@ -162,8 +151,8 @@ class Started:
     `seal` is empty in records of versions that had none.
     """
 
-    crawl: ProcessIdentity
-    holder: ProcessIdentity
+    crawl: Process
+    holder: Process
     time_ms: int
     seal: str = ""
 
@@ -263,12 +252,12 @@ def _decode(record: bytes) -> Mapping[str, Any]:
     return content
 
 
-def _identity_fields(identity: ProcessIdentity) -> Mapping[str, Any]:
+def _identity_fields(identity: Process) -> Mapping[str, Any]:
     return {one.name: getattr(identity, one.name) for one in fields(identity)}
 
 
-def _identity(content: Mapping[str, Any]) -> ProcessIdentity:
-    return ProcessIdentity(
+def _identity(content: Mapping[str, Any]) -> Process:
+    return Process(
         # A signal to 0 or 1 would be one to all of a group, or to the init process.
         pid=_whole(content, "pid", _LARGEST_PID, smallest=2),
         start_ticks=_whole(content, "start_ticks", _LARGEST),
@@ -487,7 +476,7 @@ def is_locked(run_dir: Path) -> bool | None:
     return False
 
 
-def lock_owner(run_dir: Path) -> ProcessIdentity | None:
+def lock_owner(run_dir: Path) -> Process | None:
     """Return which process says that it decided about this start; None when unreadable."""
     try:
         record = read(run_dir, LOCK)

@@ -9,12 +9,13 @@ epoch, sizes are bytes, durations are seconds.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from uuid import UUID
 
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.protocol.frames import JSON, BadFrame, FrameReader
 
 MARK = "SCRAPY_DO_RUN"
@@ -156,17 +157,6 @@ class CrawlSpec:
         return f"{self.job_id}.{self.attempt}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What a crawl has done. `errors` are log lines of level ERROR and above."""
-
-    items: int = 0
-    requests: int = 0
-    responses: int = 0
-    log_lines: int = 0
-    errors: int = 0
-
-
 class ReportKind(StrEnum):
     """When in its life a crawl reports."""
 
@@ -179,15 +169,14 @@ class ReportKind(StrEnum):
 class Report:
     """A complete snapshot of a running crawl: a later one replaces an earlier one.
 
-    `stats` are Scrapy's, made JSON; None when they do not fit into one report.
+    Its progress is without `stats` when they do not fit into one report.
     """
 
     job_id: UUID
     attempt: int
     kind: ReportKind
     time_ms: int
-    counts: Counts = field(default_factory=Counts)
-    stats: Mapping[str, JSON] | None = None
+    progress: Progress = field(default_factory=Progress)
     close_reason: str | None = None
 
 
@@ -203,9 +192,8 @@ class Result:
     opened: bool
     close_reason: str | None
     time_ms: int
-    counts: Counts = field(default_factory=Counts)
+    progress: Progress = field(default_factory=Progress)
     printed_errors: int = 0
-    stats: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +238,7 @@ class SpidersAnswer:
 
 def encode(value: CrawlSpec | Report | Result | SpidersRequest | SpidersAnswer) -> bytes:
     """Return the value as one line of JSON."""
-    return json.dumps(_plain(value), separators=(",", ":")).encode()
+    return _line(_plain(value))
 
 
 def encode_report(report: Report) -> bytes:
@@ -258,9 +246,7 @@ def encode_report(report: Report) -> bytes:
     frame = encode(report)
     if len(frame) <= MAX_REPORT_BYTES:
         return frame
-    plain = _plain(report)
-    plain["stats"] = None
-    return json.dumps(plain, separators=(",", ":")).encode()
+    return _line({**_plain(report), "stats": {}})
 
 
 def encode_result(result: Result) -> bytes:
@@ -268,7 +254,8 @@ def encode_result(result: Result) -> bytes:
     frame = encode(result)
     if len(frame) <= MAX_RESULT_BYTES:
         return frame
-    return encode(replace(result, stats={"scrapy_do/dropped/stats": len(result.stats)}))
+    dropped = {"scrapy_do/dropped/stats": len(result.progress.stats)}
+    return _line({**_plain(result), "stats": dropped})
 
 
 def decode_spec(frame: bytes) -> CrawlSpec:
@@ -317,8 +304,7 @@ def decode_report(frame: bytes) -> Report:
         attempt=reader.whole("attempt"),
         kind=reader.word("kind", ReportKind),
         time_ms=reader.moment_ms("time_ms"),
-        counts=_counts(reader),
-        stats=reader.values_or_none("stats"),
+        progress=_progress(reader, reader.values("stats")),
         close_reason=reader.words_or_none("close_reason"),
     )
 
@@ -334,9 +320,8 @@ def decode_result(frame: bytes) -> Result:
         opened=reader.flag("opened"),
         close_reason=reader.words_or_none("close_reason"),
         time_ms=reader.moment_ms("time_ms"),
-        counts=_counts(reader),
+        progress=_progress(reader, reader.values("stats")),
         printed_errors=reader.count("printed_errors"),
-        stats=reader.values("stats"),
     )
 
 
@@ -380,9 +365,23 @@ def _limits(reader: FrameReader) -> CrawlLimits:
     return CrawlLimits(**{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)})
 
 
-def _counts(reader: FrameReader) -> Counts:
+_COUNTS = ("items", "requests", "responses", "log_lines", "errors")
+
+
+def _progress(reader: FrameReader, stats: Mapping[str, JSON]) -> Progress:
     counts = FrameReader("counts", reader.mapping("counts"))
-    return Counts(**{one.name: counts.count(one.name) for one in fields(Counts)})
+    return Progress(
+        items=counts.count("items"),
+        requests=counts.count("requests"),
+        responses=counts.count("responses"),
+        log_lines=counts.count("log_lines"),
+        errors=counts.count("errors"),
+        stats=stats,
+    )
+
+
+def _line(plain: JSON) -> bytes:
+    return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _plain(value: object) -> JSON:
@@ -391,7 +390,12 @@ def _plain(value: object) -> JSON:
     if kind in _KNOWN or isinstance(value, str):
         return value
     if is_dataclass(kind):
-        return {name: _plain(getattr(value, name)) for name in _names(kind)}
+        plain = {name: _plain(getattr(value, name)) for name in _names(kind)}
+        progress = plain.pop("progress", None)
+        if progress is not None:
+            counts = {name: progress[name] for name in _COUNTS}
+            plain |= {"counts": counts, "stats": progress["stats"]}
+        return plain
     if isinstance(value, UUID | Path):
         return str(value)
     if isinstance(value, Mapping):

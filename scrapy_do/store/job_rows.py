@@ -18,14 +18,13 @@ from scrapy_do.core.job import (
     JobKey,
     Outcome,
     Pending,
-    Process,
-    Progress,
     Running,
     Starting,
     State,
     StopCause,
     Stopping,
 )
+from scrapy_do.protocol.facts import Process, Progress
 from scrapy_do.store import tables
 from scrapy_do.store.rows import (
     AnyRow,

@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, select, update
 
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import Driver, Job, JobKey, NewJob, Progress, is_active
+from scrapy_do.core.job import Driver, Job, JobKey, NewJob, is_active
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.errors import DuplicateJob, JobNotFound, StaleJob
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
 from scrapy_do.store.changes import (

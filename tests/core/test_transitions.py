@@ -13,7 +13,6 @@ from scrapy_do.core.job import (
     JobKey,
     Outcome,
     Pending,
-    Progress,
     Running,
     Starting,
     State,
@@ -39,6 +38,7 @@ from scrapy_do.core.transitions import (
     outcome_of,
 )
 from scrapy_do.errors import BadArgument, InvalidTransition
+from scrapy_do.protocol.facts import Progress
 from tests.factories import PROCESS, START, at, ending, job, request
 
 PENDING = Pending(since=START)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from scrapy_do.crawl.stats import Tally, plain_stats
-from scrapy_do.protocol.wire import Counts
+from scrapy_do.protocol.facts import Progress
 
 
 def test_stats_become_json() -> None:
@@ -47,4 +47,4 @@ def test_a_tally_gives_counts() -> None:
     tally = Tally(items=1)
     tally.errors += 2
 
-    assert tally.counts() == Counts(items=1, errors=2)
+    assert tally.progress({"a": 1}) == Progress(items=1, errors=2, stats={"a": 1})

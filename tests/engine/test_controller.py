@@ -17,8 +17,6 @@ from scrapy_do.core.job import (
     Job,
     Outcome,
     Pending,
-    Process,
-    Progress,
     Running,
     Starting,
     StopCause,
@@ -28,8 +26,9 @@ from scrapy_do.core.plan import JobLimits, Limits
 from scrapy_do.errors import LaunchFailed, StoreUnavailable, Unavailable
 from scrapy_do.files.artifacts import Artifact
 from scrapy_do.files.record_stats import RecordKind
-from scrapy_do.launchers.interface import Ended, Exit
-from scrapy_do.protocol.wire import Counts, CrawlSpec, Report, ReportKind
+from scrapy_do.launchers.interface import Ended
+from scrapy_do.protocol.facts import Ending, Process, Progress
+from scrapy_do.protocol.wire import CrawlSpec, Report, ReportKind
 from scrapy_do.store.jobs import Jobs
 from scrapy_do.system.service import Farewell
 from tests.factories import at
@@ -48,16 +47,17 @@ async def refuse(_jobs: Jobs, _now: datetime) -> tuple[list[Job], None]:
     raise StoreUnavailable("the database is locked")
 
 
-def exited(**fields: object) -> Exit:
-    good = Exit(
+def exited(**fields: object) -> Ending:
+    good = Ending(
         ended_at=at(5),
         status=0,
         opened=True,
         close_reason="finished",
-        counts=Counts(items=3, requests=2, responses=2, log_lines=9),
-        stats={"item_scraped_count": 3},
+        progress=Progress(
+            items=3, requests=2, responses=2, log_lines=9, stats={"item_scraped_count": 3}
+        ),
     )
-    return replace(good, **fields)  # type: ignore[arg-type]  # fields of Exit
+    return replace(good, **fields)  # type: ignore[arg-type]  # fields of Ending
 
 
 def test_a_job_runs_to_its_end(world: World) -> None:
@@ -343,7 +343,7 @@ def report(world: World, job_id: object, **counts: int) -> Report:
         attempt=1,
         kind=ReportKind.PROGRESS,
         time_ms=int(world.now().timestamp() * 1000),
-        counts=Counts(**counts),
+        progress=Progress(**counts),  # type: ignore[arg-type]  # only counts
     )
 
 
@@ -427,10 +427,10 @@ def test_a_crawl_without_last_words_is_counted(world: World, ending: dict[str, A
     """What it has reported is older than what it has written: its records are counted."""
     job_id = world.enqueue()
     crawled(world, job_id, b"{}", b"{}", b"{}")
-    counts = Counts(items=1, requests=7, responses=5, log_lines=1)
     stats = {"item_scraped_count": 1, "other": 5, "scrapy_do/dropped/log_lines": 10}
+    told = Progress(items=1, requests=7, responses=5, log_lines=1, stats=stats)
     world.launcher.crawl_of(job_id).finish(
-        Exit(ended_at=at(5), opened=True, counts=counts, stats=stats, **ending)
+        Ending(ended_at=at(5), opened=True, progress=told, **ending)
     )
     assert world.job(job_id).progress == Progress(
         items=3,
@@ -446,15 +446,16 @@ def test_records_that_others_wrote_are_counted(world: World) -> None:
     """What clients wrote over HTTP to a job of ours is in its counts at its end."""
     job_id = world.enqueue()
     crawled(world, job_id, b"{}", b"{}", b"{}", b"{}")
-    counts = Counts(items=3, requests=1, responses=1, log_lines=1)
-    world.launcher.crawl_of(job_id).finish(exited(counts=counts))
+    stats = {"item_scraped_count": 3}
+    told = Progress(items=3, requests=1, responses=1, log_lines=1, stats=stats)
+    world.launcher.crawl_of(job_id).finish(exited(progress=told))
     assert world.job(job_id).progress == Progress(
         items=4,
         requests=1,
         responses=1,
         log_lines=2,
         errors=1,
-        stats={"item_scraped_count": 3},
+        stats=stats,
     )
 
 
@@ -510,7 +511,7 @@ def test_ends_in_between_are_found(world: World) -> None:
     job_id = world.enqueue()
     run_dir = world.launcher.crawl_of(job_id).spec.run_dir
     following = world.restarted()
-    following.launcher.found = {run_dir: Ended(run_dir=run_dir, exit=exited(status=3))}
+    following.launcher.found = {run_dir: Ended(run_dir=run_dir, ending=exited(status=3))}
 
     following.start()
 
@@ -523,9 +524,9 @@ def test_what_was_lost_is_said(world: World) -> None:
     """A crawl that died with the machine ends LOST, with the reason."""
     job_id = world.enqueue()
     run_dir = world.launcher.crawl_of(job_id).spec.run_dir
-    lost = Exit(ended_at=at(9), lost="the machine was restarted", opened=True)
+    lost = Ending(ended_at=at(9), lost="the machine was restarted", opened=True)
     following = world.restarted()
-    following.launcher.found = {run_dir: Ended(run_dir=run_dir, exit=lost)}
+    following.launcher.found = {run_dir: Ended(run_dir=run_dir, ending=lost)}
 
     following.start()
 
@@ -650,7 +651,7 @@ class VanishingLauncher(FakeLauncher):
 
     def make_crawl(self, spec: CrawlSpec) -> FakeCrawl:
         crawl = super().make_crawl(spec)
-        crawl.finish(Exit(ended_at=at(0), lost="killed together with the process that held it"))
+        crawl.finish(Ending(ended_at=at(0), lost="killed together with the process that held it"))
         return crawl
 
 
@@ -685,7 +686,7 @@ def test_damaged_records(world: World) -> None:
     """A run whose records cannot be believed ends as failed, and its records are kept."""
     job_id = world.enqueue()
     crawl = world.launcher.crawl_of(job_id)
-    crawl.finish(Exit(ended_at=at(5), damaged="its records are damaged: exit is too large"))
+    crawl.finish(Ending(ended_at=at(5), damaged="its records are damaged: exit is too large"))
 
     state = world.state(job_id)
     assert (state.outcome, state.reason) == (
@@ -704,7 +705,7 @@ def test_an_end_that_cannot_be_stored(world: World, monkeypatch: pytest.MonkeyPa
     vandal, neighbour = (world.launcher.crawl_of(world.enqueue()) for _ in range(2))
     with monkeypatch.context() as locked:
         locked.setattr(Jobs, "in_hand", refuse)
-        vandal.finish(exited(stats={"deep": nested}))
+        vandal.finish(exited(progress=Progress(stats={"deep": nested})))
         neighbour.finish(exited())
     world.pass_time(10)
 

@@ -103,7 +103,7 @@ def _is_true(found: Adopted, words: list[str]) -> bool:
             return words == []
         case Alive():
             return False  # the holder is dead
-        case Ended(exit=ending) if ending.lost is not None:
+        case Ended(ending=ending) if ending.lost is not None:
             return ending.lost == HOLDER_DIED and (ending.opened or words == [])
-        case Ended(exit=ending):
+        case Ended(ending=ending):
             return (ending.status, words) == (0, ["start", "end", "closed:finished"])

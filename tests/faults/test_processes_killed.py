@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import ProcessIdentity
+from scrapy_do.protocol.facts import Process
 from tests.faults.conftest import Lives
 from tests.faults.history import HOLDER_DIED, KILLED
 from tests.faults.life import Life, gone, kill
@@ -149,7 +149,7 @@ def test_retries(lives: Lives) -> None:
 
 
 @pytest.fixture
-def stranger() -> Iterator[ProcessIdentity]:
+def stranger() -> Iterator[Process]:
     """A process that is none of ours, leader of a group, as the one before it may have been."""
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
@@ -161,7 +161,7 @@ def stranger() -> Iterator[ProcessIdentity]:
         process.kill()
 
 
-def _rewrite(life: Life, job: str, *, identity: ProcessIdentity) -> None:
+def _rewrite(life: Life, job: str, *, identity: Process) -> None:
     """Make a start that of another process, in its record and in the database.
 
     The same pid, or an earlier boot: what was written then is true, and means another now.
@@ -183,7 +183,7 @@ def _rewrite(life: Life, job: str, *, identity: ProcessIdentity) -> None:
         assert changed.rowcount == 1
 
 
-def test_a_reboot(lives: Lives, stranger: ProcessIdentity) -> None:
+def test_a_reboot(lives: Lives, stranger: Process) -> None:
     """After a restart of the machine what ran is lost, or runs again if it may; none is stuck."""
     life = lives()
     lost, again = life.accepted(seconds=30), life.accepted(seconds=2, retries=1)
@@ -194,7 +194,7 @@ def test_a_reboot(lives: Lives, stranger: ProcessIdentity) -> None:
         _rewrite(
             life,
             job,
-            identity=ProcessIdentity(
+            identity=Process(
                 pid=stranger.pid, start_ticks=stranger.start_ticks, boot_id=OTHER_BOOT
             ),
         )
@@ -206,14 +206,14 @@ def test_a_reboot(lives: Lives, stranger: ProcessIdentity) -> None:
     assert (life.finished(again)["status"], life.job(again)["attempt"]) == ("SUCCESSFUL", 2)
 
 
-def test_a_recycled_pid(lives: Lives, stranger: ProcessIdentity) -> None:
+def test_a_recycled_pid(lives: Lives, stranger: Process) -> None:
     """Processes that now have the pids of a dead crawl and its holder are left alone."""
     life = lives()
     job = life.accepted(seconds=30)
     life.started(job)
     life.running(job)
     _kill_everybody(life, job)
-    earlier = ProcessIdentity(
+    earlier = Process(
         pid=stranger.pid, start_ticks=stranger.start_ticks - 1, boot_id=stranger.boot_id
     )
     _rewrite(life, job, identity=earlier)

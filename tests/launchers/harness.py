@@ -16,8 +16,9 @@ from twisted.internet.defer import Deferred
 
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
-from scrapy_do.launchers.interface import Adopted, Crawl, Exit, Launcher, Run, SpiderList
+from scrapy_do.launchers.interface import Adopted, Crawl, Launcher, Run, SpiderList
 from scrapy_do.protocol import run_record
+from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.run_record import Started
 from scrapy_do.protocol.wire import (
     CrawlLimits,
@@ -176,7 +177,7 @@ class RealHarness:
     async def launch(self, spider: str, **changes: Any) -> Crawl:
         return await self.launcher.launch(self.spec(spider, **changes))
 
-    async def run(self, spec: CrawlSpec) -> Exit:
+    async def run(self, spec: CrawlSpec) -> Ending:
         crawl = await self.launcher.launch(spec)
         return await crawl.ended
 

@@ -15,7 +15,8 @@ from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import DAMAGED, GONE, HOLDER_DIED, RESTARTED
 from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
+from scrapy_do.protocol.facts import Process
+from scrapy_do.protocol.run_record import ExitRecord, Started
 from scrapy_do.protocol.wire import CrawlSpec, encode
 from tests.launchers.harness import RealHarness, on_reactor
 
@@ -38,8 +39,8 @@ async def test_a_killed_crawl_says_so(real: RealHarness) -> None:
     os.kill(real.started(crawl).crawl.pid, signal.SIGKILL)
     ending = await crawl.ended
 
-    assert (ending.signal, ending.opened, ending.reason) == (9, True, "killed by signal 9")
-    assert ending.counts.log_lines > 0
+    assert (ending.signal, ending.opened) == (9, True)
+    assert ending.progress.log_lines > 0
 
 
 @on_reactor
@@ -69,7 +70,7 @@ async def test_an_end_in_between_is_found(real: RealHarness) -> None:
     (found,) = await real.launcher.start([Run.of(spec)], real.take)
 
     assert isinstance(found, Ended)
-    assert (found.exit.status, found.exit.close_reason) == (0, "shutdown")
+    assert (found.ending.status, found.ending.close_reason) == (0, "shutdown")
 
 
 @on_reactor
@@ -113,7 +114,7 @@ async def test_a_decided_start_without_a_process_is_fenced(real: RealHarness) ->
 
 
 @pytest.fixture
-def stranger() -> Iterator[ProcessIdentity]:
+def stranger() -> Iterator[Process]:
     """A process that is none of ours."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         identity = run_record.identity_of(process.pid)
@@ -123,7 +124,7 @@ def stranger() -> Iterator[ProcessIdentity]:
         process.kill()
 
 
-def write_dead_run(spec: CrawlSpec, crawl: ProcessIdentity) -> None:
+def write_dead_run(spec: CrawlSpec, crawl: Process) -> None:
     """Make the directory of a run whose holder is dead and whose crawl was this process."""
     lock = run_record.take_lock(spec.run_dir)
     assert lock is not None
@@ -135,33 +136,31 @@ def write_dead_run(spec: CrawlSpec, crawl: ProcessIdentity) -> None:
 
 
 @on_reactor
-async def test_a_recycled_pid_is_never_signalled(
-    real: RealHarness, stranger: ProcessIdentity
-) -> None:
+async def test_a_recycled_pid_is_never_signalled(real: RealHarness, stranger: Process) -> None:
     """A process that has the pid of a dead crawl, but not its start time, is left alone."""
     spec = real.spec("noop")
     write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
-    assert (found.exit.lost, found.exit.opened) == (HOLDER_DIED, False)
+    assert (found.ending.lost, found.ending.opened) == (HOLDER_DIED, False)
 
 
 @on_reactor
-async def test_another_boot_loses_the_crawl(real: RealHarness, stranger: ProcessIdentity) -> None:
+async def test_another_boot_loses_the_crawl(real: RealHarness, stranger: Process) -> None:
     """A run of an earlier boot is lost; its pid and start time are now a stranger's."""
     spec = real.spec("noop")
     write_dead_run(spec, replace(stranger, boot_id="00000000-0000-0000-0000-000000000000"))
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
-    assert (found.exit.lost, found.exit.opened) == (RESTARTED, True)
+    assert (found.ending.lost, found.ending.opened) == (RESTARTED, True)
 
 
 @pytest.mark.parametrize("name", [run_record.STARTED, run_record.EXIT])
 @on_reactor
 async def test_damaged_records_lose_the_crawl(
-    real: RealHarness, stranger: ProcessIdentity, name: str
+    real: RealHarness, stranger: Process, name: str
 ) -> None:
     """Records that cannot be read give an end with that reason, not an error."""
     spec = real.spec("noop")
@@ -170,7 +169,7 @@ async def test_damaged_records_lose_the_crawl(
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
-    assert str(found.exit.damaged).startswith(f"{DAMAGED}: ")
+    assert str(found.ending.damaged).startswith(f"{DAMAGED}: ")
 
 
 @on_reactor
@@ -186,7 +185,7 @@ async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
 
 
 @on_reactor
-async def test_an_exit_record_is_the_truth(real: RealHarness, stranger: ProcessIdentity) -> None:
+async def test_an_exit_record_is_the_truth(real: RealHarness, stranger: Process) -> None:
     """An exit record outweighs everything else, also the lack of a result."""
     spec = real.spec("noop")
     write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
@@ -197,8 +196,8 @@ async def test_an_exit_record_is_the_truth(real: RealHarness, stranger: ProcessI
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
-    assert (found.exit.reason, found.exit.opened) == ("killed by signal 11", False)
-    assert found.exit.ended_at.timestamp() == 1.0
+    assert (found.ending.signal, found.ending.opened) == (11, False)
+    assert found.ending.ended_at.timestamp() == 1.0
 
 
 GOOD_EXIT = ExitRecord(
@@ -212,7 +211,7 @@ def forge_exit(spec: CrawlSpec) -> None:
     run_record.write(spec.run_dir, run_record.EXIT, forged.encode(), synced=False)
 
 
-def forge_start(spec: CrawlSpec, process: ProcessIdentity) -> None:
+def forge_start(spec: CrawlSpec, process: Process) -> None:
     """Say that the crawl and its holder are this process."""
     forged = Started(crawl=process, holder=process, time_ms=1)
     run_record.write(spec.run_dir, run_record.STARTED, forged.encode(), synced=False)
@@ -251,7 +250,7 @@ async def test_a_forged_exit_does_not_outlive_the_holder(real: RealHarness) -> N
 @pytest.mark.parametrize("is_known", [True, False])
 @on_reactor
 async def test_a_forged_start_signals_nobody(
-    real: RealHarness, stranger: ProcessIdentity, *, is_known: bool
+    real: RealHarness, stranger: Process, *, is_known: bool
 ) -> None:
     """A start that names a stranger is not believed; who has the mark of the run is ended."""
     spec = real.spec("sleeper")
@@ -266,13 +265,13 @@ async def test_a_forged_start_signals_nobody(
     (found,) = await real.launcher.start([run], real.take)
 
     assert isinstance(found, Ended)
-    assert str(found.exit.damaged).startswith(f"{DAMAGED}: started names")
+    assert str(found.ending.damaged).startswith(f"{DAMAGED}: started names")
     assert not run_record.is_alive(process)
 
 
 @on_reactor
 async def test_a_forged_start_does_not_reach_who_was_there(
-    real: RealHarness, stranger: ProcessIdentity
+    real: RealHarness, stranger: Process
 ) -> None:
     """The daemon that launched a crawl knows its process from the holder, not from a file."""
     spec = real.spec("sleeper")
@@ -303,7 +302,7 @@ async def test_records_that_are_gone(real: RealHarness, *, is_alive: bool) -> No
     (found,) = await real.launcher.start([run], real.take)
 
     assert isinstance(found, Ended)
-    assert (found.exit.lost, found.exit.opened) == (GONE, True)
+    assert (found.ending.lost, found.ending.opened) == (GONE, True)
     assert not run_record.is_alive(process)
 
 

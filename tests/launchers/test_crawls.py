@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,8 @@ from scrapy import Spider
 
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers import containment
-from scrapy_do.protocol.wire import Counts, CrawlLimits, CrawlSpec, ReportKind
+from scrapy_do.protocol.facts import Progress
+from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, ReportKind
 from tests.launchers.harness import RealHarness, on_reactor, records
 
 pytestmark = pytest.mark.live
@@ -42,8 +44,10 @@ async def test_counts_and_records(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     lines = records(spec.log)
-    assert ending.counts == Counts(items=3, requests=3, responses=3, log_lines=len(lines), errors=2)
-    assert ending.stats["item_scraped_count"] == 3
+    assert replace(ending.progress, stats={}) == Progress(
+        items=3, requests=3, responses=3, log_lines=len(lines), errors=2
+    )
+    assert ending.progress.stats["item_scraped_count"] == 3
     assert sorted(item["text"] for item in records(spec.items)) == ["one", "three", "two"]
     assert [(one["url"], one.get("parent")) for one in records(spec.requests)] == [
         ("data:text/plain,one", None),
@@ -106,9 +110,11 @@ async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str)
         ("/stumble", 200),
         ("/stumble", 503),
     ]
-    assert ending.counts.responses == ending.stats["downloader/response_count"] == len(kept)
-    assert ending.counts.requests == 4  # those that went out
-    assert ending.counts.items == 4
+    assert (
+        ending.progress.responses == ending.progress.stats["downloader/response_count"] == len(kept)
+    )
+    assert ending.progress.requests == 4  # those that went out
+    assert ending.progress.items == 4
 
 
 @on_reactor
@@ -120,7 +126,10 @@ async def test_samples(real: RealHarness) -> None:
     [[time_ms, *queued, memory_bytes]] = records(spec.samples)
     assert isinstance(time_ms, int)
     assert 0 <= ending.ended_at.timestamp() * 1000 - time_ms < 60_000
-    assert queued == [ending.stats["scheduler/enqueued"], ending.stats["scheduler/dequeued"]]
+    assert queued == [
+        ending.progress.stats["scheduler/enqueued"],
+        ending.progress.stats["scheduler/dequeued"],
+    ]
     assert queued == [3, 3]
     assert 1 << 20 < memory_bytes < 1 << 30
 
@@ -129,7 +138,7 @@ async def test_samples(real: RealHarness) -> None:
 async def test_times_of_stats_are_whole(real: RealHarness) -> None:
     """They are whole milliseconds, as floats."""
     ending = await real.run(real.spec("noop"))
-    times = [ending.stats[name] for name in ("start_time", "finish_time")]
+    times = [ending.progress.stats[name] for name in ("start_time", "finish_time")]
     assert [(type(time), time % 1) for time in times] == [(float, 0.0)] * 2
 
 
@@ -255,7 +264,7 @@ async def test_an_old_spider_is_explained(real: RealHarness) -> None:
     spec = real.spec("old", project="classic")
     ending = await real.run(spec)
 
-    assert ending.counts.requests == 0
+    assert ending.progress.requests == 0
     words = "WARNING: The spider defines start_requests() but not start(): Scrapy"
     assert spec.err.read_text().count(words) == 1
 
@@ -369,7 +378,7 @@ async def test_reports_are_snapshots(real: RealHarness) -> None:
     ending = await crawl.ended
 
     assert report.close_reason == ending.close_reason == "finished"
-    assert report.counts.items == ending.counts.items
+    assert report.progress.items == ending.progress.items
 
 
 @on_reactor
@@ -394,7 +403,7 @@ async def test_a_flood_is_capped(real: RealHarness) -> None:
 
     assert ending.close_reason == "finished"
     assert spec.out.stat().st_size == MIB
-    assert ending.stats["scrapy_do/dropped/out_bytes"] == 3 * MIB
+    assert ending.progress.stats["scrapy_do/dropped/out_bytes"] == 3 * MIB
     assert records(spec.items) == []
 
 
@@ -417,9 +426,14 @@ async def test_a_log_is_cut(real: RealHarness) -> None:
     assert kept[-1]["message"] == last
     assert [item["said"] for item in records(spec.items)] == [2000]
     assert ending.close_reason == "finished"
-    assert ending.counts.log_lines > 2000
-    assert ending.stats["scrapy_do/dropped/log_lines"] == ending.counts.log_lines - len(kept) + 1
-    assert ending.stats.keys() >= {f"scrapy_do/dropped/{name}_bytes" for name in ("out", "err")}
+    assert ending.progress.log_lines > 2000
+    assert (
+        ending.progress.stats["scrapy_do/dropped/log_lines"]
+        == ending.progress.log_lines - len(kept) + 1
+    )
+    assert ending.progress.stats.keys() >= {
+        f"scrapy_do/dropped/{name}_bytes" for name in ("out", "err")
+    }
 
 
 @on_reactor
@@ -430,8 +444,8 @@ async def test_lost_items_are_counted(real: RealHarness) -> None:
     spec.items.mkdir()
     ending = await real.run(spec)
 
-    assert ending.counts.items == 3
-    assert ending.stats["scrapy_do/dropped/items"] == 3
+    assert ending.progress.items == 3
+    assert ending.progress.stats["scrapy_do/dropped/items"] == 3
     assert "Records are lost, items.jsonl cannot be written" in spec.err.read_text()
 
 

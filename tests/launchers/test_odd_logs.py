@@ -33,7 +33,7 @@ async def test_disturbed_logging(real: RealHarness, way: str, settings: dict[str
     assert [line for line in lines if line["level"] >= 40] == [
         {**lines[said.index("[disturbing] an error line")], "level": 40}
     ]
-    assert (ending.counts.errors, ending.counts.log_lines) == (1, len(lines))
+    assert (ending.progress.errors, ending.progress.log_lines) == (1, len(lines))
 
 
 @on_reactor

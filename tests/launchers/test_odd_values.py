@@ -35,7 +35,7 @@ async def test_a_close_reason(real: RealHarness, reason: str, expected: str) -> 
     ending = await real.run(spec)
 
     assert (ending.status, ending.close_reason) == (0, expected)
-    assert (ending.counts.items, ending.stats["item_scraped_count"]) == (1, 1)
+    assert (ending.progress.items, ending.progress.stats["item_scraped_count"]) == (1, 1)
 
 
 @on_reactor
@@ -44,8 +44,8 @@ async def test_statistics_and_messages(real: RealHarness) -> None:
     spec = real.spec("statistical", project="odd")
     ending = await real.run(spec)
 
-    assert (ending.status, ending.close_reason, ending.counts.items) == (0, "finished", 1)
-    stats = ending.stats
+    assert (ending.status, ending.close_reason, ending.progress.items) == (0, "finished", 1)
+    stats = ending.progress.stats
     assert stats["bytes"] == r"\xff"
     assert stats[r"half\udc80"] == r"half \udc80"
     assert stats["('a', 1)"] == "<Textless without a text: RuntimeError>"
@@ -54,7 +54,7 @@ async def test_statistics_and_messages(real: RealHarness) -> None:
     assert stats["names"] == {"1": {"('b',)": "1.5"}}
     assert "loop" in stats
     said = errors(spec)
-    assert len(said) == ending.counts.errors
+    assert len(said) == ending.progress.errors
     assert said[0] == r"[statistical] half \udc80"
     assert said[3].startswith("[statistical] failed\nTraceback")
     assert [request["duration"] for request in records(spec.requests)] == [0]
@@ -65,8 +65,8 @@ async def test_too_many_statistics(real: RealHarness) -> None:
     """Statistics above their limit are left out, and what is left out is counted."""
     ending = await real.run(real.spec("loaded", project="odd"))
 
-    assert (ending.close_reason, ending.counts.items) == ("finished", 1)
-    assert ending.stats.keys() == {"scrapy_do/dropped/stats"}
+    assert (ending.close_reason, ending.progress.items) == ("finished", 1)
+    assert ending.progress.stats.keys() == {"scrapy_do/dropped/stats"}
 
 
 @on_reactor
@@ -91,7 +91,7 @@ async def test_what_a_feed_refuses(real: RealHarness) -> None:
 
     (item,) = records(spec.items)
     assert (item["path"], item["address"], item["text"]) == ("/a/b", "::1", "ž")
-    assert (ending.counts.items, ending.stats["scrapy_do/dropped/items"]) == (1, 3)
+    assert (ending.progress.items, ending.progress.stats["scrapy_do/dropped/items"]) == (1, 3)
     said = errors(spec)
     assert ["stool" in said[0], "table" in said[1], "loop" in said[2]] == [True] * 3
     assert ["'price'" in said[0], "'price'" in said[1], "'parts'" in said[2]] == [True] * 3
@@ -115,7 +115,7 @@ async def test_a_pipeline_that_returns_no_item(
     ending = await real.run(spec)
 
     assert [{"number": 2, "keep": True, "_type": "dict"}] == records(spec.items)
-    assert (ending.counts.items, ending.counts.errors) == (1, 2)
+    assert (ending.progress.items, ending.progress.errors) == (1, 2)
     where = f"odd.pipelines.{guilty}.process_item returned {found}, not the item"
     assert [where in line for line in errors(spec)] == [True, True]
 
@@ -126,7 +126,7 @@ async def test_a_pipeline_that_returns_something_else(real: RealHarness) -> None
     spec = real.spec("lost", project="odd", settings=pipelines("Counting"))
     ending = await real.run(spec)
 
-    assert ([], 0, 3) == (records(spec.items), ending.counts.items, ending.counts.errors)
+    assert ([], 0, 3) == (records(spec.items), ending.progress.items, ending.progress.errors)
     assert all(
         "Counting.process_item returned an object of type int" in line for line in errors(spec)
     )

@@ -25,13 +25,14 @@ from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
 from scrapy_do.launchers.inbox import Inbox
-from scrapy_do.launchers.interface import Adopted, Ended, Exit, Fenced, Run, Usage
+from scrapy_do.launchers.interface import Adopted, Ended, Fenced, Run
 from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import ExitRecord, ProcessIdentity, Started
-from scrapy_do.protocol.wire import MARK, Counts, Report, ReportKind, Result, encode
+from scrapy_do.protocol.facts import Ending, Process, Progress
+from scrapy_do.protocol.run_record import ExitRecord, Started
+from scrapy_do.protocol.wire import MARK, Report, ReportKind, Result, encode
 from scrapy_do.system.runtime import Runtime
 from tests.fakes import still_runtime
 from tests.launchers.harness import make_spec
@@ -43,11 +44,11 @@ REPORT = Report(
     attempt=1,
     kind=ReportKind.CLOSED,
     time_ms=1,
-    counts=Counts(items=2),
+    progress=Progress(items=2),
     close_reason="finished",
 )
-RESULT = Result(opened=True, close_reason=None, time_ms=1, counts=Counts(items=1))
-SOMEBODY = ProcessIdentity(pid=2**22, start_ticks=1, boot_id="none")
+RESULT = Result(opened=True, close_reason=None, time_ms=1, progress=Progress(items=1))
+SOMEBODY = Process(pid=2**22, start_ticks=1, boot_id="none")
 STARTED = Started(crawl=SOMEBODY, holder=SOMEBODY, time_ms=1, seal=run_record.seal_of("secret"))
 EXIT = ExitRecord(
     secret="secret", status=0, signal=None, time_ms=0, user_s=1.0, system_s=2.0, max_rss_bytes=3
@@ -222,12 +223,11 @@ def test_an_ending_joins_exit_and_result(tmp_path: Path) -> None:
     run_record.write(tmp_path, run_record.RESULT, encode(RESULT), synced=False)
     run_record.write(tmp_path, run_record.EXIT, EXIT.encode(), synced=False)
 
-    assert read_exit(run_in(tmp_path), STARTED) == Exit(
+    assert read_exit(run_in(tmp_path), STARTED) == Ending(
         ended_at=datetime(1970, 1, 1, tzinfo=UTC),
         status=0,
         opened=True,
-        counts=Counts(items=1),
-        usage=Usage(user_s=1.0, system_s=2.0, max_rss_bytes=3),
+        progress=Progress(items=1),
     )
 
 
@@ -240,7 +240,7 @@ def test_the_last_report_makes_up_for_a_result(tmp_path: Path, result: bytes | N
     ending = read_exit(run_in(tmp_path), STARTED, REPORT)
 
     assert ending is not None
-    assert (ending.opened, ending.close_reason, ending.counts.items) == (True, "finished", 2)
+    assert (ending.opened, ending.close_reason, ending.progress.items) == (True, "finished", 2)
 
 
 @pytest.mark.parametrize(
@@ -255,23 +255,22 @@ def test_a_lost_crawl_may_have_been_opened(
         run_record.write(tmp_path, run_record.RESULT, encode(result), synced=False)
     ending = lost_exit(run_in(tmp_path), "gone", found_at=NOW, same_boot=same_boot)
 
-    assert (ending.lost, ending.reason, ending.opened) == ("gone", "gone", opened)
+    assert (ending.lost, ending.opened) == ("gone", opened)
 
 
 def test_an_exit_has_one_cause() -> None:
     """An exit with no cause, or with two, cannot be made."""
     with pytest.raises(ValueError, match="exactly one"):
-        Exit(ended_at=NOW)
+        Ending(ended_at=NOW)
     with pytest.raises(ValueError, match="exactly one"):
-        Exit(ended_at=NOW, status=0, lost="both")
-    assert Exit(ended_at=NOW, status=3).reason == "exit status 3"
+        Ending(ended_at=NOW, status=0, lost="both")
 
 
 # --- processes ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def process() -> Iterator[ProcessIdentity]:
+def process() -> Iterator[Process]:
     """A process with a mark, leader of its own group."""
     with subprocess.Popen(
         [sys.executable, "-S", "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
@@ -289,7 +288,7 @@ def process() -> Iterator[ProcessIdentity]:
 
 
 @pytest.mark.live
-def test_only_the_right_process_is_signalled(process: ProcessIdentity) -> None:
+def test_only_the_right_process_is_signalled(process: Process) -> None:
     """A process whose start time or boot is another is not found and not signalled."""
     for stranger in (
         replace(process, start_ticks=process.start_ticks + 1),
@@ -307,7 +306,7 @@ def test_only_the_right_process_is_signalled(process: ProcessIdentity) -> None:
 
 
 @pytest.mark.live
-def test_a_sweep_finds_the_mark(process: ProcessIdentity) -> None:
+def test_a_sweep_finds_the_mark(process: Process) -> None:
     """Processes with exactly this mark are killed; others are not."""
     assert containment.sweep("here.11") == 0
     assert containment.sweep("here.1") == 1
@@ -316,7 +315,7 @@ def test_a_sweep_finds_the_mark(process: ProcessIdentity) -> None:
 
 
 @pytest.mark.live
-def test_an_ended_child_is_reaped_by_its_identity(process: ProcessIdentity) -> None:
+def test_an_ended_child_is_reaped_by_its_identity(process: Process) -> None:
     """A child that ended is reaped if it is the one that was meant, and only then."""
     os.kill(process.pid, signal.SIGKILL)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -365,7 +364,7 @@ def test_what_nobody_has_thought_of_is_damage(
     found = settle(Readers(), Run.of(make_spec(tmp_path, "noop")))
 
     assert isinstance(found, Ended)
-    assert found.exit.damaged == f"{DAMAGED}: too deep"
+    assert found.ending.damaged == f"{DAMAGED}: too deep"
 
 
 HOLD_THE_LOCK = """
@@ -400,7 +399,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
 def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str]) -> None:
     """A held lock whose owner is not on record is no reason to wait for ever."""
     spec = make_spec(tmp_path, "noop")
-    dead = ProcessIdentity(pid=2**22, start_ticks=1, boot_id=run_record.boot_id())
+    dead = Process(pid=2**22, start_ticks=1, boot_id=run_record.boot_id())
     for name in names:
         record = Started(crawl=dead, holder=dead, time_ms=1).encode()
         (spec.run_dir / name).write_bytes(record)
@@ -411,12 +410,12 @@ def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str]) -> None:
     os.close(lock)
 
     assert isinstance(found, Ended)
-    assert str(found.exit.damaged).startswith(f"{DAMAGED}: lock is held")
+    assert str(found.ending.damaged).startswith(f"{DAMAGED}: lock is held")
 
 
 def test_a_crawl_may_be_over_at_once(tmp_path: Path) -> None:
     """A crawl that ended before its launch did is a crawl like any other."""
-    ending = Exit(ended_at=NOW, status=0)
+    ending = Ending(ended_at=NOW, status=0)
     crawl = EndedCrawl(make_spec(tmp_path, "noop", attempt=2), ending)
     crawl.ask_to_stop()
     crawl.kill()

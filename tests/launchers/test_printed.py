@@ -42,7 +42,7 @@ async def test_a_crawl_that_cannot_begin(
     (last,) = [line for line in said(spec) if line[0] == ERROR]
     assert last[1].endswith(words)
     assert "Traceback" in last[1] or spider == "nosuch"
-    assert (ending.status, ending.counts.errors) == (1, 1)
+    assert (ending.status, ending.progress.errors) == (1, 1)
 
 
 @on_reactor
@@ -71,9 +71,9 @@ async def test_printed_text(real: RealHarness) -> None:
     assert traceback[1].startswith("Traceback")
     assert traceback[1].endswith("ValueError: printed")
     assert (four, end) == ((ERROR, "[printing] log four"), (INFO, "the end"))
-    assert ending.counts.errors == 4
+    assert ending.progress.errors == 4
     assert ending.printed_errors == 3
-    assert ending.counts.log_lines == len(records(spec.log))
+    assert ending.progress.log_lines == len(records(spec.log))
 
 
 @on_reactor
@@ -82,7 +82,7 @@ async def test_handlers_of_a_project(real: RealHarness) -> None:
     spec = real.spec("logging", project="odd")
     ending = await real.run(spec)
 
-    assert ending.counts.errors == 0
+    assert ending.progress.errors == 0
     logged = [message for _, message in said(spec) if message.startswith("[own]")]
     printed = [message for _, message in said(spec) if message.startswith("print")]
     assert logged == [f"[own] line {number}" for number in range(50)]
@@ -119,7 +119,7 @@ async def test_children(real: RealHarness) -> None:
     assert (before[1], after[1]) == ("[parental] before", "[parental] after")
     assert child[0] == ERROR
     assert child[1].endswith("of a child")
-    assert ending.counts.errors == 1
+    assert ending.progress.errors == 1
 
 
 @on_reactor
@@ -129,4 +129,4 @@ async def test_late_words(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert sorted(said(spec)) == [(INFO, "a late print"), (ERROR, "[late] a late line")]
-    assert (ending.counts.errors, ending.counts.log_lines) == (1, len(records(spec.log)))
+    assert (ending.progress.errors, ending.progress.log_lines) == (1, len(records(spec.log)))

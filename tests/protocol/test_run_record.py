@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import BadRecord, ExitRecord, ProcessIdentity, Started
+from scrapy_do.protocol.facts import Process
+from scrapy_do.protocol.run_record import BadRecord, ExitRecord, Started
 
-IDENTITY = ProcessIdentity(pid=10, start_ticks=20, boot_id="boot")
+IDENTITY = Process(pid=10, start_ticks=20, boot_id="boot")
 STARTED = Started(
-    crawl=IDENTITY, holder=ProcessIdentity(pid=9, start_ticks=2, boot_id="b"), time_ms=3, seal="s"
+    crawl=IDENTITY, holder=Process(pid=9, start_ticks=2, boot_id="b"), time_ms=3, seal="s"
 )
 EXIT = ExitRecord(
     status=0, signal=None, time_ms=1, user_s=0.5, system_s=0.25, max_rss_bytes=4096, secret="x"

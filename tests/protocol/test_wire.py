@@ -3,18 +3,18 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.protocol.frames import BadFrame
 from scrapy_do.protocol.wire import (
     MAX_REPORT_BYTES,
     MAX_RESULT_BYTES,
-    Counts,
     CrawlLimits,
     CrawlSpec,
     Report,
@@ -63,11 +63,12 @@ REPORT = Report(
     attempt=2,
     kind=ReportKind.PROGRESS,
     time_ms=5,
-    counts=Counts(items=1, requests=2, responses=3, log_lines=4, errors=5),
-    stats={"finish": 1.5},
+    progress=Progress(
+        items=1, requests=2, responses=3, log_lines=4, errors=5, stats={"finish": 1.5}
+    ),
     close_reason=None,
 )
-RESULT = Result(opened=True, close_reason="finished", time_ms=9, counts=Counts(items=1))
+RESULT = Result(opened=True, close_reason="finished", time_ms=9, progress=Progress(items=1))
 REQUEST = SpidersRequest(
     project_dir=Path("/p"),
     work_dir=Path("/w"),
@@ -162,6 +163,13 @@ def test_each_field_has_its_type(value: object) -> None:
             assert json.loads(encode(again))[name] == value
 
 
+Said = TypeVar("Said", Report, Result)
+
+
+def with_stats(said: Said, stats: dict[str, Any]) -> Said:
+    return replace(said, progress=replace(said.progress, stats=stats))
+
+
 def test_an_unknown_kind_is_no_report() -> None:
     """A report of a kind that is not ours is refused."""
     frame = encode(REPORT).replace(b"progress", b"surprise")
@@ -171,20 +179,20 @@ def test_an_unknown_kind_is_no_report() -> None:
 
 def test_a_report_that_is_too_large_goes_without_stats() -> None:
     """A datagram has a limit; the counts are more important than the stats."""
-    report = replace(REPORT, stats={"long": "x" * MAX_REPORT_BYTES})
+    report = with_stats(REPORT, {"long": "x" * MAX_REPORT_BYTES})
     frame = encode_report(report)
 
     assert len(frame) < MAX_REPORT_BYTES
-    assert decode_report(frame) == replace(report, stats=None)
+    assert decode_report(frame) == with_stats(report, {})
     assert decode_report(encode_report(REPORT)) == REPORT
 
 
 def test_a_result_that_is_too_large_goes_without_stats() -> None:
     """What a crawl says at its end counts, however much its project has counted."""
-    result = replace(RESULT, stats={"long": "x" * MAX_RESULT_BYTES, "more": 1})
+    result = with_stats(RESULT, {"long": "x" * MAX_RESULT_BYTES, "more": 1})
 
     known = decode_result(encode_result(result))
-    assert replace(RESULT, stats={"scrapy_do/dropped/stats": 2}) == known
+    assert with_stats(RESULT, {"scrapy_do/dropped/stats": 2}) == known
 
 
 @pytest.mark.parametrize(
@@ -226,5 +234,5 @@ def test_stats_may_be_nested() -> None:
     nested: Any = 1
     for _ in range(31):
         nested = [nested]
-    result = replace(RESULT, stats={**stats, "deep": nested})
+    result = with_stats(RESULT, {**stats, "deep": nested})
     assert decode_result(encode(result)) == result

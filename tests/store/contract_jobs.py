@@ -16,7 +16,6 @@ from scrapy_do.core.job import (
     JobKey,
     Outcome,
     Pending,
-    Progress,
     Running,
     Starting,
     State,
@@ -43,6 +42,7 @@ from scrapy_do.errors import (
     StaleJob,
     VersionNotFound,
 )
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.counters import JobCounters
 from scrapy_do.store.store import Store
 from tests.factories import PROCESS, START, at, ending, request

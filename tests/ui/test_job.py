@@ -13,8 +13,9 @@ from uuid import UUID
 
 import pytest
 
-from scrapy_do.core.job import Finished, Job, Outcome, Progress
+from scrapy_do.core.job import Finished, Job, Outcome
 from scrapy_do.files.record_stats import RecordKind
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.ui.outcomes import said
 from tests import factories
 from tests.ui.browsing import Pages

@@ -8,7 +8,7 @@ import pytest
 
 from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleEventKind
 from scrapy_do.core.schedule_rules import ScheduleRequest
-from scrapy_do.protocol.wire import Counts
+from scrapy_do.protocol.facts import Progress
 from tests.factories import TESTER, request
 from tests.fakes import FINISHED
 from tests.ui.browsing import Pages
@@ -25,7 +25,7 @@ def ran(world: World, *, items: int = 10, seconds: float = 60, status: int = 0) 
     job_id = world.enqueue()
     world.pass_time(seconds)
     crawl = world.launcher.crawl_of(job_id)
-    done = replace(FINISHED, ended_at=world.now(), status=status, counts=Counts(items=items))
+    done = replace(FINISHED, ended_at=world.now(), status=status, progress=Progress(items=items))
     crawl.finish(done)
     world.pass_time(1)
     return str(job_id)

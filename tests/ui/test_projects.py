@@ -14,7 +14,7 @@ import pytest
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.files.record_stats import RecordKind
-from scrapy_do.protocol.wire import Counts
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.ui.addresses import spider_page
 from tests.factories import TESTER
 from tests.fakes import FINISHED
@@ -224,8 +224,8 @@ def test_hints_are_switched_off_for_a_spider(world: World) -> None:
 def _finish_with(world: World, job: UUID, items: int) -> None:
     """End a crawl that found so many items, after a minute."""
     world.pass_time(60)
-    counts = Counts(items=items)
-    world.launcher.crawl_of(job).finish(replace(FINISHED, ended_at=world.now(), counts=counts))
+    done = replace(FINISHED, ended_at=world.now(), progress=Progress(items=items))
+    world.launcher.crawl_of(job).finish(done)
 
 
 def test_the_history_of_a_spider_has_twins(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.config import load
-from scrapy_do.core.job import Progress
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.copies import kept_copies
 from scrapy_do.ui.pages.compare import groups_of
 from scrapy_do.ui.routes import Pages as PageRoutes

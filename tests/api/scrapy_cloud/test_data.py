@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from scrapy_do.core.job import Driver, Job, Progress
+from scrapy_do.core.job import Driver, Job
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.protocol.record_file import RecordWriter
 from tests.api.scrapy_cloud.data_world import FINISHED, RUNNING, DataWorld, target
 from tests.factories import at

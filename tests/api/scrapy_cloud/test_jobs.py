@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from scrapy_do.protocol.wire import Counts, Report, ReportKind
+from scrapy_do.protocol.facts import Progress
+from scrapy_do.protocol.wire import Report, ReportKind
 from tests.api.scrapy_cloud.cloud_world import START_MS, CloudWorld, jl, lines
 from tests.http_client import HttpClient
 
@@ -283,7 +284,7 @@ def test_a_running_row_was_updated_by_its_last_report(world: CloudWorld) -> None
             attempt=1,
             kind=ReportKind.PROGRESS,
             time_ms=START_MS + 10_000,
-            counts=Counts(items=7),
+            progress=Progress(items=7),
         )
     )
     world.pass_time(3)

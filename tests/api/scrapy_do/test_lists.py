@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.job import Actor, JobRequest, NewJob, Pending
-from scrapy_do.launchers.interface import Exit
 from scrapy_do.operations.listing import USUAL_ROWS
+from scrapy_do.protocol.facts import Ending
 from tests.engine.scheduling import SchedulingWorld
 from tests.factories import START
 from tests.http_client import HttpClient
@@ -168,7 +168,7 @@ def test_only_jobs_have_an_outcome(world: SchedulingWorld, client: HttpClient, s
     canceled = schedule(client, when="every day")
     client.post("/cancel-job.json", form={"id": str(canceled)})
     failing, cancelled, _running = (schedule(client) for _ in range(3))
-    world.launcher.crawl_of(failing).finish(Exit(ended_at=world.now(), status=1, opened=True))
+    world.launcher.crawl_of(failing).finish(Ending(ended_at=world.now(), status=1, opened=True))
     client.post("/cancel-job.json", form={"id": str(cancelled)})
 
     rows = listed(client, f"status={status}")
@@ -183,7 +183,7 @@ def test_lists_and_counts_agree(world: SchedulingWorld, client: HttpClient) -> N
     ends = {"done": schedule(client), "bad": schedule(client)}
     world.launcher.crawl_of(ends["done"]).finish()
     world.launcher.crawl_of(ends["bad"]).finish(
-        Exit(ended_at=world.now(), lost="gone", opened=True)
+        Ending(ended_at=world.now(), lost="gone", opened=True)
     )
     for _ in range(2):
         client.post("/cancel-job.json", form={"id": str(schedule(client))})

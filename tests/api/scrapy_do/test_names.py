@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.job import JobRequest
-from scrapy_do.launchers.interface import Exit
+from scrapy_do.protocol.facts import Ending
 from tests.api.scrapy_do.test_routes import listed, ok, push, refusal, schedule
 from tests.factories import TESTER
 from tests.http_client import HttpClient, completed
@@ -108,7 +108,7 @@ def test_several_statuses_are_one_list(world: World, client: HttpClient) -> None
     world.pass_time(1)
     failed = schedule(client)
     world.launcher.crawl_of(ended).finish()
-    world.launcher.crawl_of(failed).finish(Exit(ended_at=world.now(), lost="gone", opened=True))
+    world.launcher.crawl_of(failed).finish(Ending(ended_at=world.now(), lost="gone", opened=True))
     world.pass_time(1)
     running = [str(schedule(client)) for _ in range(2)]
     waiting = str(schedule(client))

@@ -16,7 +16,8 @@ import pytest
 
 from scrapy_do.core.job import Finished, Pending
 from scrapy_do.errors import BadArchive
-from scrapy_do.launchers.interface import Exit, SpiderList
+from scrapy_do.launchers.interface import SpiderList
+from scrapy_do.protocol.facts import Ending, Progress
 from tests.factories import at
 from tests.http_client import Answer, HttpClient
 from tests.world import World
@@ -88,7 +89,7 @@ def test_status(world: World, client: HttpClient) -> None:
     schedule(client)
     world.launcher.crawl_of(job_id).finish()
     lost = schedule(client)
-    ending = Exit(ended_at=world.now(), lost="the machine was restarted", opened=True)
+    ending = Ending(ended_at=world.now(), lost="the machine was restarted", opened=True)
     world.launcher.crawl_of(lost).finish(ending)
     world.pass_time(86400 + 12 * 60 + 24)
 
@@ -427,7 +428,7 @@ def test_list_by_status(world: World, client: HttpClient) -> None:
     push(client)
     ids = [schedule(client) for _ in range(4)]
     world.launcher.crawl_of(ids[0]).finish()
-    world.launcher.crawl_of(ids[1]).finish(Exit(ended_at=world.now(), status=1, opened=True))
+    world.launcher.crawl_of(ids[1]).finish(Ending(ended_at=world.now(), status=1, opened=True))
     ok(client.post("/cancel-job.json", form={"id": str(ids[2])}))
     ids.append(schedule(client))
     ids.append(schedule(client))
@@ -495,8 +496,9 @@ def test_stats(world: World, client: HttpClient) -> None:
     """A job asked for by its id shows the statistics of its crawl."""
     push(client)
     job_id = schedule(client)
-    ending = Exit(ended_at=world.now(), status=0, opened=True, close_reason="finished")
-    world.launcher.crawl_of(job_id).finish(replace(ending, stats={"item_scraped_count": 3}))
+    progress = Progress(stats={"item_scraped_count": 3})
+    ending = Ending(ended_at=world.now(), status=0, opened=True, close_reason="finished")
+    world.launcher.crawl_of(job_id).finish(replace(ending, progress=progress))
 
     assert listed(client, f"id={job_id}")[0]["stats"] == {"item_scraped_count": 3}
 
