@@ -153,13 +153,14 @@ class Controller:
             event: _Over | None = None
             match adopted:
                 case Ended(ending=ending):
-                    event = event_of(await self._run_setup.counted(job.id, ending))
+                    event = event_of(await self._run_setup.close(job.id, run.attempt, ending))
+                case NeverStarted() if isinstance(job.state, Running):
+                    event = Lost(reason=GONE)
+                    await self._run_setup.collect(job.id, run.attempt)
                 case NeverStarted():
-                    event = Lost(reason=GONE) if isinstance(job.state, Running) else Fenced()
+                    event = Fenced()
                 case Alive():
                     pass
-            if isinstance(event, Exited | Lost):
-                await self._collect(job.id, run.attempt, event)
             self._hold(job, crawl, event)
         elif crawl is not None:
             self._log.warn("a crawl of no active job is ended: {job}", job=str(run.job_id))
@@ -419,16 +420,13 @@ class Controller:
         return Deferred.fromCoroutine(self._take_end(ending, job_id))
 
     async def _take_end(self, ending: Ending, job_id: UUID) -> None:
-        counted = await self._run_setup.counted(job_id, ending)
         held = self._held.get(job_id)
-        if held is not None:
-            ended = event_of(counted)
-            await self._collect(job_id, held.live.attempt, ended)
-            held.live = replace(held.live, ended=ended)
+        if held is None:
+            return
+        ending = await self._run_setup.close(job_id, held.live.attempt, ending)
+        if self._held.get(job_id) is held:
+            held.live = replace(held.live, ended=event_of(ending))
             self.wake()
-
-    async def _collect(self, job_id: UUID, attempt: int, ended: Exited | Lost) -> None:
-        await self._run_setup.collect(job_id, attempt, has_ended=isinstance(ended, Exited))
 
     def _ask(self, job_id: UUID) -> None:
         held = self._held[job_id]

@@ -88,19 +88,28 @@ class RunSetup:
             BadArchive, VersionNotFound: the version cannot be run any more.
             NoSpace, OSError: the disk refuses.
         """
-        await self._in_thread(lambda: self._artifacts.begin(job.id))
         version = await self._version(job)
         granted = await self._granted(job)
         return await self._in_thread(lambda: self._prepare(job, version, granted))
 
-    async def counted(self, job_id: UUID, ending: Ending) -> Ending:
-        """The end of a crawl, with the counts of its records where it could not know them.
+    async def close(self, job_id: UUID, attempt: int, ending: Ending) -> Ending:
+        """Take the end of a crawl: its counts where it could not know them, the files it has left.
 
         One that was killed has reported some seconds before; and clients may have written more
         records over HTTP, also from within the crawl.
         """
+
+        def work() -> Ending:
+            counted = self._surely_counted(job_id, ending)
+            has_ended = ending.lost is None and ending.damaged is None
+            self._surely_collect(job_id, attempt, has_ended=has_ended)
+            return counted
+
+        return await self._in_thread(work)
+
+    def _surely_counted(self, job_id: UUID, ending: Ending) -> Ending:
         try:
-            return await self._in_thread(lambda: self._counted(job_id, ending))
+            return self._counted(job_id, ending)
         except Exception as error:  # noqa: BLE001 - whatever a crawl has written, it has ended
             self._log.warn(
                 "the records of job {job} cannot be counted: {error}", job=str(job_id), error=error
@@ -169,10 +178,13 @@ class RunSetup:
         try:
             while self._is_untidy:
                 self._is_untidy = False
-                await self._in_thread(self._runs.empty_trash)
-                await self._in_thread(self._trees.empty_trash)
+                await self._in_thread(self._empty_trash)
         finally:
             self._is_tidying = False
+
+    def _empty_trash(self) -> None:
+        self._runs.empty_trash()
+        self._trees.empty_trash()
 
     def stop(self) -> None:
         """Let what is being removed be removed by the next daemon."""
@@ -183,19 +195,22 @@ class RunSetup:
         """Have a tree ready for the next run of the version that a job has."""
         try:
             source = _source(await self._version(job))
-            await self._in_thread(lambda: self._trees.make_ahead(source))
+            if not self._trees.has_spare(source.archive.digest):
+                await self._in_thread(lambda: self._trees.make_ahead(source))
         except (ScrapyDoError, OSError) as error:
             self._log.warn("no tree is made ahead: {problem}", problem=str(error))
 
-    async def collect(self, job_id: UUID, attempt: int, *, has_ended: bool) -> None:
-        """Keep the files that a run has left; let its tree be used again if it `has_ended`.
+    async def collect(self, job_id: UUID, attempt: int) -> None:
+        """Keep the files of a run whose processes may live: its tree is not used again.
 
-        Without that its processes may live. Doing it twice is harmless. What cannot be kept is
-        told in the log: an ending does not wait for a disk.
+        Doing it twice is harmless, also after `close`.
         """
-        run = self._runs.run(job_id, attempt)
+        await self._in_thread(lambda: self._surely_collect(job_id, attempt, has_ended=False))
+
+    def _surely_collect(self, job_id: UUID, attempt: int, *, has_ended: bool) -> None:
+        """Keep what a run has left; what cannot be kept is told: no ending waits for a disk."""
         try:
-            await self._in_thread(lambda: self._collect(run, has_ended=has_ended))
+            self._collect(self._runs.run(job_id, attempt), has_ended=has_ended)
         except FileNotFoundError:
             pass  # it was done before, or nothing was begun
         except Exception as error:  # noqa: BLE001 - whatever a crawl has left, it has ended
@@ -229,7 +244,7 @@ class RunSetup:
 
     def _prepare(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlSpec:
         attempt = attempt_of(job)
-        self._artifacts.prepare(job.id)
+        self._artifacts.begin(job.id)
         run = self._runs.create(job.id, attempt)
         place = _place(run)
         try:

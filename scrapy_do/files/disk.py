@@ -46,15 +46,25 @@ def make_private(directory: Path) -> Path:
     Raises:
         OSError: it cannot be made, or something else stands in its place.
     """
+    if is_private(directory):
+        return directory
     try:
         directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(
             errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)
         ) from error
-    if stat.S_IMODE(directory.stat().st_mode) & _PRIVATE != _PRIVATE:
-        directory.chmod(_PRIVATE)
+    directory.chmod(_PRIVATE)
     return directory
+
+
+def is_private(directory: Path) -> bool:
+    """Whether a path leads to a directory that its owner can use."""
+    try:
+        mode = directory.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) and mode & _PRIVATE == _PRIVATE
 
 
 def discard(path: Path, trash: Path) -> bool:

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from scrapy_do.files.disk import bury, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import (
+    bury,
+    empty,
+    is_private,
+    make_private,
+    space_needed,
+    sync_directory,
+)
 from scrapy_do.files.trash import Trash
 
 _NAME = re.compile(
@@ -117,6 +124,8 @@ class RunStore:
     def _make_usable(self) -> None:
         """Make the roots; a crawl may have taken them from us since."""
         for directory in (self._active, self._crawls, self._trash):
+            if is_private(directory) and not directory.is_symlink():
+                continue
             if directory.is_symlink() or directory.is_file():
                 directory.unlink()
             make_private(directory)

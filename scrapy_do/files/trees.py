@@ -28,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -330,7 +330,7 @@ class TreeStore:
         Raises: as `take`.
         """
         digest = source.archive.digest
-        if self._has_spare(digest):
+        if self.has_spare(digest):
             return
         spare = self._new_spare(digest)
         try:
@@ -341,22 +341,36 @@ class TreeStore:
             raise
         self._push(digest, spare, made.bytes_on_disk)
 
+    def has_spare(self, digest: str) -> bool:
+        """Whether a tree is ready for the next run; does not block."""
+        with self._lock:
+            return bool(self._spare.get(digest))
+
     def give_back(self, place: Place, noted: Manifest, left: Left) -> None:
         """Take a pristine tree back; what else is in it is put aside.
 
         Raises:
             OSError: something in it cannot be moved; it is not taken back.
         """
-        place.rest.mkdir(mode=0o700)
-        for number, stranger in enumerate(left.strangers):
-            with contextlib.suppress(FileNotFoundError):  # it is kept with the job
-                (place.tree / stranger).rename(place.rest / str(number))
+        self._put_aside(place, left.strangers)
         for path, (_, modified_ns, _) in noted.directories.items():
             os.utime(place.tree / path, ns=(modified_ns, modified_ns), follow_symlinks=False)
         spare = self._new_spare(noted.digest)
         place.tree.rename(spare.tree)
         place.manifest.rename(spare.manifest)
         self._push(noted.digest, spare, noted.bytes_on_disk)
+
+    @staticmethod
+    def _put_aside(place: Place, strangers: Sequence[str]) -> None:
+        """Take what is new out of a tree: links, of which most trees have one, go at once."""
+        for number, name in enumerate(strangers):
+            stranger = place.tree / name
+            with contextlib.suppress(FileNotFoundError):  # it is kept with the job
+                if stranger.is_symlink():
+                    stranger.unlink()
+                    continue
+                place.rest.mkdir(mode=0o700, exist_ok=True)
+                stranger.rename(place.rest / str(number))
 
     def lend(self, source: Source) -> Place:
         """Give a tree to something other than a run; it is given back by `end_loan`.
@@ -451,10 +465,6 @@ class TreeStore:
         bury(spare.rest, self._trash)
 
     # --- those that wait -----------------------------------------------------------------------
-
-    def _has_spare(self, digest: str) -> bool:
-        with self._lock:
-            return bool(self._spare.get(digest))
 
     def _pop(self, digest: str) -> Place | None:
         with self._lock:
