@@ -73,9 +73,8 @@ def memory_kills() -> int:
     Source: proc_vmstat, `oom_kill`; it counts those killed for the limit of a control group, too.
     """
     with contextlib.suppress(OSError):  # not every container shows it
-        for line in Path("/proc/vmstat").read_bytes().splitlines():
-            if line.startswith(b"oom_kill "):
-                return int(line.split()[1])
+        _, _, count = Path("/proc/vmstat").read_bytes().partition(b"\noom_kill ")
+        return int(count.partition(b"\n")[0] or 0)
     return 0
 
 
@@ -102,8 +101,7 @@ def set_limits(limits: CrawlLimits) -> None:
 
 def close_all_but(keep: Collection[int]) -> None:
     """Close every file descriptor that is not in `keep`."""
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        descriptor = int(entry.name)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, no paths
         if descriptor not in keep:
             with contextlib.suppress(OSError):  # the one that listed the directory
                 os.close(descriptor)

@@ -7,12 +7,14 @@ What may be done here and what may not: Note [What must not be imported before a
 import contextlib
 import copy
 import importlib
+import inspect
 import logging
 import platform
 import sys
 from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from functools import cache
 from numbers import Real
+from types import FunctionType, ModuleType
 from typing import Any
 
 from scrapy.settings import BaseSettings, Settings, SettingsAttribute, default_settings
@@ -21,6 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions
 
 from scrapy_do.crawl.project import read_ahead
+from scrapy_do.protocol.run_record import boot_id
 
 _MODULES = (
     "scrapy_do.crawl.runner",
@@ -62,6 +65,7 @@ def warm_up() -> None:
     _remember_versions()
     _copy_settings_quickly()
     _leave_levels_alone()
+    _remember_signatures()
     _rehearse()
     if "twisted.internet.reactor" in sys.modules:
         raise RuntimeError("a component of Scrapy imports the reactor")
@@ -70,10 +74,14 @@ def warm_up() -> None:
 def _import_components() -> None:
     for name in _MODULES:
         importlib.import_module(name)
-    for name in sorted(set(_component_modules(vars(default_settings)))):
+    for name in _modules_of_components():
         # A component may need a library that is not there; a crawl says so if it matters.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+
+
+def _modules_of_components() -> list[str]:
+    return sorted(set(_component_modules(vars(default_settings))))
 
 
 def _component_modules(value: object) -> Iterator[str]:
@@ -160,6 +168,22 @@ def _leave_levels_alone() -> None:
     logging.Logger.setLevel = set_level_if_other  # type: ignore[method-assign, assignment]
 
 
+def _remember_signatures() -> None:
+    """Find out once what the methods of components take; Scrapy asks in each crawl."""
+    for name in _modules_of_components():
+        for kind in _classes_of(sys.modules.get(name)):
+            for method in vars(kind).values():
+                if isinstance(method, FunctionType):
+                    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+
+
+def _classes_of(module: ModuleType | None) -> Iterator[type]:
+    """Yield the classes that a module has defined, and those of Scrapy that they are made of."""
+    for one in () if module is None else tuple(vars(module).values()):
+        if isinstance(one, type):
+            yield from (kind for kind in one.__mro__ if kind.__module__.startswith("scrapy."))
+
+
 def _rehearse() -> None:
     """Go once through what is slow the first time: the list of ciphers, settings, questions.
 
@@ -168,6 +192,7 @@ def _rehearse() -> None:
     """
     ciphers = AcceptableCiphers.fromOpenSSLCipherString("DEFAULT")  # type: ignore[no-untyped-call]
     CertificateOptions(acceptableCiphers=ciphers).getContext()
+    boot_id()
     read_ahead()
     Settings().frozencopy()
     for kind in _ASKED:

@@ -208,9 +208,12 @@ class RecordWriter:
         if size_bytes == self._size_bytes:
             return
         if self._size_bytes < 0 or size_bytes < self._size_bytes:
-            entry, self._size_bytes = _find_entry(self._index, self._data)
+            self._open_index()
+            known = None if self._index < 0 else self._index
+            entry, self._size_bytes = _find_entry(known, self._data)
             self._count = entry * INDEX_STRIDE
-            os.ftruncate(self._index, entry * _OFFSET.size)
+            if known is not None:
+                os.ftruncate(known, entry * _OFFSET.size)
         self._advance(_line_lengths(self._data, self._size_bytes))
         if size_bytes > self._size_bytes:
             os.ftruncate(self._data, self._size_bytes)
@@ -228,7 +231,9 @@ class RecordWriter:
         self._size_bytes, self._count = size_bytes, count
         # The records are in the file already. An index with a hole is slower, not wrong.
         with suppress(OSError):
-            _write_all(self._index, bytes(entries), first * _OFFSET.size)
+            if entries:
+                self._open_index(os.O_CREAT)
+                _write_all(self._index, bytes(entries), first * _OFFSET.size)
 
     def _stamp(self, now_ms: int) -> int:
         """Note the commit time of the records that come next; return it."""
@@ -247,11 +252,16 @@ class RecordWriter:
         self._size_bytes = -1
         try:
             self._data = open_regular(self.path, _WRITE)
-            self._index = open_regular(beside(self.path, INDEX_SUFFIX), _WRITE)
             self._times = open_regular(beside(self.path, TIMES_SUFFIX), _WRITE)
         except OSError:
             self._close_files()
             raise
+
+    def _open_index(self, flags: int = 0) -> None:
+        """Open the index, if it is there or `flags` make it: few records have none."""
+        if self._index < 0:
+            with suppress(FileNotFoundError):
+                self._index = open_regular(beside(self.path, INDEX_SUFFIX), os.O_RDWR | flags)
 
     def _close_files(self) -> None:
         for descriptor in (self._data, self._index, self._times):

@@ -39,6 +39,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -97,6 +98,7 @@ def seal_of(secret: str) -> str:
 # --- identities --------------------------------------------------------------------------------
 
 
+@cache
 def boot_id() -> str:
     """Return the identity of this boot of the machine."""
     return Path(_BOOT_ID).read_text(encoding="ascii").strip()
