@@ -50,6 +50,7 @@ def main() -> None:
     # Nothing that exists now is ever collected: a collector would touch, and thereby copy,
     # every page that the children share.
     gc.freeze()
+    processes.gather_memory()
     keeper = Keeper()
     while _has_one_served(orders, marker, keeper) or _serve_one(orders, marker, keeper):
         pass
