@@ -46,11 +46,18 @@ def read_jobs(
     connection: Connection, column: ColumnElement[Any], values: Sequence[Any]
 ) -> list[Job]:
     """The jobs with one of these values in a column, in no order."""
+    if len(values) == 1:  # as mostly: a list of values is put into the text of a statement
+        return [job_of(row) for row in connection.execute(_row_by(column), {"wanted": values[0]})]
     return [
         job_of(row)
         for some in in_batches(values)
         for row in connection.execute(_rows_by(column), {"wanted": some})
     ]
+
+
+@cache
+def _row_by(column: ColumnElement[Any]) -> Select[Any]:
+    return JOB_ROWS.where(column == bindparam("wanted"))
 
 
 @cache

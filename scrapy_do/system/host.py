@@ -5,7 +5,7 @@ Blocking: called off the reactor thread.
 
 import contextlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -69,17 +69,26 @@ class Host:
         sizes = {}
         for pid in pids:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                process = psutil.Process(pid)
-                holder = process.parent()
-                crawl = [process] if holder is None else holder.children(recursive=True)
-                sizes[pid] = sum(_own_bytes(one) for one in crawl)
+                holder = psutil.Process(pid).ppid()
+                sizes[pid] = sum(map(_own_bytes, {pid, *_below(holder)}))
         return sizes
 
 
-def _own_bytes(process: psutil.Process) -> int:
+def _below(pid: int) -> Iterator[int]:
+    """The processes that one is the ancestor of, without a look at all others that there are."""
+    waiting = [pid]
+    while waiting:
+        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found = [int(child) for child in task.read_bytes().split()]
+                yield from found
+                waiting += found
+
+
+def _own_bytes(pid: int) -> int:
     """The unshared memory of one process, 0 when it is gone."""
     try:
-        memory = process.memory_full_info()
+        memory = psutil.Process(pid).memory_full_info()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
     return int(memory.uss)
