@@ -40,7 +40,7 @@ OF_ALL: Sequence[Measure] = (
 OFTEN: Sequence[Measure] = (measures.latency, measures.noop_batch, measures.local10_batch)
 """Those that are short and that others disturb most: repeated in each round."""
 
-MORE = ("schedules", "cloud_data", "cloud_jobs", "capture", "trees")
+MORE = ("command_line", "schedules", "cloud_data", "cloud_jobs", "capture", "trees")
 """Modules that measure Scrapy Do alone and print what they found as Markdown."""
 
 

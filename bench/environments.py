@@ -22,6 +22,11 @@ def python_of_scrapyd() -> Path:
     return _made("scrapyd", f"scrapyd=={SCRAPYD}", f"scrapy=={version('scrapy')}", "setuptools<81")
 
 
+def python_of_scrapy_do_05() -> Path:
+    """The interpreter of an environment with Scrapy Do 0.5.0, whose client we stand in for."""
+    return _made("scrapy-do", "scrapy-do==0.5.0", "setuptools<81")
+
+
 def _made(name: str, *requirements: str) -> Path:
     root = ROOT / name
     python = root / "bin" / "python"

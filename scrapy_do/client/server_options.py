@@ -18,7 +18,9 @@ config_option = click.option(
     help="The configuration file. Without one, the defaults and the environment count.",
 )
 data_dir_option = click.option(
+    "--data",
     "--data-dir",
+    "data_dir",
     metavar="DIR",
     help="Where everything is kept; instead of [scrapy-do] project-store.",
 )

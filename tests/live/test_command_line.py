@@ -1,7 +1,16 @@
 """Every command against a daemon: its JSON, what it pipes, and what it does."""
 
+import contextlib
 import json
+import os
+import pty
+import re
+import select
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +21,7 @@ from scrapy_do.client.errors import Exit
 from scrapy_do.client.invocation import Command
 from scrapy_do.client.main import walk
 from tests.client.commanding import Ended, check_error, home, run
-from tests.live.running import PROJECTS, Running, running
+from tests.live.running import PATIENCE_S, PROJECTS, Running, running
 from tools.config_docs import CONF
 
 pytestmark = pytest.mark.live
@@ -251,3 +260,100 @@ def test_addresses_name_jobs(shop: Shop, command: Callable[..., Ended]) -> None:
     other = command("job", f"http://example.org/ui/jobs/{shop.job}")
     check_error(other, Exit.USAGE)
     assert other.hint == f"scrapy-do job {shop.job} --url http://example.org"
+
+
+# --- watching ------------------------------------------------------------------------------------
+
+
+class Watching:
+    """A command of its own process, on a terminal or with pipes, that is watched while it runs."""
+
+    def __init__(self, daemon: Running, *words: str, terminal: bool = False) -> None:
+        self.heard = ""
+        self._master, slave = pty.openpty()
+        environ = {name: text for name, text in os.environ.items() if "SCRAPY_DO" not in name}
+        environ |= {"SCRAPY_DO_URL": daemon.url, "HOME": str(daemon.data), "TERM": "xterm"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scrapy_do", *words],
+            stdin=slave if terminal else subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+            env=environ,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def until(self, text: str) -> None:
+        """Read until a text has come."""
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.heard:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} has not come: {self.heard[-2000:]}"
+            if select.select([self._master], [], [], left)[0]:
+                self.heard += os.read(self._master, 65536).decode()
+
+    def interrupt(self) -> None:
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def ended(self) -> int:
+        """Wait for the end; give the exit code."""
+        with contextlib.suppress(OSError):
+            while piece := os.read(self._master, 65536):
+                self.heard += piece.decode()
+        os.close(self._master)
+        return self.process.wait(PATIENCE_S)
+
+
+def test_ctrl_c_stops_watching_not_the_job(shop: Shop) -> None:
+    """A crawl that is followed on a terminal goes on when its watcher leaves."""
+    watching = Watching(shop.daemon, "run", "sleeper", "-p", "good", "-f", terminal=True)
+    watching.until("Spider opened")
+    watching.until("items 0")
+    watching.interrupt()
+    assert watching.ended() == Exit.INTERRUPTED, watching.heard
+    assert "Stopped watching; good/sleeper/" in watching.heard
+    (hint,) = re.findall(r"cancel  (scrapy-do cancel \S+)", watching.heard)
+    job = hint.split()[-1]
+    assert shop.daemon.ask(f"/job.json?id={job}")["job"]["status"] == "RUNNING"
+    assert Watching(shop.daemon, *hint.split()[1:]).ended() == Exit.DONE
+    assert shop.daemon.ask(f"/job.json?id={job}")["job"]["status"] == "CANCELED"
+
+
+def test_what_goes_on_is_told(shop: Shop) -> None:
+    """`--watch` tells each change of jobs and of the daemon, in lines of JSON."""
+    jobs = Watching(shop.daemon, "jobs", "--watch", "--json", "--spider", "sleeper")
+    status = Watching(shop.daemon, "status", "--watch", "--json")
+    status.until('"jobs-running": 0')
+    job = shop.sleeper()
+    jobs.until(job)
+    status.until('"jobs-running": 1')
+    shop.daemon.ask("/cancel-job.json", id=job)
+    status.until('"jobs-canceled"')
+    jobs.until('"status": "CANCELED"')
+    for watching in (jobs, status):
+        watching.interrupt()
+        assert watching.ended() == Exit.INTERRUPTED
+        *lines, _ = watching.heard.replace("^C", "").splitlines()
+        assert all(json.loads(line) for line in lines)
+
+
+@pytest.mark.timeout(200)
+def test_a_new_daemon_is_listened_to(tmp_path: Path) -> None:
+    """Who follows a log or waits for a job hears of its end from the daemon after the next."""
+    with running(tmp_path) as daemon:
+        port = daemon.url.rsplit(":", 1)[1]
+    with running(tmp_path, listen=f"127.0.0.1:{port}") as daemon:
+        daemon.push("good", tmp_path)
+        job = daemon.run("sleeper")
+        daemon.until_status(job, "RUNNING")
+        following = Watching(daemon, "logs", "-f", job)
+        waiting = Watching(daemon, "wait", job, "--verbose")
+        following.until("Spider opened")
+        waiting.until("/events?level=100: 200")
+        daemon.kill()
+        daemon.start()
+        daemon.ask("/cancel-job.json", id=job)
+        assert following.ended() == Exit.DONE, following.heard
+        assert waiting.ended() == Exit.CANCELED, waiting.heard
+        assert following.heard.count("Spider opened") == 1
+        assert "Spider closed (" in following.heard

@@ -18,16 +18,25 @@ if TYPE_CHECKING:
     from scrapy_do.config import Config
 
 _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
+_SLOTS = "SCRAPY_DO_SCRAPY_DO_JOB_SLOTS"
 
 
 @command("serve", has_json=False)
 @config_option
 @data_dir_option
 @click.option(
+    "--bind",
     "--listen",
+    "listen",
     multiple=True,
     metavar="ADDR:PORT",
     help="Where to listen, port 0 for any free one; instead of [web] interfaces. May be repeated.",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many crawls run at the same time; instead of [scrapy-do] job-slots.",
 )
 @click.option(
     "--new",
@@ -37,7 +46,12 @@ _INTERFACES = "SCRAPY_DO_WEB_INTERFACES"
     "the one of the data directory; that is set aside, and no other file is touched.",
 )
 def serve(
-    *, config_path: Path | None, data_dir: str | None, listen: tuple[str, ...], is_new: bool
+    *,
+    config_path: Path | None,
+    data_dir: str | None,
+    listen: tuple[str, ...],
+    slots: int | None,
+    is_new: bool,
 ) -> None:
     """Run the daemon in the foreground until it is told to stop."""
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
@@ -48,6 +62,8 @@ def serve(
     environ = overridden(given, data_dir)
     if listen:
         environ[_INTERFACES] = ", ".join(listen)
+    if slots is not None:
+        environ[_SLOTS] = str(slots)
     try:
         config = load(config_path, environ)
         with nullcontext() if config.web.https else _left_out("OpenSSL"):
