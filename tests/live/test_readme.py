@@ -1,5 +1,6 @@
 """The README's blocks are run, one by one, in one shell, against the demo that it names."""
 
+import os
 import re
 import shutil
 import signal
@@ -99,8 +100,15 @@ def test_every_block_of_the_readme_works(url: str, project: Path) -> None:
     script = "set -o pipefail; trap 'echo exit status $?' ERR\n" + "".join(
         f"{step.command.replace(DOCUMENTED_URL, url)}\nprintf '{SEPARATOR}'\n" for step in steps
     )
+    environ = {**os.environ, "SCRAPY_DO_URL": url, "HOME": str(project.parent)}
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
     ended = subprocess.run(
-        ["bash", "-c", script], cwd=project, capture_output=True, text=True, check=True
+        ["bash", "-c", script],
+        cwd=project,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     *printed, rest = ended.stdout.split(SEPARATOR)
     assert rest == ""
