@@ -6,6 +6,28 @@ from urllib.parse import quote, urlencode
 
 Fields = Iterable[tuple[str, str]]
 
+_USUAL_BASE = "http://localhost:7654"
+_RUN_OPTIONS = {
+    "project": "-p",
+    "version": "--version",
+    "arg": "-a",
+    "setting": "-s",
+    "priority": "--priority",
+    "tag": "--tag",
+    "timeout": "--timeout",
+    "description": "--description",
+}
+_SCHEDULE_OPTIONS = {
+    "timezone": "--tz",
+    "catchup": "--catchup",
+    "overlap": "--overlap",
+    "jitter": "--jitter",
+    "until": "--until",
+    "max-runs": "--max-runs",
+    "note": "--note",
+}
+"""The options of the command by the fields of the API."""
+
 LOCAL_USER = "local"
 """Who everybody is where there is no authentication: then a command needs no credentials."""
 
@@ -57,6 +79,34 @@ def curl_push(base: str, user: str, project: str = "") -> str:
     name = ["-F", shlex.quote(f"name={project}")] if project else []
     parts = [*_curl(user), "-F", "archive=@/tmp/project.zip", *name]
     return " ".join([*parts, shlex.quote(f"{base}/push-project.json")])
+
+
+def scrapy_do(base: str, *words: str, names: Iterable[str] = ()) -> str:
+    """The command that asks this server for the same; `names` are its arguments, whatever they are.
+
+    Who asks is not in it: `scrapy-do login` remembers that.
+    """
+    at = [] if base == _USUAL_BASE else ["--url", base]
+    arguments = [*names]
+    if any(name.startswith("-") for name in arguments):
+        arguments.insert(0, "--")
+    return shlex.join(["scrapy-do", *at, *words, *arguments])
+
+
+def scrapy_do_order(base: str, fields: Fields) -> str:
+    """The command that orders what fields of `schedule-job.json` say; "" where it has no option."""
+    said = [*fields]
+    when = dict(said).get("when", "now")
+    names, words = [], ["run"] if when == "now" else ["schedule", "add", "--when", when]
+    options = _RUN_OPTIONS if when == "now" else {**_RUN_OPTIONS, **_SCHEDULE_OPTIONS}
+    for name, value in said:
+        if name == "spider":
+            names.append(value)
+        elif name in options:
+            words += [options[name], value]
+        elif name != "when":
+            return ""
+    return scrapy_do(base, *words, names=names)
 
 
 def _curl(user: str) -> list[str]:

@@ -67,6 +67,8 @@ def _environment() -> Environment:
         curl_push=addresses.curl_push,
         project_page=addresses.project_page,
         run_page=addresses.run_page,
+        scrapy_do=addresses.scrapy_do,
+        scrapy_do_order=addresses.scrapy_do_order,
         schedule_page=addresses.schedule_page,
         spider_page=addresses.spider_page,
         version=__version__,

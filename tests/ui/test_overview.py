@@ -172,7 +172,7 @@ def test_a_new_server_says_how_to_begin(world: World) -> None:
 
     assert "Three steps" in page
     assert page.count("data-copy=") == 3
-    assert "--data-urlencode project=PROJECT --data-urlencode spider=SPIDER" in page
+    assert "scrapy-do run SPIDER -p PROJECT -f" in page
 
 
 def test_names_are_text(world: World) -> None:

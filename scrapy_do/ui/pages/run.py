@@ -8,7 +8,7 @@ from scrapy_do.core.job import DEFAULT_PRIORITY, Job, JobRequest
 from scrapy_do.core.project import Project, check_name
 from scrapy_do.errors import BadArgument, ProjectNotFound
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.addresses import curl
+from scrapy_do.ui.addresses import curl, scrapy_do_order
 from scrapy_do.ui.render import Page
 from scrapy_do.web.params import Params
 
@@ -143,7 +143,7 @@ class RunForm:
     earlier: Mapping[str, Sequence[str]] = field(default_factory=dict)
     problem: str = ""
     wrong: str = ""
-    command: str = ""
+    commands: Sequence[str] = ()
     priorities: Sequence[tuple[int, str]] = PRIORITIES
     known_settings: Sequence[str] = SETTINGS
 
@@ -187,7 +187,10 @@ async def run_form(
             earlier=await _earlier(operations, fields),
             problem="" if error is None else str(error),
             wrong=error.name if isinstance(error, BadArgument) else "",
-            command=curl(base, user, "/schedule-job.json", fields.api_fields()),
+            commands=(
+                scrapy_do_order(base, fields.api_fields()),
+                curl(base, user, "/schedule-job.json", fields.api_fields()),
+            ),
         ),
     )
 
