@@ -69,10 +69,10 @@ class Daemon:
         self._sockets = sockets
         self._read_config = read_config
         self._journal = journal
-        self._runtime = Runtime.of(reactor)
+        directory = DataDirectory(config.scrapy_do.project_store)
+        self._runtime = Runtime.of(reactor).repairing(directory.open_again)
         policies = self._policies_of(config)
         self._keyring = Keyring(config.web, seconds=reactor.seconds)
-        directory = DataDirectory(config.scrapy_do.project_store)
         self._pair = Pair(directory, config.scrapy_do.database)
         self._pair.lock()
         # It has threads, which keep the process alive until it is closed.

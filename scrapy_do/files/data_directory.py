@@ -2,15 +2,21 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from scrapy_do.core.pairing import Mark
 from scrapy_do.errors import DataDirectoryInUse
 from scrapy_do.files.disk import make_private, sync_directory
 from scrapy_do.files.owner_lock import OwnerLock
-from scrapy_do.protocol.regular_file import read_regular
+from scrapy_do.protocol.regular_file import make_usable, read_regular
 
 _LARGEST_MARK_BYTES = 4096
+_OURS = (
+    *("*", "archives/*", "jobs/*", "jobs/attempts/*", "runs/*", "spider-data/*"),
+    *("spider-data/projects/*", "trash/*", "trees/*", "trees/*/*", "trees/*/*/*"),
+)
+"""The directories that all runs share, those above before those in them."""
 
 
 class DataDirectory:
@@ -48,12 +54,22 @@ class DataDirectory:
             raise DataDirectoryInUse(
                 f"{self.root} belongs to another daemon that is running ({owner})"
             )
+        self.open_again()
 
     def announce(self) -> None:
         """Let others read who owns the directory, and make what is always there."""
         self._lock.announce()
         make_private(self.archives)
         make_private(self.runs)
+
+    def open_again(self) -> bool:
+        """Make usable what a crawl has closed to all others; return whether there was anything."""
+        opened = make_usable(self.root)
+        for place in _OURS:
+            for path in self.root.glob(place):
+                with suppress(OSError):  # it has gone, or is not ours
+                    opened |= make_usable(path)
+        return opened
 
     def close(self) -> None:
         """Give the directory up."""

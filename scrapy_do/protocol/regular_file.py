@@ -1,4 +1,4 @@
-"""Opening and locking files that a crawl may have tampered with."""
+"""Opening and locking files, and directories, that a crawl may have tampered with."""
 
 import errno
 import fcntl
@@ -13,6 +13,20 @@ from pathlib import Path
 NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL})
 
 _LOCK_WAIT_S = 0.005
+_USABLE = 0o700
+
+
+def make_usable(directory: Path) -> bool:
+    """Open a directory again that a crawl has closed to its owner; return whether it had.
+
+    Raises:
+        OSError: it is not there, or not ours.
+    """
+    mode = directory.lstat().st_mode
+    if not stat.S_ISDIR(mode) or mode & _USABLE == _USABLE:
+        return False
+    directory.chmod(_USABLE)
+    return True
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

@@ -45,7 +45,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from scrapy_do.protocol.facts import Process
-from scrapy_do.protocol.regular_file import open_regular
+from scrapy_do.protocol.regular_file import make_usable, open_regular
 
 ORDER = "order"
 LOCK = "lock"
@@ -304,9 +304,7 @@ def is_there(run_dir: Path) -> bool:
 def _make_usable(run_dir: Path) -> None:
     """Take back what a crawl has closed to us: the directory or one of those above it."""
     for directory in (*reversed(run_dir.parents[:_LEVELS]), run_dir):
-        status = directory.lstat()
-        if stat.S_ISDIR(status.st_mode) and status.st_mode & _USABLE != _USABLE:
-            directory.chmod(_USABLE)
+        make_usable(directory)
 
 
 def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | None:

@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from scrapy_do.errors import Invalid, NoSpace, ScrapyDoError, StoreUnavailable
+from scrapy_do.protocol.regular_file import make_usable
 from scrapy_do.store.checksum import note_closed
 
 BUSY_TIMEOUT_S = 2.0
@@ -290,9 +291,13 @@ def meaning_of(error: Exception) -> tuple[ScrapyDoError | None, str | None]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file a path leads to."""
+    """Which file a path leads to, also when a crawl has closed the directory that it is in."""
     try:
-        found = path.stat()
+        try:
+            found = path.stat()
+        except PermissionError:
+            make_usable(path.parent)
+            found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

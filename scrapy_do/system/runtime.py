@@ -1,7 +1,7 @@
 """What surprises: time, chance and threads, in one value that every part is given."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from scrapy_do.errors import Unavailable
 from scrapy_do.system.clock import MakeWakeUp, make_wake_up
 
 _log = Logger(namespace="scrapy_do.background")
@@ -76,6 +77,24 @@ class Runtime:
             in_thread=in_thread,
             make_wake_up=partial(make_wake_up, reactor, _now),
         )
+
+    def repairing(self, repair: Callable[[], bool]) -> "Runtime":
+        """The same, but a call in a thread that the modes of files forbid leads to a repair.
+
+        Where `repair` says that there was something to repair, the call fails as `Unavailable`:
+        made again it goes well.
+        """
+        in_thread = self.in_thread
+
+        async def repaired(function: Callable[[], _Result]) -> _Result:
+            try:
+                return await in_thread(function)
+            except PermissionError as error:
+                if await in_thread(repair):
+                    raise Unavailable(f"{error.filename} was closed; it is open again") from error
+                raise
+
+        return replace(self, in_thread=repaired)
 
     async def pause(self, seconds: float) -> None:
         """Let the given time pass."""

@@ -36,7 +36,14 @@ USER = pytest.param(PLAIN, id="plain")
 
 def known(outcome: str) -> bool:
     """Whether an outcome is one of a run that ended, or of one whose records were damaged."""
-    return outcome in ("finished", "shutdown", "cancelled", "its records are gone") or (
+    ends = (
+        "finished",
+        "shutdown",
+        "cancelled",
+        "its records are gone",
+        "the spider was not closed",
+    )
+    return outcome in ends or (
         outcome.startswith(("its records are damaged: ", "killed "))
         or "before the spider opened" in outcome
     )
@@ -86,13 +93,15 @@ def test_damaged_and_found(lives: Lives, user: tuple[str, ...]) -> None:
     check(life, jobs, neighbour)
 
 
-@pytest.mark.parametrize("stay", ["", "1"])
-def test_closed_to_everybody(lives: Lives, stay: str) -> None:
-    """A crawl that closes the directories of all runs harms none of them."""
+@pytest.mark.parametrize(
+    ("how", "stay"), [("roots_closed", ""), ("roots_closed", "1"), ("all_closed", "")]
+)
+def test_closed_to_everybody(lives: Lives, how: str, stay: str) -> None:
+    """A crawl that closes the directories of all runs, or of the daemon, harms none of them."""
     life = lives(*PLAIN, crawls_stop_grace="2s")
     neighbour = life.accepted("marker", seconds=3600)
     life.started(neighbour)
-    job = life.accepted("vandal", how="roots_closed", stay=stay)
+    job = life.accepted("vandal", how=how, stay=stay)
     until(lambda: "done" in life.words_of(job), "the damage")
     if stay:
         life.kill()
@@ -100,5 +109,5 @@ def test_closed_to_everybody(lives: Lives, stay: str) -> None:
     for one in (neighbour, job):
         life.call("/cancel-job.json", id=one)
 
-    check(life, {job: "roots_closed"}, neighbour, status="CANCELED")
+    check(life, {job: how}, neighbour, status="CANCELED")
     assert life.words_of(neighbour) == ["start", "closed:shutdown"]

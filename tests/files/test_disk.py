@@ -6,10 +6,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from twisted.internet.task import Clock
 
-from scrapy_do.errors import NoSpace
+from scrapy_do.errors import NoSpace, Unavailable
+from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.disk import discard, empty, make_private, space_needed
+from tests.fakes import still_runtime
 from tests.files.zips import names
+from tests.http_client import completed
 
 
 def test_make_private(tmp_path: Path) -> None:
@@ -79,3 +83,35 @@ def test_empty(tmp_path: Path) -> None:
     empty(trash)
 
     assert (names(trash), names(outside)) == ([], ["file"])
+
+
+def test_what_was_closed_is_opened_again(tmp_path: Path) -> None:
+    """The directories that all runs share are made usable, wherever they lie; nothing else is."""
+    directory = DataDirectory(tmp_path)
+    closed = ("runs/active", "trees/era/digest/spare", "spider-data/projects/books", "trash")
+    for name in closed:
+        make_private(tmp_path / name)
+    file = tmp_path / "trash" / "kept"
+    file.touch(mode=0o400)
+    for name in closed:
+        (tmp_path / name).chmod(0)
+        (tmp_path / name).parent.chmod(0o500)
+    tmp_path.chmod(0)
+
+    assert [directory.open_again(), directory.open_again()] == [True, False]
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in closed} == {0o700}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
+
+
+def test_a_call_that_modes_forbid_leads_to_a_repair() -> None:
+    """Who was refused is told that repeating helps, where there was something to repair."""
+    repairs = [True, False]
+    runtime = still_runtime(Clock()).repairing(lambda: repairs.pop(0))
+
+    def refused() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "trees")
+
+    with pytest.raises(Unavailable, match="trees was closed; it is open again"):
+        completed(runtime.in_thread(refused))
+    with pytest.raises(PermissionError):
+        completed(runtime.in_thread(refused))

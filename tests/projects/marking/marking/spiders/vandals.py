@@ -135,6 +135,15 @@ class Vandal(Marking):
         for root in (self.crawl.parent, self.records.parent, self.crawl.parent.parent):
             root.chmod(0)
 
+    def all_closed(self):
+        """Close what the daemon and all crawls share, the deepest first."""
+        data = self.crawl.parent.parent.parent
+        for place in ("trees/*/*/*", "trees/*/*", "trees/*", "archives/*", "*"):
+            for path in data.glob(place):
+                if path.is_dir() and path.name != "jobs":
+                    path.chmod(0)
+        data.chmod(0)
+
     def deep(self):
         deep(self.crawl)
 
