@@ -19,7 +19,7 @@ from twisted.internet.epollreactor import EPollReactor
 
 from bench.packing import PROJECT
 from scrapy_do.core import catchup
-from scrapy_do.core.events import Happening, JobChanged, Publisher
+from scrapy_do.core.events import Happening, JobChanged
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, NewVersion
 from scrapy_do.core.schedule import Overlap, Policies, Schedule, stored_timing
@@ -54,12 +54,9 @@ class Run:
         use_monotonic_seconds(self._reactor)
         self._enough = enough
         self._store = open_store(database, reactor=self._reactor)
-        events = Publisher()
-        events.subscribe(self._look)
+        self._store.events.subscribe(self._look)
         self._scheduler = Scheduler(
             store=self._store,
-            events=events,
-            wake_controller=lambda: None,
             settle=self._settle,
             runtime=replace(
                 Runtime.of(self._reactor), rng=random.Random(1), make_wake_up=self._alarm

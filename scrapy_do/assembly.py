@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scrapy_do.config import Config
-from scrapy_do.core.events import Publisher
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.custody import Custody
 from scrapy_do.engine.policies import DaemonPolicies, SpiderLister
@@ -45,7 +44,6 @@ from scrapy_do.system.service import Service
 class Parts:
     """A daemon's parts, joined. `services` are what is started, in that order, and stopped."""
 
-    events: Publisher
     run_setup: RunSetup
     controller: Controller
     scheduler: Scheduler
@@ -83,7 +81,6 @@ def assemble(
     `config` is what is in use now, `journal` the daemon's own log, `base_url` where crawls
     reach the daemon, `problems` what is wrong with its services.
     """
-    events = Publisher()
     run_setup = RunSetup(
         store=store,
         files=files,
@@ -100,14 +97,11 @@ def assemble(
         launcher=launcher,
         run_setup=run_setup,
         limits=policies.limits,
-        events=events,
         host=host,
         runtime=runtime,
     )
     scheduler = Scheduler(
         store=store,
-        events=events,
-        wake_controller=controller.wake,
         settle=controller.settled,
         runtime=runtime,
     )
@@ -124,7 +118,6 @@ def assemble(
         files=files,
         limits=policies.archives,
         list_spiders=list_spiders,
-        events=events,
         runtime=runtime,
     )
     pruner = Pruner(
@@ -138,9 +131,7 @@ def assemble(
     jobs = JobOperations(
         store=store,
         artifacts=files.artifacts,
-        events=events,
         rules=admission,
-        wake=controller.wake,
         end_now=controller.end_now,
         runtime=runtime,
     )
@@ -148,9 +139,6 @@ def assemble(
         store=store,
         jobs=jobs,
         rules=admission,
-        events=events,
-        wake_scheduler=scheduler.wake,
-        wake_controller=controller.wake,
         zone=policies.zone,
         runtime=runtime,
     )
@@ -158,11 +146,9 @@ def assemble(
         projects=projects,
         jobs=jobs,
         bulk=BulkOperations(jobs),
-        changes=ChangeOperations(events),
+        changes=ChangeOperations(store.events),
         schedules=schedules,
-        outputs=OutputOperations(
-            store=store, artifacts=files.artifacts, events=events, runtime=runtime
-        ),
+        outputs=OutputOperations(store=store, artifacts=files.artifacts, runtime=runtime),
         logs=LogOperations(artifacts=files.artifacts, runtime=runtime),
         data=DataOperations(store=store, artifacts=files.artifacts, runtime=runtime),
         collections=CollectionOperations(store=store, runtime=runtime),
@@ -186,7 +172,6 @@ def assemble(
         ),
     )
     return Parts(
-        events=events,
         run_setup=run_setup,
         controller=controller,
         scheduler=scheduler,
@@ -198,8 +183,6 @@ def assemble(
             store=store,
             jobs=jobs,
             rules=admission,
-            events=events,
-            wake=controller.wake,
             now=runtime.now,
         ),
         services=(controller, scheduler, pruner, custody),

@@ -123,7 +123,7 @@ class World:
         self.jobs = self.operations.jobs
         self.schedules = self.operations.schedules
         self.outputs = self.operations.outputs
-        self.events = self.parts.events
+        self.events = self.store.events
         self.happenings: list[Happening] = []
         self.events.subscribe(self.happenings.append)
 
@@ -156,6 +156,7 @@ class World:
 
     def restarted(self, *, limits: Limits | None = None) -> "World":
         """Return the daemon after this one, on the same files and rows, not started yet."""
+        self.store.events.forget()  # whoever listened is gone
         return World(
             self.root,
             limits=limits or self.limits,

@@ -1,7 +1,9 @@
 """What happened, told to whoever listens inside the daemon.
 
-A plain in-memory publisher: nothing durable hangs on it. A listener that raises is a
-bug of the listener and must not stop the others, so listeners only set flags and count.
+A plain in-memory publisher: nothing durable hangs on it. The store publishes what each of its
+methods has changed, after the commit and before the caller goes on; nobody else does. A
+listener that raises is a bug of the listener and must not stop the others, so listeners only
+set flags and count.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from scrapy_do.core.job import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChanged:
-    """A job was stored in a new state."""
+    """A job was stored in a new state, or its end was asked for."""
 
     job: Job
 
@@ -39,7 +41,14 @@ class CrawlReported:
     job_id: UUID
 
 
-Happening = JobChanged | ProjectChanged | ScheduleChanged | CrawlReported
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged:
+    """What is kept by name in a scope of the store, such as settings of a project, changed."""
+
+    scope: str
+
+
+Happening = JobChanged | ProjectChanged | ScheduleChanged | CrawlReported | SettingsChanged
 Listener = Callable[[Happening], None]
 
 
@@ -58,6 +67,10 @@ class Publisher:
                 self._listeners.remove(listener)
 
         return unsubscribe
+
+    def forget(self) -> None:
+        """Tell nobody any more who listens now."""
+        self._listeners.clear()
 
     def publish(self, happening: Happening) -> None:
         """Tell the listeners."""

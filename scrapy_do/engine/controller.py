@@ -13,7 +13,7 @@ from uuid import UUID
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from scrapy_do.core.events import JobChanged, Publisher
+from scrapy_do.core.events import Happening, JobChanged, SettingsChanged
 from scrapy_do.core.job import (
     Job,
     Pending,
@@ -103,7 +103,6 @@ class Controller:
         launcher: Launcher,
         run_setup: RunSetup,
         limits: Limits,
-        events: Publisher,
         runtime: Runtime,
         host: Host,
     ) -> None:
@@ -112,10 +111,9 @@ class Controller:
         self._launcher = launcher
         self._run_setup = run_setup
         self._limits = limits
-        self._events = events
         self._now = runtime.now
         self._reactor = runtime.reactor
-        self._progress = ProgressBook(store=store, events=events, runtime=runtime)
+        self._progress = ProgressBook(store=store, runtime=runtime)
         self._memory = MemoryWatch(
             runtime=runtime,
             host=host,
@@ -124,6 +122,7 @@ class Controller:
         )
         self._held: dict[UUID, _Held] = {}
         self._hurried: set[UUID] = set()
+        self._moving: frozenset[UUID] = frozenset()
         self._undiscarded: dict[tuple[UUID, int], datetime] = {}
         self._launches = Launches(launcher=launcher, run_setup=run_setup, now=runtime.now)
         self._timer: Delayed | None = None
@@ -144,6 +143,7 @@ class Controller:
         for run, adopted in zip(runs, found, strict=True):
             await self._adopt(run, adopted, active.get(run.job_id))
         self._run_setup.tidy()
+        self._store.events.subscribe(self._hear)
         self._passes.start()
 
     async def _adopt(self, run: RunPath, adopted: Adopted, job: Job | None) -> None:
@@ -203,6 +203,14 @@ class Controller:
         """Keep to other limits from now on; crawls that run are judged by them, too."""
         self._limits = limits
         self.wake()
+
+    def _hear(self, happening: Happening) -> None:
+        """Look again when others have changed what is to be done; our own moves are no news."""
+        match happening:
+            case JobChanged(job=job) if job.id not in self._moving:
+                self.wake()
+            case SettingsChanged():  # jobs may have waited for runners from outside
+                self.wake()
 
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
@@ -353,6 +361,7 @@ class Controller:
         What a crawl has said of its end, and no database can hold, is damage.
         """
         pairs = [pair for pair in (self._advanced(*move, now) for move in moves) if pair]
+        self._moving = frozenset(job.id for job, _ in pairs)
         try:
             return await self._store.jobs.save_all(pairs)
         except Invalid as error:
@@ -363,6 +372,8 @@ class Controller:
                 raise
             self._log.warn("the end of job {job}: {error}", job=str(job.id), error=error)
             return await self._saved([(job, _unstorable(error))], now)
+        finally:
+            self._moving = frozenset()
 
     def _advanced(self, job: Job, event: _Event, now: datetime) -> tuple[Job, Job] | None:
         try:
@@ -387,7 +398,6 @@ class Controller:
                     project=job.request.project,
                     spider=job.request.spider,
                 )
-        self._events.publish(JobChanged(job=job))
 
     # --- crawls --------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from scrapy_do.core.events import CrawlReported, Publisher
 from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Delayed, Runtime, background
@@ -13,9 +12,8 @@ WRITE_S = 1.0
 class ProgressBook:
     """Keeps the last progress of each crawl; rows are written at most once in `WRITE_S`."""
 
-    def __init__(self, *, store: Store, events: Publisher, runtime: Runtime) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime) -> None:
         self._store = store
-        self._events = events
         self._reactor = runtime.reactor
         self._latest: dict[UUID, Progress] = {}
         self._call: Delayed | None = None
@@ -35,7 +33,7 @@ class ProgressBook:
         self._latest.pop(job_id, None)
 
     async def write(self) -> None:
-        """Store what is known and tell about it.
+        """Store what is known.
 
         Raises:
             StoreUnavailable, NoSpace: it could not be stored.
@@ -46,5 +44,3 @@ class ProgressBook:
         latest = dict(self._latest)
         if latest:
             await self._store.jobs.record_progress(latest)
-            for job_id in latest:
-                self._events.publish(CrawlReported(job_id=job_id))

@@ -27,7 +27,7 @@ from twisted.logger import Logger
 
 from scrapy_do.core import catchup
 from scrapy_do.core.catchup import LARGEST_STEP_BACK, Plan, planned, settled
-from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
+from scrapy_do.core.events import Happening, ScheduleChanged
 from scrapy_do.core.job import Driver, Job, Pending, StopCause, Stopping
 from scrapy_do.core.schedule import SCHEDULER, Overlap, Schedule, ScheduleState, whole_ms
 from scrapy_do.core.transitions import cancel
@@ -77,15 +77,11 @@ class Scheduler:
         self,
         *,
         store: Store,
-        events: Publisher,
-        wake_controller: Callable[[], None],
         settle: Callable[[], Awaitable[None]],
         runtime: Runtime,
     ) -> None:
         self._log = Logger()
         self._store = store
-        self._events = events
-        self._wake_controller = wake_controller
         self._settle = settle
         self._now = runtime.now
         self._rng = runtime.rng
@@ -97,6 +93,8 @@ class Scheduler:
         self._watch: ClockWatch | None = None
         self._present_since = datetime.max.replace(tzinfo=UTC)
         self._armed: datetime | None = None
+        self._moving: frozenset[UUID] = frozenset()
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -107,13 +105,20 @@ class Scheduler:
             OSError: the system has no alarm left.
         """
         self._alarm = self._make_wake_up(on_due=self.wake, on_step=self.wake)
+        self._unsubscribe = self._store.events.subscribe(self._hear)
         self._passes.start()
 
     async def stop(self, _farewell: Farewell) -> None:
         """Fire no more; return when the pass at hand is over."""
+        self._unsubscribe()
         await self._passes.stop()
         if self._alarm is not None:
             self._alarm.close()
+
+    def _hear(self, happening: Happening) -> None:
+        """Look again when others have changed a schedule; what we fire is no news."""
+        if isinstance(happening, ScheduleChanged) and happening.schedule_id not in self._moving:
+            self.wake()
 
     def wake(self) -> None:
         """Look again, soon. May be called any number of times."""
@@ -222,40 +227,38 @@ class Scheduler:
         return Firing(before=schedule, after=aside)
 
     async def _commit(self, firings: Sequence[Firing], now: datetime) -> None:
-        """Store firings, then tell of them.
+        """Store firings.
 
         Where one of them is stale all are left to be read again: they are still due.
         """
         if not firings:
             return
         try:
-            jobs = await self._store.schedules.fire_many(firings)
+            await self._fired(firings)
         except StaleJob:
             return
         except NotFound:
             for firing in firings:
                 await self._commit_alone(firing, now)
             return
-        self._tell(firings, jobs)
 
     async def _commit_alone(self, firing: Firing, now: datetime) -> None:
         """Store one firing, or put its schedule aside when it has nothing to run any more."""
         try:
-            jobs = await self._store.schedules.fire_many([firing])
+            await self._fired([firing])
         except StaleJob:
             return
         except NotFound as error:
             firing = self._failed(firing.before, error, now)
-            jobs = await self._store.schedules.fire_many([firing])
-        self._tell([firing], jobs)
+            await self._fired([firing])
 
-    def _tell(self, firings: Iterable[Firing], jobs: Iterable[Job]) -> None:
-        self._turn_began_s = self._reactor.seconds()
-        for job in jobs:
-            self._events.publish(JobChanged(job=job))
-        for firing in firings:
-            self._events.publish(ScheduleChanged(schedule_id=firing.before.id))
-        self._wake_controller()
+    async def _fired(self, firings: Sequence[Firing]) -> None:
+        self._moving = frozenset(firing.before.id for firing in firings)
+        try:
+            await self._store.schedules.fire_many(firings)
+        finally:
+            self._moving = frozenset()
+            self._turn_began_s = self._reactor.seconds()
 
     async def _breathe(self) -> None:
         """Let the reactor do something else when this turn was long."""

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from twisted.internet.defer import Deferred
 
-from scrapy_do.core.events import Happening, JobChanged, Publisher
+from scrapy_do.core.events import Happening, JobChanged
 from scrapy_do.core.filter import JobFilter, ids_beginning
 from scrapy_do.core.job import (
     Actor,
@@ -70,9 +70,7 @@ class JobOperations:
         *,
         store: Store,
         artifacts: ArtifactStore,
-        events: Publisher,
         rules: Admission,
-        wake: Callable[[], None],
         end_now: Callable[[UUID], None],
         runtime: Runtime,
     ) -> None:
@@ -80,8 +78,6 @@ class JobOperations:
         self._artifacts = artifacts
         self._rules = rules
         self._in_thread = runtime.in_thread
-        self._events = events
-        self._wake = wake
         self._end_now = end_now
         self._now = runtime.now
         self._reactor = runtime.reactor
@@ -105,7 +101,7 @@ class JobOperations:
         """
         self.check(request, by=by)
         now = self._now()
-        job = await self._store.jobs.add(
+        return await self._store.jobs.add(
             NewJob(
                 id=job_id or uuid4(),
                 request=request,
@@ -116,9 +112,6 @@ class JobOperations:
                 scheduled_by=by.name,
             )
         )
-        self._events.publish(JobChanged(job=job))
-        self._wake()
-        return job
 
     def refuse(self) -> None:
         """Take no new jobs: the daemon stops."""
@@ -269,10 +262,8 @@ class JobOperations:
             return cancel(job, by=by, now=now)
 
         job = await self._store.jobs.edit(job_id, change)
-        self._events.publish(JobChanged(job=job))
         if force and is_active(job.state) and job.driver is Driver.LOCAL:
             self._end_now(job_id)
-        self._wake()
         if isinstance(job.state, Finished) or wait_s <= 0 or job.driver is Driver.CLIENT:
             return job
         await self._ended(job_id, wait_s)
@@ -314,7 +305,7 @@ class JobOperations:
             ):
                 over.callback(None)
 
-        unsubscribe = self._events.subscribe(look)
+        unsubscribe = self._store.events.subscribe(look)
 
         def give_up() -> None:
             if not over.called:

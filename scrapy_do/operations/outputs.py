@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
-from scrapy_do.core.events import Happening, JobChanged, Publisher
+from scrapy_do.core.events import Happening, JobChanged
 from scrapy_do.core.job import Job, Pending, has_started, is_active
 from scrapy_do.errors import JobNotFound, LogNotFound
 from scrapy_do.files.artifacts import Artifact, ArtifactStore
@@ -38,15 +38,13 @@ class Output:
 class OutputOperations:
     """Every use case of the files of jobs, once, for all dialects."""
 
-    def __init__(
-        self, *, store: Store, artifacts: ArtifactStore, events: Publisher, runtime: Runtime
-    ) -> None:
+    def __init__(self, *, store: Store, artifacts: ArtifactStore, runtime: Runtime) -> None:
         self._store = store
         self._artifacts = artifacts
         self._in_thread = runtime.in_thread
         self._live: set[UUID] = set()
         self._waiting: dict[UUID, list[Callable[[], None]]] = {}
-        events.subscribe(self._look)
+        store.events.subscribe(self._look)
 
     async def log(self, job_id: UUID, stream: Stream) -> Output:
         """The output of a job that has started.

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
-from scrapy_do.core.events import Happening, JobChanged, ProjectChanged, Publisher
+from scrapy_do.core.events import Happening, JobChanged
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import JobKey, is_active
 from scrapy_do.core.project import (
@@ -83,7 +83,6 @@ class ProjectOperations:
         files: FileStores,
         limits: ArchiveLimits,
         list_spiders: ListSpiders,
-        events: Publisher,
         runtime: Runtime,
     ) -> None:
         self._store = store
@@ -93,7 +92,6 @@ class ProjectOperations:
         self._trash = files.trash
         self._limits = limits
         self._list_spiders = list_spiders
-        self._events = events
         self._now = runtime.now
         self._in_thread = runtime.in_thread
         self._pushing: Counter[str] = Counter()
@@ -101,7 +99,7 @@ class ProjectOperations:
         self._arriving = DeferredLock()
         self._removed: set[str] = set()
         self._under_way: dict[UUID, PushNotes] = {}
-        events.subscribe(self._look)
+        store.events.subscribe(self._look)
 
     async def push(
         self,
@@ -280,7 +278,6 @@ class ProjectOperations:
             await self._store.schedules.fail(
                 schedule, f"spider {schedule.request.spider} is gone", now=self._now()
             )
-        self._events.publish(ProjectChanged(project=name))
         report = notes.success(
             version=version.label,
             warnings=(*listing.warnings, *found.warnings),
@@ -358,7 +355,6 @@ class ProjectOperations:
         """
         found = await self.spider(name, spider)
         await self._store.projects.set_compared(found.project_id, found.number, compared=compared)
-        self._events.publish(ProjectChanged(project=name))
         return await self.spider(name, spider)
 
     async def runs(self, spiders: Sequence[Spider], *, limit: int) -> Mapping[str, Sequence[Run]]:
@@ -377,9 +373,7 @@ class ProjectOperations:
         for schedule in await self._standing_orders(name):
             if schedule.request.version is None and schedule.request.spider not in version.spiders:
                 raise SpiderInUse(schedule.request.spider)
-        project = await self._store.projects.set_current(name, label)
-        self._events.publish(ProjectChanged(project=name))
-        return project
+        return await self._store.projects.set_current(name, label)
 
     async def remove_version(self, name: str, label: str) -> None:
         """Forget a version that is not the current one; accepted jobs keep it until they end."""
@@ -401,7 +395,6 @@ class ProjectOperations:
             raise ProjectInUse(name, len(orders))
         await self._store.projects.remove(name)
         self._removed.add(name)
-        self._events.publish(ProjectChanged(project=name))
         await self.sweep()
 
     def _look(self, happening: Happening) -> None:

@@ -10,7 +10,6 @@ from zoneinfo import available_timezones
 
 from scrapy_do.core import catchup
 from scrapy_do.core.catchup import Settled, left_out, planned, scheduled_job
-from scrapy_do.core.events import JobChanged, Publisher, ScheduleChanged
 from scrapy_do.core.filter import JobFilter, ids_beginning
 from scrapy_do.core.grammar import is_zone_name, parse_when, parse_zone
 from scrapy_do.core.job import Job, JobRequest
@@ -82,18 +81,12 @@ class ScheduleOperations:
         store: Store,
         jobs: JobOperations,
         rules: Admission,
-        events: Publisher,
-        wake_scheduler: Callable[[], None],
-        wake_controller: Callable[[], None],
         runtime: Runtime,
         zone: str,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._rules = rules
-        self._events = events
-        self._wake_scheduler = wake_scheduler
-        self._wake_controller = wake_controller
         self._now = runtime.now
         self._rng = runtime.rng
         self._zone = zone
@@ -130,9 +123,7 @@ class ScheduleOperations:
             policies=asked.policies,
             note=asked.note,
         )
-        stored = await self._store.schedules.add(self._planned_from(schedule, now))
-        self._changed(stored)
-        return stored
+        return await self._store.schedules.add(self._planned_from(schedule, now))
 
     def preview(
         self, when: str, *, zone: str | None, start: datetime | None, count: int
@@ -360,9 +351,7 @@ class ScheduleOperations:
         schedule = await self.get(schedule_id)
         now = whole_ms(self._now())
         new = scheduled_job(schedule, planned_at=None, now=now, by=by)
-        job = await self._store.jobs.add(new)
-        self._made([job])
-        return job
+        return await self._store.jobs.add(new)
 
     async def backfill(
         self, schedule_id: UUID, *, first: datetime, last: datetime, by: str
@@ -377,11 +366,9 @@ class ScheduleOperations:
         schedule = await self.get(schedule_id)
         now = whole_ms(self._now())
         instants = catchup.backfill(schedule, first=first, last=last, now=now)
-        jobs = await self._store.jobs.add_all(
+        return await self._store.jobs.add_all(
             [scheduled_job(schedule, planned_at=at, now=now, by=by) for at in instants]
         )
-        self._made(jobs)
-        return jobs
 
     # --- steps ---------------------------------------------------------------------------------
 
@@ -398,13 +385,11 @@ class ScheduleOperations:
                 raise ScheduleOver(schedule_id, before.state)
             after = change(before, whole_ms(self._now()))
             try:
-                stored = await self._store.schedules.save(
+                return await self._store.schedules.save(
                     after.schedule, expected=before, events=after.events
                 )
             except StaleJob:
                 continue
-            self._changed(stored)
-            return stored
         raise StaleJob(f"schedule {schedule_id} changes too fast; try again")
 
     def _planned_from(self, schedule: Schedule, now: datetime) -> Schedule:
@@ -442,15 +427,6 @@ class ScheduleOperations:
             version = await projects.version(request.project, request.version)
         if version is None or request.spider not in version.spiders:
             raise SpiderNotFound(request.project, request.spider)
-
-    def _changed(self, schedule: Schedule) -> None:
-        self._events.publish(ScheduleChanged(schedule_id=schedule.id))
-        self._wake_scheduler()
-
-    def _made(self, jobs: Iterable[Job]) -> None:
-        for job in jobs:
-            self._events.publish(JobChanged(job=job))
-        self._wake_controller()
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from scrapy_do.core.events import ProjectChanged
 from scrapy_do.core.filter import StateName
 from scrapy_do.core.job import JSON, Job, NewJob
 from scrapy_do.core.project import Project, check_number
@@ -14,6 +15,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance, find_version
 from scrapy_do.store.changes import difference, jobs_by_id, read_jobs, update_jobs
 from scrapy_do.store.database import Database
+from scrapy_do.store.jobs import jobs_changed, jobs_edited
 from scrapy_do.store.moments import Moments
 from scrapy_do.store.projects import insert_project
 from scrapy_do.store.rows import ms_of, project_of
@@ -47,7 +49,9 @@ class CloudQueries:
             acceptance = Acceptance(connection, create_spider=True)
             return [_add(acceptance, new) for new in new_jobs]
 
-        return await self._database.transact(work)
+        return await self._database.transact(
+            work, lambda added: jobs_changed(job for job in added if isinstance(job, Job))
+        )
 
     async def edit_each(self, edits: Sequence[Edit]) -> list[tuple[Job, Job]]:
         """Edit jobs one after the other, and say what each was and is.
@@ -69,7 +73,7 @@ class CloudQueries:
                 pairs.append((before, now[job_id]))
             return pairs
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, jobs_edited)
 
     async def last_finished(self, project_id: int, spider_number: int | None = None) -> list[Job]:
         """The most recently finished job of each spider that has any, by spider number."""
@@ -138,7 +142,9 @@ class CloudQueries:
             row = connection.execute(query).one()
             return project_of(row, find_version(connection, row, None))
 
-        return await self._database.transact(work)
+        return await self._database.transact(
+            work, lambda project: [ProjectChanged(project=project.name)]
+        )
 
     # --- logs and single values kept in `meta` -------------------------------------------------
 

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -26,6 +26,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from scrapy_do.core.events import Happening, Publisher
 from scrapy_do.errors import Invalid, NoSpace, ScrapyDoError, StoreUnavailable
 from scrapy_do.protocol.regular_file import make_usable
 from scrapy_do.store.checksum import note_closed
@@ -88,6 +89,7 @@ class Database:
         self.url = url
         self.path = file_of(url)
         self.broken: str | None = None
+        self.events = Publisher()
         self._on_broken = on_broken
         self._reactor = reactor
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
@@ -122,15 +124,34 @@ class Database:
         size_bytes = int(connection.exec_driver_sql(question).scalar_one())
         return self.url.set(username=None, password=None, query={}).render_as_string(), size_bytes
 
-    async def transact(self, work: Work[_Result]) -> _Result:
+    async def transact(
+        self, work: Work[_Result], tell: Callable[[_Result], Iterable[Happening]] | None = None
+    ) -> _Result:
         """Run a function in a write transaction; when this returns its work is durable.
+
+        `tell` says of the result what has happened. That is published after the commit and
+        before this returns; also when nobody waits for the result any more.
 
         Raises:
             StoreUnavailable: the database is locked, gone, or refuses; nothing was changed.
             NoSpace: the disk is full; nothing was changed.
             Invalid: a value that the database cannot hold.
         """
-        return await self._run(self._writing, lambda: self.transact_now(work))
+
+        def write() -> _Result:
+            result = self.transact_now(work)
+            happenings = () if tell is None else tuple(tell(result))
+            if happenings and self._reactor is None:
+                self._publish(happenings)
+            elif happenings and self._reactor is not None:
+                self._reactor.callFromThread(self._publish, happenings)
+            return result
+
+        return await self._run(self._writing, write)
+
+    def _publish(self, happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
+            self.events.publish(happening)
 
     async def read(self, work: Work[_Result]) -> _Result:
         """Run a function that only reads; all it reads is of one moment.

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from scrapy_do.core.events import CrawlReported, JobChanged
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Job, JobKey, NewJob, is_active
 from scrapy_do.core.run_history import RecentRun, Run
@@ -77,7 +78,8 @@ class Jobs:
                 none is stored.
         """
         return await self._database.transact(
-            lambda connection: Acceptance(connection, create_spider=create_spider).accept(new)
+            lambda connection: Acceptance(connection, create_spider=create_spider).accept(new),
+            jobs_changed,
         )
 
     # --- looking -------------------------------------------------------------------------------
@@ -194,7 +196,9 @@ class Jobs:
 
     async def save_all(self, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
         """Store many (new, expected) pairs as `save` does; those that moved are left out."""
-        return await self._database.transact(lambda connection: save_jobs(connection, pairs))
+        return await self._database.transact(
+            lambda connection: save_jobs(connection, pairs), jobs_changed
+        )
 
     async def record_progress(self, progress: Mapping[UUID, Progress]) -> None:
         """Note how far running crawls are. An ended job keeps its last figures."""
@@ -208,7 +212,8 @@ class Jobs:
             tables.UNFINISHED,
         )
         await self._database.transact(
-            lambda connection: connection.execute(statement, rows) and None
+            lambda connection: connection.execute(statement, rows) and None,
+            lambda _: [CrawlReported(job_id=job_id) for job_id in progress],
         )
 
     # --- for clients that change jobs ----------------------------------------------------------
@@ -229,13 +234,14 @@ class Jobs:
     async def edit_all(self, ids: Sequence[UUID], change: Change) -> list[Job]:
         """As `edit`, for many jobs together, in the order of `ids`; unknown ones are left out."""
 
-        def work(connection: Connection) -> list[Job]:
+        def work(connection: Connection) -> list[tuple[Job, Job]]:
             stored = jobs_by_id(connection, ids)
             known = [stored[job_id] for job_id in dict.fromkeys(ids) if job_id in stored]
             changes = [(job, difference(change(job), job)) for job in known]
-            return update_jobs(connection, changes, Moments(connection))
+            edited = update_jobs(connection, changes, Moments(connection))
+            return list(zip(known, edited, strict=True))
 
-        return await self._database.transact(work)
+        return [after for _, after in await self._database.transact(work, jobs_edited)]
 
     async def take(self, project_ids: Iterable[int], change: Change) -> Job | None:
         """Give the next pending job of some projects to an outside client.
@@ -250,7 +256,9 @@ class Jobs:
             changes = [(job, difference(change(job), job))]
             return update_jobs(connection, changes, Moments(connection))[0]
 
-        return await self._database.transact(work)
+        return await self._database.transact(
+            work, lambda job: [] if job is None else jobs_changed([job])
+        )
 
     # --- retention -----------------------------------------------------------------------------
 
@@ -302,6 +310,20 @@ class Jobs:
             return [job_id for job_id in ids if job_id not in known]
 
         return await self._database.read(work)
+
+
+def jobs_changed(jobs: Iterable[Job]) -> list[JobChanged]:
+    """What happened when jobs were stored in a new state."""
+    return [JobChanged(job=job) for job in jobs]
+
+
+def jobs_edited(pairs: Iterable[tuple[Job, Job]]) -> list[JobChanged]:
+    """What happened when jobs became what others say; what only describes them is no news."""
+    return jobs_changed(
+        after
+        for before, after in pairs
+        if after.sequence != before.sequence or after.cancelled_by != before.cancelled_by
+    )
 
 
 def save_jobs(connection: Connection, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:

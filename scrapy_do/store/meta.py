@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, select
 
+from scrapy_do.core.events import SettingsChanged
 from scrapy_do.core.job import JSON
 from scrapy_do.store import tables
 from scrapy_do.store.database import Database
@@ -59,11 +60,14 @@ class Meta:
             if rows:
                 connection.execute(replacing(connection.dialect.name, _meta, "value"), rows)
 
-        await self._database.transact(work)
+        await self._database.transact(work, lambda _: [SettingsChanged(scope=scope)])
 
     async def delete(self, scope: str, key: str | None = None) -> None:
         """Forget one value, or all of a scope; nothing happens where there is none."""
         statement = delete(_meta).where(_meta.c.scope == scope)
         if key is not None:
             statement = statement.where(_meta.c.key == key)
-        await self._database.transact(lambda connection: connection.execute(statement) and None)
+        await self._database.transact(
+            lambda connection: connection.execute(statement) and None,
+            lambda _: [SettingsChanged(scope=scope)],
+        )

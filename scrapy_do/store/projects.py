@@ -1,10 +1,11 @@
 """The projects of the store: versions, spiders, and the numbers of both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
+from scrapy_do.core.events import ProjectChanged
 from scrapy_do.core.project import (
     LARGEST_NUMBER,
     NewVersion,
@@ -122,7 +123,15 @@ class Projects:
             .where(_spiders.c.project_id == project_id, _spiders.c.number == number)
             .values(compared=compared)
         )
-        await self._database.transact(lambda connection: connection.execute(change))
+        name = select(_projects.c.name).where(_projects.c.id == project_id)
+
+        def work(connection: Connection) -> list[str]:
+            connection.execute(change)
+            return list(connection.execute(name).scalars())
+
+        await self._database.transact(
+            work, lambda names: [ProjectChanged(project=name) for name in names]
+        )
 
     async def spider_number(
         self, project_id: int, name: str, *, create: bool = False
@@ -159,7 +168,8 @@ class Projects:
     async def name(self, name: str, *, now: datetime) -> Project:
         """Give a project its number before it is pushed, unless it has one."""
         return await self._database.transact(
-            lambda connection: _with_current(connection, _ensure_project(connection, name, now))
+            lambda connection: _with_current(connection, _ensure_project(connection, name, now)),
+            _changed(name),
         )
 
     async def put_version(
@@ -182,7 +192,7 @@ class Projects:
                 _make_current(connection, project.id, version)
             return _with_current(connection, find_project(connection, new.project)), version
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, _changed(new.project))
 
     async def set_current(self, name: str, label: str) -> Project:
         """Make a version the one that new jobs run.
@@ -196,7 +206,7 @@ class Projects:
             _make_current(connection, project.id, _labelled(connection, project, label))
             return _with_current(connection, find_project(connection, name))
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, _changed(name))
 
     async def remove_version(self, name: str, label: str) -> None:
         """Remove a version. The newest of the others becomes current if this one was.
@@ -213,7 +223,7 @@ class Projects:
                 kept = _kept_versions(connection, project.id)
                 _make_current(connection, project.id, kept[0] if kept else None)
 
-        await self._database.transact(work)
+        await self._database.transact(work, _changed(name))
 
     async def remove(self, name: str) -> None:
         """Remove a project. Its jobs stay, with the versions that they need.
@@ -231,7 +241,7 @@ class Projects:
             )
             note(connection, Removable.SPIDER_DATA, [name])
 
-        await self._database.transact(work)
+        await self._database.transact(work, _changed(name))
 
     async def prune_versions(self, kept: int) -> list[Version]:
         """Remove all but the newest `kept` versions of each project, and say which.
@@ -251,6 +261,10 @@ class Projects:
             return old
 
         return await self._database.transact(work)
+
+
+def _changed(name: str) -> Callable[[object], list[ProjectChanged]]:
+    return lambda _: [ProjectChanged(project=name)]
 
 
 def _read_projects(connection: Connection, *conditions: ColumnElement[bool]) -> list[Project]:

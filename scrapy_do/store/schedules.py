@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from scrapy_do.core.events import ScheduleChanged
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.job import Job, JobRequest, NewJob
 from scrapy_do.core.run_history import Run
@@ -35,7 +36,7 @@ from scrapy_do.store.changes import in_batches
 from scrapy_do.store.counters import next_sequences
 from scrapy_do.store.database import Database
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
-from scrapy_do.store.jobs import save_jobs
+from scrapy_do.store.jobs import jobs_changed, save_jobs
 from scrapy_do.store.rows import (
     SCHEDULE_ROWS,
     Values,
@@ -89,7 +90,7 @@ class Schedules:
             connection.execute(insert(_schedules).values(row))
             return replace(schedule, **place)
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, _changed)
 
     async def get(self, schedule_id: UUID) -> Schedule:
         """One schedule.
@@ -159,7 +160,7 @@ class Schedules:
             _note(connection, events)
             return _get(connection, expected.id)
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, _changed)
 
     async def fail(self, schedule: Schedule, error: str, *, now: datetime) -> Schedule:
         """Put a schedule into the state `error`, whatever it is at that moment.
@@ -182,7 +183,7 @@ class Schedules:
             )
             return _get(connection, schedule.id)
 
-        return await self._database.transact(work)
+        return await self._database.transact(work, _changed)
 
     async def delete(self, ids: Iterable[UUID]) -> None:
         """Forget schedules; their jobs stay."""
@@ -192,7 +193,9 @@ class Schedules:
             for some in in_batches(unwanted):
                 connection.execute(delete(_schedules).where(_schedules.c.id.in_(some)))
 
-        await self._database.transact(work)
+        await self._database.transact(
+            work, lambda _: [ScheduleChanged(schedule_id=one) for one in unwanted]
+        )
 
     # --- firing --------------------------------------------------------------------------------
 
@@ -269,7 +272,13 @@ class Schedules:
             ProjectNotFound, VersionNotFound, SpiderNotFound: what one of the jobs should
                 run is not there; then none is fired.
         """
-        return await self._database.transact(lambda connection: _fire(connection, firings))
+        return await self._database.transact(
+            lambda connection: _fire(connection, firings),
+            lambda jobs: [
+                *jobs_changed(jobs),
+                *(ScheduleChanged(schedule_id=firing.before.id) for firing in firings),
+            ],
+        )
 
     # --- looking back --------------------------------------------------------------------------
 
@@ -349,6 +358,10 @@ class Schedules:
                 for row in connection.execute(query.where(_schedules.c.id.in_(some)))
             }
         )
+
+
+def _changed(schedule: Schedule) -> list[ScheduleChanged]:
+    return [ScheduleChanged(schedule_id=schedule.id)]
 
 
 def _get(connection: Connection, schedule_id: UUID) -> Schedule:

@@ -42,7 +42,8 @@ class Store:
 
     Every method of these is one transaction: when the await returns, what was written
     is durable. All of them raise StoreUnavailable when the database does not answer, and
-    those that write NoSpace when its disk is full. `is_checked` says whether the database
+    those that write NoSpace when its disk is full. `events` tells of what they have changed:
+    see `core/events.py`. `is_checked` says whether the database
     is known to be whole; see Note [How damage is found].
     """
 
@@ -55,6 +56,7 @@ class Store:
         is_checked: bool = True,
     ) -> None:
         self._database = database
+        self.events = database.events
         self._marking = marking
         self._ownership = ownership
         self.is_checked = is_checked
@@ -124,6 +126,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for what runs, then close the database, in order if it is whole. Blocking."""
+        self.events.forget()
         self._database.close(None if self._marking is None else self._marking.advance)
         if self._ownership is not None:
             self._ownership.close()

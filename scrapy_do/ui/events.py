@@ -15,6 +15,7 @@ from scrapy_do.core.events import (
     JobChanged,
     ProjectChanged,
     ScheduleChanged,
+    SettingsChanged,
 )
 from scrapy_do.core.job import Finished, Job, Pending, is_active
 from scrapy_do.core.log_lines import LogFilter, LogLine
@@ -85,6 +86,8 @@ def _told(happening: Happening) -> Sequence[tuple[str, str]]:
             return (("projects", project), ("status", ""))
         case ScheduleChanged(schedule_id=schedule_id):
             return (("schedules", str(schedule_id)), ("status", ""))
+        case SettingsChanged():
+            return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

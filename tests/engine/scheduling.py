@@ -20,8 +20,8 @@ from scrapy_do.core.schedule import (
 from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.core.transitions import Cancel, Claimed, Lost, Started, advance
 from scrapy_do.engine.scheduler import Scheduler
-from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.store.store import Store
+from scrapy_do.system.service import CRASH
 from tests.factories import ANN, request
 from tests.world import World
 
@@ -66,25 +66,12 @@ class SchedulingWorld(World):
         self.over: list[Job] = []
         self.alarm: Alarm | None = None
         self.scheduler = self._make_scheduler()
-        self.schedules = ScheduleOperations(
-            store=self.store,
-            jobs=self.jobs,
-            rules=self.parts.admission,
-            events=self.events,
-            wake_scheduler=self.wake_scheduler,
-            wake_controller=self.controller.wake,
-            runtime=self.runtime,
-            zone=zone,
-        )
-        self.operations = replace(self.operations, schedules=self.schedules)
         if store is None:
             self.put_project()
 
     def _make_scheduler(self) -> Scheduler:
         return Scheduler(
             store=self.store,
-            events=self.events,
-            wake_controller=self.controller.wake,
             settle=self.settle,
             runtime=self.runtime,
         )
@@ -100,10 +87,6 @@ class SchedulingWorld(World):
             await self.store.jobs.save(ended, expected=job)
         self.over = []
 
-    def wake_scheduler(self) -> None:
-        """Wake the scheduler that there is now: a crash replaces it."""
-        self.scheduler.wake()
-
     # --- time ----------------------------------------------------------------------------------
 
     def now(self) -> datetime:
@@ -116,6 +99,7 @@ class SchedulingWorld(World):
 
     def crash(self) -> None:
         """End the scheduler with no time to say anything."""
+        self.do(self.scheduler.stop(CRASH))  # it hears of nothing any more
         self.alarm = None
         self.scheduler = self._make_scheduler()
 

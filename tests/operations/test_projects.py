@@ -62,7 +62,6 @@ def test_a_sweep_takes_no_archive_that_arrives(tmp_path: Path, upload: Path) -> 
         files=world.files,
         limits=ArchiveLimits(),
         list_spiders=world.parts.list_spiders,
-        events=world.events,
         runtime=replace(world.runtime, in_thread=threads),
     )
     pushed: Deferred[Pushed] = Deferred.fromCoroutine(projects.push(upload, by="tester"))

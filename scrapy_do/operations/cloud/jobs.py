@@ -12,7 +12,6 @@ from datetime import datetime
 from uuid import UUID
 
 from scrapy_do.core.cloud_states import STORED, CloudState, cloud_state, declare
-from scrapy_do.core.events import JobChanged, Publisher
 from scrapy_do.core.filter import VISIBLE_STATES, JobFilter, StateName
 from scrapy_do.core.job import JSON, Driver, Job, JobKey, JobRequest, NewJob, is_active
 from scrapy_do.core.principal import Principal, Role
@@ -73,17 +72,13 @@ class CloudOperations:
         store: Store,
         jobs: JobOperations,
         rules: Admission,
-        events: Publisher,
-        wake: Callable[[], None],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._rules = CloudRules(rules)
-        self._events = events
-        self._wake = wake
         self.now = now
-        self.projects = CloudProjects(store=store, now=now, wake=wake)
+        self.projects = CloudProjects(store=store, now=now)
         self.tokens = JobTokens(store=store, now=now)
 
     # --- new jobs ------------------------------------------------------------------------------
@@ -99,9 +94,7 @@ class CloudOperations:
         Raises:
             BadArgument, TooLarge, NotPermitted: one cannot be accepted; then none is.
         """
-        added = await self._store.cloud.add_each(await self._new(project, pushes, by))
-        self._told([job for job in added if isinstance(job, Job)])
-        return added
+        return await self._store.cloud.add_each(await self._new(project, pushes, by))
 
     async def push_to(
         self, number: int, pushes: Sequence[Push], *, by: Principal
@@ -167,10 +160,7 @@ class CloudOperations:
         def change(job: Job) -> Job:
             return merged(declare(job, CloudState.RUNNING, by=by.name, now=now), fields)
 
-        job = await self._store.jobs.take((project.id,), change)
-        if job is not None:
-            self._told([job])
-        return job
+        return await self._store.jobs.take((project.id,), change)
 
     async def update(self, updates: Sequence[Update], *, by: Principal) -> list[tuple[Job, Job]]:
         """Note what runners say of their jobs; what each job was and is, in that order.
@@ -360,18 +350,4 @@ class CloudOperations:
     async def _edit(
         self, edits: Sequence[tuple[UUID, Callable[[Job], Job]]]
     ) -> list[tuple[Job, Job]]:
-        pairs = await self._store.cloud.edit_each(edits) if edits else []
-        self._told(
-            [
-                after
-                for before, after in pairs
-                if after.sequence != before.sequence or after.cancelled_by != before.cancelled_by
-            ]
-        )
-        return pairs
-
-    def _told(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self._events.publish(JobChanged(job=job))
-        if jobs:
-            self._wake()
+        return await self._store.cloud.edit_each(edits) if edits else []

@@ -43,12 +43,9 @@ class Counts:
 class CloudProjects:
     """Projects by number, with what these clients keep for them."""
 
-    def __init__(
-        self, *, store: Store, now: Callable[[], datetime], wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._wake = wake
 
     async def get(self, number: int, *, create: bool = False) -> Project:
         """The project of a number; `create` makes one that is new, named by its number.
@@ -122,12 +119,10 @@ class CloudProjects:
         """Store settings beside those that are there."""
         check_settings(values)
         await self._store.meta.put(settings_scope(project.id), values)
-        self._wake()  # jobs may have waited for runners
 
     async def remove_setting(self, project: Project, name: str) -> None:
         """Forget a setting, if there is one."""
         await self._store.meta.delete(settings_scope(project.id), name)
-        self._wake()
 
     async def default_units(self, project: Project) -> int:
         """The units of a job that asks for none: the setting `default_job_units`, or 1."""
