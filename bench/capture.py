@@ -28,7 +28,7 @@ from scrapy_do.crawl.project import load_settings
 from scrapy_do.crawl.runner import run
 from scrapy_do.crawl.streams import set_streams
 from scrapy_do.crawl.unwritten import Unwritten
-from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.protocol.wire import CrawlLimits, CrawlOrder, CrawlSpec, Placement, StartMethod
 
 GOAL_PERCENT = 3.0
 _SPIDER = "pages"
@@ -54,10 +54,22 @@ def _with_feed(root: Path, arguments: dict[str, str]) -> None:
 
 def _kept(root: Path, arguments: dict[str, str]) -> None:
     os.chdir(root)
-    spec = CrawlSpec(
+    order = CrawlOrder(
         job_id=uuid4(),
         attempt=1,
+        project=PROJECT,
+        version="1",
+        settings_module=_SETTINGS,
+        spider=_SPIDER,
+        arguments=arguments,
+        settings={},
+        environment={},
+        limits=CrawlLimits(log_bytes=_LOG_BYTES),
+        report_interval_s=5.0,
+    )
+    placement = Placement(
         run_dir=root,
+        project_dir=SOURCE,
         result=root / "result",
         out=root / "out",
         err=root / "err",
@@ -65,20 +77,11 @@ def _kept(root: Path, arguments: dict[str, str]) -> None:
         requests=root / "requests",
         log=root / "log",
         samples=None,
-        project=PROJECT,
-        version="1",
-        project_dir=SOURCE,
-        settings_module=_SETTINGS,
-        spider=_SPIDER,
-        arguments=arguments,
-        settings={},
         environment={},
         start_method=StartMethod.SPAWN,
         python=sys.executable,
-        limits=CrawlLimits(log_bytes=_LOG_BYTES),
-        reports_socket=None,
-        report_interval_s=5.0,
     )
+    spec = CrawlSpec(order=order, placement=placement)
     run(spec, set_streams(_LOG_BYTES), Unwritten())
 
 

@@ -43,8 +43,8 @@ class FakeCrawl:
 
     def __init__(self, spec: CrawlSpec, pid: int, now: Callable[[], datetime]) -> None:
         self.spec = spec
-        self.job_id: UUID = spec.job_id
-        self.attempt: int = spec.attempt
+        self.job_id: UUID = spec.order.job_id
+        self.attempt: int = spec.order.attempt
         self.process: Process | None = Process(pid=pid, start_ticks=pid, boot_id="fake")
         self.ended: Deferred[Ending] = Deferred()
         self.stubborn = False
@@ -121,8 +121,8 @@ class FakeLauncher:
         """Make a live crawl, as for an entry of `found`."""
         self._next_pid += 1
         crawl = FakeCrawl(spec, self._next_pid, self._now)
-        crawl.stubborn = spec.spider in self.stubborn_spiders
-        self.crawls[spec.job_id, spec.attempt] = crawl
+        crawl.stubborn = spec.order.spider in self.stubborn_spiders
+        self.crawls[spec.order.job_id, spec.order.attempt] = crawl
         return crawl
 
     async def start(
@@ -136,7 +136,7 @@ class FakeLauncher:
             raise LaunchFailed("the launcher is stopped")
         if self.refusals:
             raise self.refusals.pop(0)
-        lock = spec.run_dir / run_record.LOCK
+        lock = spec.placement.run_dir / run_record.LOCK
         if lock.exists():
             raise LaunchFailed("this attempt was started before")
         lock.touch()
@@ -168,7 +168,7 @@ class FakeLauncher:
         for key, crawl in self.crawls.items():
             following.crawls[key] = crawl.seen_again()
         following.found = {
-            crawl.spec.run_dir: Alive(run_dir=crawl.spec.run_dir, crawl=crawl)
+            crawl.spec.placement.run_dir: Alive(run_dir=crawl.spec.placement.run_dir, crawl=crawl)
             for crawl in following.alive
         }
         return following

@@ -60,16 +60,17 @@ class Recorder:
         self._spec = spec
         self._streams = streams
         self._tally = Tally()
-        self._items = _capture(spec.items)
-        self._requests = _capture(spec.requests)
-        self._log = None if spec.log is None else Capture(spec.log, unwritten=unwritten)
+        where = spec.placement
+        self._items = _capture(where.items)
+        self._requests = _capture(where.requests)
+        self._log = None if where.log is None else Capture(where.log, unwritten=unwritten)
         # One more wait for the disk is a thirtieth of a small crawl; this is only for curves.
-        self._sampled = None if spec.samples is None else Capture(spec.samples, durable=False)
+        self._sampled = None if where.samples is None else Capture(where.samples, durable=False)
         self._samples = None if self._sampled is None else Samples(self._sampled)
-        self._lines = LogRecords(self._tally, self._log, spec.limits.log_bytes)
+        self._lines = LogRecords(self._tally, self._log, spec.order.limits.log_bytes)
         self._printed = PrintedText(spec, streams, self._lines, unwritten)
         self._logging = LogTap(self._lines, self._printed, self._out_of_memory)
-        self._reporter = None if spec.reports_socket is None else _reporter(spec.reports_socket)
+        self._reporter = None if where.reports_socket is None else _reporter(where.reports_socket)
         self._pipelines = PipelineWatch()
         self._downloaded: WeakSet[Request] = WeakSet()
         self._crawler: Crawler | None = None
@@ -118,7 +119,7 @@ class Recorder:
         connect(self._response_downloaded, signals.response_downloaded)
 
     def _follow(self, settings: Settings) -> None:
-        self._logging.level = level_of(self._spec.settings.get("LOG_LEVEL"), settings)
+        self._logging.level = level_of(self._spec.order.settings.get("LOG_LEVEL"), settings)
 
     def finish(self) -> None:
         """Write everything down for good; called last, whatever happened."""
@@ -140,7 +141,7 @@ class Recorder:
         if self._samples is not None:
             self._samples.begin(time.monotonic())
         loop = create_looping_call(self._tick)
-        loop.start(min(_TICK_S, self._spec.report_interval_s), now=False)
+        loop.start(min(_TICK_S, self._spec.order.report_interval_s), now=False)
         self._loop = loop
         self._report(ReportKind.OPENED)
 
@@ -206,7 +207,7 @@ class Recorder:
         now_s = time.monotonic()
         if self._samples is not None and self._samples.is_due(now_s):
             self._sample()
-        if now_s - self._reported_s >= self._spec.report_interval_s:
+        if now_s - self._reported_s >= self._spec.order.report_interval_s:
             self._report(ReportKind.PROGRESS)
         else:
             self._flush()
@@ -226,8 +227,8 @@ class Recorder:
         if self._reporter is not None:
             self._reporter.send(
                 Report(
-                    job_id=self._spec.job_id,
-                    attempt=self._spec.attempt,
+                    job_id=self._spec.order.job_id,
+                    attempt=self._spec.order.attempt,
                     kind=kind,
                     time_ms=_now_ms(),
                     progress=self._tally.progress(stats),
@@ -245,7 +246,7 @@ class Recorder:
             progress=self._tally.progress(stats),
             printed_errors=self._tally.printed_errors,
         )
-        path = self._spec.result
+        path = self._spec.placement.result
         run_record.write(path.parent, path.name, encode_result(result), synced=synced)
 
     def _stats(self) -> Mapping[str, Any]:

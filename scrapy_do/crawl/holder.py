@@ -101,7 +101,7 @@ def hold(order: int, announce: int, marker: processes.Marker, crawl: WaitingCraw
     try:
         text = _read_all(order)
         spec = decode_spec(text)
-        marker.write(spec.mark)
+        marker.write(spec.order.mark)
         kills_before = processes.memory_kills()
         held = _start(spec, crawl, order, text, announce)
     except (OSError, ValueError) as error:
@@ -145,23 +145,24 @@ def _start(
     spec: CrawlSpec, crawl: WaitingCrawl, order: int, text: bytes, announce: int
 ) -> _Held | None:
     """Start the crawl; return None when this start was decided before."""
-    lock = run_record.take_lock(spec.run_dir)
+    lock = run_record.take_lock(spec.placement.run_dir)
     if lock is None:
         os.write(announce, TAKEN_ANNOUNCEMENT)
         return None
-    if not run_record.holds_order(spec.run_dir, order):
+    if not run_record.holds_order(spec.placement.run_dir, order):
         raise OSError("the order was withdrawn")
     crawl.unwritten.begin(spec)
     crawl.tell(text + _END_OF_ORDER)
     processes.point(STDIN, os.devnull, os.O_RDONLY)
     processes.point(STDOUT, os.devnull, os.O_WRONLY)
-    processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    processes.point(STDERR, spec.placement.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     processes.close_all_but({STDIN, STDOUT, STDERR, announce, lock, crawl.tells})
     processes.become_subreaper()
     # Whatever is done to the directories above it, its own is where it is.
-    os.chdir(spec.run_dir)
+    os.chdir(spec.placement.run_dir)
     held = _Held(
-        exit=run_record.reserve(spec.run_dir, run_record.EXIT), secret=run_record.new_secret()
+        exit=run_record.reserve(spec.placement.run_dir, run_record.EXIT),
+        secret=run_record.new_secret(),
     )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
@@ -185,7 +186,7 @@ def _record_start(spec: CrawlSpec, pid: int, held: _Held) -> bytes:
         raise OSError(f"process {pid} ended before it started")
     seal = run_record.seal_of(held.secret)
     record = Started(crawl=crawl, holder=holder, time_ms=_now_ms(), seal=seal).encode()
-    run_record.write(spec.run_dir, run_record.STARTED, record, synced=True)
+    run_record.write(spec.placement.run_dir, run_record.STARTED, record, synced=True)
     return record
 
 
@@ -205,7 +206,7 @@ def _crawl(
     if not text.endswith(_END_OF_ORDER):
         os._exit(processes.NEVER_RAN)
     spec = decode_spec(text)
-    processes.point(STDERR, spec.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    processes.point(STDERR, spec.placement.err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     status, problem = 1, None
     try:
         streams = _prepare(spec, marker)
@@ -218,7 +219,7 @@ def _crawl(
     try:
         if problem is not None:
             raise problem
-        processes.point(STDOUT, spec.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        processes.point(STDOUT, spec.placement.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 
@@ -230,20 +231,20 @@ def _crawl(
 
 
 def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:
-    marker.write(spec.mark)
-    processes.set_name(f"crawl {spec.spider}")
+    marker.write(spec.order.mark)
+    processes.set_name(f"crawl {spec.order.spider}")
     processes.be_the_first_to_go()
-    streams = set_streams(spec.limits.log_bytes)
+    streams = set_streams(spec.order.limits.log_bytes)
     processes.set_environment(
         {
-            "SCRAPY_DO_JOB": str(spec.job_id),
+            "SCRAPY_DO_JOB": str(spec.order.job_id),
             **spec.environment,
-            "SCRAPY_SETTINGS_MODULE": spec.settings_module,
-            MARK: spec.mark,
+            "SCRAPY_SETTINGS_MODULE": spec.order.settings_module,
+            MARK: spec.order.mark,
         }
     )
-    os.chdir(spec.project_dir)
-    processes.set_limits(spec.limits)
+    os.chdir(spec.placement.project_dir)
+    processes.set_limits(spec.order.limits)
     return streams
 
 

@@ -84,7 +84,7 @@ class PrintedText:
     ) -> None:
         self._records = records
         self._out = Printed(
-            spec.out,
+            spec.placement.out,
             STDOUT,
             unwritten.told_of_out,
             level=logging.INFO,
@@ -92,7 +92,7 @@ class PrintedText:
             note=unwritten.note_out,
         )
         self._err = Printed(
-            spec.err,
+            spec.placement.err,
             STDERR,
             unwritten.told_of_err,
             level=logging.ERROR,

@@ -57,19 +57,19 @@ def _run(spec: CrawlSpec, recorder: Recorder) -> int:
     data = os.environ.get("SPIDER_DATA_DIR")
     if data is not None:
         keep(data_directory(), Path(data))
-    settings = load_settings(spec.project_dir, spec.settings_module)
+    settings = load_settings(spec.placement.project_dir, spec.order.settings_module)
     _apply(spec, settings)
     recorder.prepare(settings)
     process = _process(settings)
     try:
-        crawler = process.create_crawler(spec.spider)
+        crawler = process.create_crawler(spec.order.spider)
     except KeyError:
-        sys.stderr.write(f"Spider not found: {spec.spider}\n")
+        sys.stderr.write(f"Spider not found: {spec.order.spider}\n")
         return _FAILED
     if data is not None:
         _keep_job_directory(crawler.settings, Path(data))
     recorder.attach(crawler)
-    error = _crawl(process, crawler, dict(spec.arguments))
+    error = _crawl(process, crawler, dict(spec.order.arguments))
     if error is not None:
         traceback.print_exception(error)
         return _FAILED
@@ -82,8 +82,8 @@ def _apply(spec: CrawlSpec, settings: Settings) -> None:
     # for them still gets them.
     for name in ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED"):
         settings.set(name, False, priority="command")
-    settings.setdict(dict(spec.settings), priority="cmdline")
-    limit_mb = spec.limits.memusage_limit_mb
+    settings.setdict(dict(spec.order.settings), priority="cmdline")
+    limit_mb = spec.order.limits.memusage_limit_mb
     if limit_mb is not None:
         own_mb = settings.getint("MEMUSAGE_LIMIT_MB")
         settings.set("MEMUSAGE_ENABLED", True, priority="cmdline")

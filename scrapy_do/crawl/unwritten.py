@@ -72,8 +72,8 @@ class Unwritten:
 
     def begin(self, spec: CrawlSpec) -> None:
         """Note what earlier attempts have left in `out` and `err`, before the crawl runs."""
-        self.note_out(_size_bytes(spec.out))
-        self.note_err(_size_bytes(spec.err))
+        self.note_out(_size_bytes(spec.placement.out))
+        self.note_err(_size_bytes(spec.placement.err))
 
     def write_down(self, spec: CrawlSpec, now_ms: int) -> None:
         """Complete the captured log of a crawl of which no process is left.
@@ -81,12 +81,12 @@ class Unwritten:
         Raises:
             OSError: it cannot be written.
         """
-        limit_bytes = spec.limits.log_bytes
-        if spec.log is None or (limit_bytes is not None and _size_bytes(spec.log) >= limit_bytes):
+        limit_bytes, log = spec.order.limits.log_bytes, spec.placement.log
+        if log is None or (limit_bytes is not None and _size_bytes(log) >= limit_bytes):
             return
-        lines = [*self._lines(spec.log), *self._printed(spec, now_ms)]
+        lines = [*self._lines(log), *self._printed(spec, now_ms)]
         if lines:
-            with RecordWriter(spec.log) as writer:
+            with RecordWriter(log) as writer:
                 for line in lines:
                     with suppress(ValueError):
                         writer.append(line)
@@ -106,8 +106,8 @@ class Unwritten:
     def _printed(self, spec: CrawlSpec, now_ms: int) -> Iterator[bytes]:
         """Yield the end of what was printed and not told."""
         for path, level, told in (
-            (spec.out, logging.INFO, self.told_of_out),
-            (spec.err, logging.ERROR, self.told_of_err),
+            (spec.placement.out, logging.INFO, self.told_of_out),
+            (spec.placement.err, logging.ERROR, self.told_of_err),
         ):
             size_bytes = _size_bytes(path)
             start = min(max(told, size_bytes - _END_BYTES), size_bytes)

@@ -21,11 +21,14 @@ from scrapy_do.files.stores import FileStores
 from scrapy_do.files.trees import Manifest, Place, Source, look_through
 from scrapy_do.protocol.facts import Ending, Progress
 from scrapy_do.protocol.run_record import RESULT
-from scrapy_do.protocol.wire import CrawlLimits, CrawlSpec, StartMethod
+from scrapy_do.protocol.wire import CrawlLimits, CrawlOrder, CrawlSpec, Placement, StartMethod
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime, background
 
 REMEMBERED_VERSIONS = 64
+PLACED = frozenset({"HOME", "TMPDIR", "SPIDER_DATA_DIR"})
+"""The variables that name directories of a run: only the job's own request overrides them."""
+
 ITEMS_STAT = "item_scraped_count"
 """Scrapy's own count of items."""
 
@@ -243,9 +246,40 @@ class RunSetup:
         return version
 
     def _prepare(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlSpec:
-        attempt = attempt_of(job)
+        return CrawlSpec(
+            placement=self._placed(job, version), order=self._order(job, version, granted)
+        )
+
+    def _order(self, job: Job, version: Version, granted: Mapping[str, str]) -> CrawlOrder:
+        """What to run: it could be carried out on any machine."""
+        request = job.request
+        usual = {**self.defaults.environment(request.project), **granted}
+        payload = {} if request.payload == NO_PAYLOAD else {"payload": request.payload}
+        return CrawlOrder(
+            job_id=job.id,
+            attempt=attempt_of(job),
+            project=request.project,
+            version=version.label,
+            settings_module=version.settings_module,
+            spider=request.spider,
+            arguments={**request.arguments, **payload},
+            settings=dict(request.settings),
+            environment={
+                **{name: value for name, value in usual.items() if name not in PLACED},
+                # Source: Scrapy Cloud, the environment of a job.
+                "SCRAPY_JOB": str(job.key),
+                "SCRAPY_PROJECT": request.project,
+                "SCRAPY_SPIDER": request.spider,
+                **request.environment,
+            },
+            limits=self.defaults.limits,
+            report_interval_s=self.defaults.report_interval_s,
+        )
+
+    def _placed(self, job: Job, version: Version) -> Placement:
+        """Make the directories of a run on this machine, and say where they are."""
         self._artifacts.begin(job.id)
-        run = self._runs.create(job.id, attempt)
+        run = self._runs.create(job.id, attempt_of(job))
         place = _place(run)
         try:
             self._trees.take(_source(version), place)
@@ -253,15 +287,10 @@ class RunSetup:
             raise BadArchive(f"the archive of version {version.label} is gone") from error
         for directory in (run.crawl / "home", run.crawl / "tmp"):
             directory.mkdir(mode=0o700)
-        request = job.request
-        arguments = dict(request.arguments)
-        if request.payload != NO_PAYLOAD:
-            arguments["payload"] = request.payload
-        path = self._artifacts.path
-        return CrawlSpec(
-            job_id=job.id,
-            attempt=attempt,
+        project, path = job.request.project, self._artifacts.path
+        return Placement(
             run_dir=run.path,
+            project_dir=place.tree / version.root,
             result=run.crawl / RESULT,
             out=path(job.id, Artifact.STDOUT),
             err=path(job.id, Artifact.STDERR),
@@ -269,29 +298,13 @@ class RunSetup:
             requests=path(job.id, Artifact.REQUESTS),
             log=path(job.id, Artifact.LOG),
             samples=path(job.id, Artifact.SAMPLES),
-            project=request.project,
-            version=version.label,
-            project_dir=place.tree / version.root,
-            settings_module=version.settings_module,
-            spider=request.spider,
-            arguments=arguments,
-            settings=dict(request.settings),
             environment={
-                **self.defaults.environment(request.project),
-                **granted,
                 "HOME": str(run.crawl / "home"),
                 "TMPDIR": str(run.crawl / "tmp"),
-                # Source: Scrapy Cloud, the environment of a job.
-                "SCRAPY_JOB": str(job.key),
-                "SCRAPY_PROJECT": request.project,
-                "SCRAPY_SPIDER": request.spider,
-                "SPIDER_DATA_DIR": str(self._spider_data.prepare(request.project)),
-                **request.environment,
+                "SPIDER_DATA_DIR": str(self._spider_data.prepare(project)),
             },
-            start_method=self.defaults.start_method(request.project),
+            start_method=self.defaults.start_method(project),
             python=self.defaults.python,
-            limits=self.defaults.limits,
-            report_interval_s=self.defaults.report_interval_s,
         )
 
 

@@ -55,7 +55,10 @@ class Run:
     def of(cls, spec: CrawlSpec) -> "Run":
         """Return the run that a specification orders."""
         return cls(
-            job_id=spec.job_id, attempt=spec.attempt, run_dir=spec.run_dir, result=spec.result
+            job_id=spec.order.job_id,
+            attempt=spec.order.attempt,
+            run_dir=spec.placement.run_dir,
+            result=spec.placement.result,
         )
 
     @property

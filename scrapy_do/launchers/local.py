@@ -42,6 +42,7 @@ from scrapy_do.protocol.wire import (
     STARTED_ANNOUNCEMENT,
     TAKEN_ANNOUNCEMENT,
     CrawlSpec,
+    Placement,
     Report,
     SpidersRequest,
     StartMethod,
@@ -116,7 +117,8 @@ class LocalLauncher:
         over: Deferred[None] = Deferred()
         self._launches.add(over)
         try:
-            return await self._launch(replace(spec, reports_socket=self._reports_path))
+            placement = replace(spec.placement, reports_socket=self._reports_path)
+            return await self._launch(replace(spec, placement=placement))
         finally:
             self._launches.remove(over)
             over.callback(None)
@@ -202,11 +204,12 @@ class LocalLauncher:
             raise LaunchFailed("the order is too large")
         try:
             # Not synced: without a lock, which is, there was no start.
-            run_record.write(spec.run_dir, run_record.ORDER, order, synced=False)
-            source = os.open(spec.run_dir / run_record.ORDER, os.O_RDONLY | os.O_CLOEXEC)
+            run_dir = spec.placement.run_dir
+            run_record.write(run_dir, run_record.ORDER, order, synced=False)
+            source = os.open(run_dir / run_record.ORDER, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise LaunchFailed(str(error)) from error
-        return self._begin(CRAWL_ORDER, spec, spec.mark, source)
+        return self._begin(CRAWL_ORDER, spec.placement, spec.order.mark, source)
 
     def _order_listing(self, request: SpidersRequest) -> Inbox:
         if self._stopped:
@@ -220,13 +223,13 @@ class LocalLauncher:
         return self._begin(LISTING_ORDER, request, request.mark, source)
 
     def _begin(
-        self, order: bytes, wanted: CrawlSpec | SpidersRequest, mark: str, source: int
+        self, order: bytes, place: Placement | SpidersRequest, mark: str, source: int
     ) -> Inbox:
-        starter = self._starters[wanted.start_method]
+        starter = self._starters[place.start_method]
         try:
             inbox = Inbox(self._runtime, _MAX_ANSWER_BYTES)
             try:
-                starter.begin(order, wanted.python, mark, source, inbox.sink)
+                starter.begin(order, place.python, mark, source, inbox.sink)
             except (OSError, LaunchFailed):
                 inbox.close()
                 raise
@@ -267,8 +270,8 @@ class EndedCrawl:
     """A crawl that was over before its launch was; implements `Crawl`."""
 
     def __init__(self, spec: CrawlSpec, ending: Ending) -> None:
-        self.job_id: UUID = spec.job_id
-        self.attempt: int = spec.attempt
+        self.job_id: UUID = spec.order.job_id
+        self.attempt: int = spec.order.attempt
         self.process: Process | None = None
         self.ended: Deferred[Ending] = succeed(ending)
 

@@ -1,9 +1,9 @@
 """The bytes between the daemon and a crawl: what to run, how it goes, how it went.
 
-Values and their JSON, the only place where it is written and read: `CrawlSpec` (daemon to
-crawl, once, before the start), `Report` (crawl to daemon, a small complete snapshot every
-few seconds), `Result` (crawl to its run directory, at times and at the end), and the
-question for a project's spiders with its answer. All times are milliseconds since the
+Values and their JSON, the only place where it is written and read: `CrawlSpec`, what to run
+and where (daemon to crawl, once, before the start), `Report` (crawl to daemon, a small complete
+snapshot every few seconds), `Result` (crawl to its run directory, at times and at the end), and
+the question for a project's spiders with its answer. All times are milliseconds since the
 epoch, sizes are bytes, durations are seconds.
 """
 
@@ -100,42 +100,24 @@ class CrawlLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlSpec:
-    """Everything that one run of one spider needs, complete: nothing else is looked up.
+class CrawlOrder:
+    """What to run, on whatever machine: nothing in it is a path or an interpreter.
 
-    `project_dir` is the crawl's own copy of the project, and its current directory; `run_dir`
-    is for the records of the holder, out of the crawl's sight; `result` is the file of the
-    crawl's own last words. `out` and `err` are appended to. `items`, `requests`, `log` and
-    `samples` are the record files; None means that this kind is not captured. `environment`
-    is the crawl's whole environment, to which only the `MARK`, `SCRAPY_SETTINGS_MODULE` and
-    `SCRAPY_DO_JOB` (unless given) are added; what Python itself reads at its start, such as
-    PYTHONPATH, comes too late for the crawl and counts for its children only.
-    `reports_socket` is filled in by the launcher. `python` is the interpreter; it must be
-    able to import this package.
+    `environment` are the variables that the crawl is given; of those the `Placement` makes it
+    wins. What Python itself reads at its start, such as PYTHONPATH, comes too late for the crawl
+    and counts for its children only.
     """
 
     job_id: UUID
     attempt: int
-    run_dir: Path
-    result: Path
-    out: Path
-    err: Path
-    items: Path | None
-    requests: Path | None
-    log: Path | None
-    samples: Path | None
     project: str
     version: str
-    project_dir: Path
     settings_module: str
     spider: str
     arguments: Mapping[str, str]
     settings: Mapping[str, JSON]
     environment: Mapping[str, str]
-    start_method: StartMethod
-    python: str
     limits: CrawlLimits = field(default_factory=CrawlLimits)
-    reports_socket: Path | None = None
     report_interval_s: float = 5.0
 
     def __post_init__(self) -> None:
@@ -145,9 +127,7 @@ class CrawlSpec:
         for name in self.arguments:
             if not name or name in RESERVED_ARGUMENTS:
                 raise BadFrame(f"arguments: {name[:100]!r} is not a usable argument name")
-        for name, value in self.environment.items():
-            if not name or "=" in name or "\0" in name + value:
-                raise BadFrame(f"environment: {name[:100]!r} cannot be set")
+        check_environment(self.environment)
         if self.report_interval_s <= 0:
             raise BadFrame("report_interval_s: must be above 0")
 
@@ -155,6 +135,63 @@ class CrawlSpec:
     def mark(self) -> str:
         """The value of the `MARK` in the environment of every process of this run."""
         return f"{self.job_id}.{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where an order is carried out: the directories of one machine, and an interpreter of it.
+
+    `project_dir` is the crawl's own copy of the project, and its current directory; `run_dir`
+    is for the records of the holder, out of the crawl's sight; `result` is the file of the
+    crawl's own last words. `out` and `err` are appended to. `items`, `requests`, `log` and
+    `samples` are the record files; None means that this kind is not captured. `environment`
+    are the variables that name directories. `reports_socket` is filled in by the launcher.
+    `python` is the interpreter; it must be able to import this package.
+    """
+
+    run_dir: Path
+    project_dir: Path
+    result: Path
+    out: Path
+    err: Path
+    items: Path | None
+    requests: Path | None
+    log: Path | None
+    samples: Path | None
+    environment: Mapping[str, str]
+    start_method: StartMethod
+    python: str
+    reports_socket: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_environment(self.environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlSpec:
+    """Everything that one run of one spider needs, complete: nothing else is looked up."""
+
+    order: CrawlOrder
+    placement: Placement
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The crawl's whole environment.
+
+        Only the `MARK`, `SCRAPY_SETTINGS_MODULE` and `SCRAPY_DO_JOB` (unless given) are added.
+        """
+        return {**self.placement.environment, **self.order.environment}
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse variables that no process can have.
+
+    Raises:
+        BadFrame: it names one.
+    """
+    for name, value in environment.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise BadFrame(f"environment: {name[:100]!r} cannot be set")
 
 
 class ReportKind(StrEnum):
@@ -265,10 +302,31 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         BadFrame: the bytes are not one.
     """
     reader = FrameReader.of_frame("spec", frame)
-    return CrawlSpec(
+    order = FrameReader("order", reader.mapping("order"))
+    placement = FrameReader("placement", reader.mapping("placement"))
+    return CrawlSpec(order=_order(order), placement=_placement(placement))
+
+
+def _order(reader: FrameReader) -> CrawlOrder:
+    return CrawlOrder(
         job_id=reader.uuid("job_id"),
         attempt=reader.whole("attempt"),
+        project=reader.text("project"),
+        version=reader.text("version"),
+        settings_module=reader.text("settings_module"),
+        spider=reader.text("spider"),
+        arguments=reader.texts("arguments"),
+        settings=reader.mapping("settings"),
+        environment=reader.texts("environment"),
+        limits=_limits(reader),
+        report_interval_s=reader.number("report_interval_s"),
+    )
+
+
+def _placement(reader: FrameReader) -> Placement:
+    return Placement(
         run_dir=Path(reader.text("run_dir")),
+        project_dir=Path(reader.text("project_dir")),
         result=Path(reader.text("result")),
         out=Path(reader.text("out")),
         err=Path(reader.text("err")),
@@ -276,19 +334,10 @@ def decode_spec(frame: bytes) -> CrawlSpec:
         requests=reader.path_or_none("requests"),
         log=reader.path_or_none("log"),
         samples=reader.path_or_none("samples"),
-        project=reader.text("project"),
-        version=reader.text("version"),
-        project_dir=Path(reader.text("project_dir")),
-        settings_module=reader.text("settings_module"),
-        spider=reader.text("spider"),
-        arguments=reader.texts("arguments"),
-        settings=reader.mapping("settings"),
         environment=reader.texts("environment"),
         start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
-        limits=_limits(reader),
         reports_socket=reader.path_or_none("reports_socket"),
-        report_interval_s=reader.number("report_interval_s"),
     )
 
 

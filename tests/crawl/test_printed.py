@@ -111,21 +111,23 @@ def test_half_a_line_waits(tmp_path: Path) -> None:
 def test_what_is_not_written_is_written_down(tmp_path: Path) -> None:
     """A holder completes the log: lines that were not written, then the end of what was printed."""
     spec = make_spec(tmp_path, "noop")
-    assert spec.log is not None
-    spec.err.write_text("of an earlier attempt\n")
+    assert spec.placement.log is not None
+    spec.placement.err.write_text("of an earlier attempt\n")
     unwritten = Unwritten()
     unwritten.begin(spec)
-    with RecordWriter(spec.log) as writer:
+    with RecordWriter(spec.placement.log) as writer:
         writer.append(log_line(1, INFO, "first"))
         writer.flush(1)
     unwritten.add(log_line(2, INFO, "second"))
-    spec.out.write_text("printed")
-    with spec.err.open("a") as err:
+    spec.placement.out.write_text("printed")
+    with spec.placement.err.open("a") as err:
         err.write("one\ntwo\n")
     unwritten.write_down(spec, 3)
     unwritten.clear()
 
-    assert [(line["time"], line["level"], line["message"]) for line in records(spec.log)] == [
+    assert [
+        (line["time"], line["level"], line["message"]) for line in records(spec.placement.log)
+    ] == [
         (1, INFO, "first"),
         (2, INFO, "second"),
         (3, INFO, "printed"),
@@ -136,9 +138,9 @@ def test_what_is_not_written_is_written_down(tmp_path: Path) -> None:
 def test_lines_are_not_written_twice(tmp_path: Path) -> None:
     """A crawl that died after it wrote its lines and before it forgot them has them once."""
     spec = make_spec(tmp_path, "noop")
-    assert spec.log is not None
+    assert spec.placement.log is not None
     unwritten = Unwritten()
-    with RecordWriter(spec.log) as writer:
+    with RecordWriter(spec.placement.log) as writer:
         for number in range(3):
             line = log_line(number, INFO, "said")
             writer.append(line)
@@ -146,18 +148,18 @@ def test_lines_are_not_written_twice(tmp_path: Path) -> None:
         writer.flush(1)
     unwritten.write_down(spec, 2)
 
-    assert len(records(spec.log)) == 3
+    assert len(records(spec.placement.log)) == 3
 
 
 def test_a_full_log_stays_as_it_is(tmp_path: Path) -> None:
     """A captured log that has met its limit has its last line already."""
     spec = make_spec(tmp_path, "noop", limits=CrawlLimits(log_bytes=10))
-    assert spec.log is not None
-    spec.log.write_bytes(log_line(1, INFO, "the log is cut here") + b"\n")
-    spec.err.write_text("more\n")
+    assert spec.placement.log is not None
+    spec.placement.log.write_bytes(log_line(1, INFO, "the log is cut here") + b"\n")
+    spec.placement.err.write_text("more\n")
     Unwritten().write_down(spec, 2)
 
-    assert len(records(spec.log)) == 1
+    assert len(records(spec.placement.log)) == 1
 
 
 def test_a_scribbled_memory_does_no_harm(tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_a_scribbled_memory_does_no_harm(tmp_path: Path) -> None:
     rng = random.Random(seed)
     for _ in range(5):
         spec = make_spec(tmp_path, "noop")
-        spec.err.write_text("words\n" * 100)
+        spec.placement.err.write_text("words\n" * 100)
         unwritten = Unwritten()
         unwritten._memory[:4096] = rng.randbytes(4096)
         unwritten.write_down(spec, 2)

@@ -145,9 +145,13 @@ def test_the_order_is_complete(world: World) -> None:
     spec = world.launcher.crawl_of(job_id).spec
 
     crawl_dir = world.root / "runs" / "crawls" / f"{job_id}.1"
-    assert (spec.project, spec.version, spec.spider) == ("quotesbot", "1", "toscrape-css")
-    assert {"category": "books", "payload": '{"a": 1}'} == spec.arguments
-    assert {"LOG_LEVEL": "INFO"} == spec.settings
+    assert (spec.order.project, spec.order.version, spec.order.spider) == (
+        "quotesbot",
+        "1",
+        "toscrape-css",
+    )
+    assert {"category": "books", "payload": '{"a": 1}'} == spec.order.arguments
+    assert {"LOG_LEVEL": "INFO"} == spec.order.settings
     assert {
         "PATH": "/bin",
         "PROJECT_OF": "quotesbot",
@@ -164,7 +168,7 @@ def test_the_order_is_complete(world: World) -> None:
 
 def test_an_empty_payload_is_no_argument(world: World) -> None:
     """A job without a payload gets no argument of that name."""
-    assert world.launcher.crawl_of(world.enqueue()).spec.arguments == {}
+    assert world.launcher.crawl_of(world.enqueue()).spec.order.arguments == {}
 
 
 def test_slots(world: World) -> None:
@@ -509,7 +513,7 @@ def test_crawls_are_adopted(world: World) -> None:
 def test_ends_in_between_are_found(world: World) -> None:
     """What ended while no daemon ran is settled with its true end."""
     job_id = world.enqueue()
-    run_dir = world.launcher.crawl_of(job_id).spec.run_dir
+    run_dir = world.launcher.crawl_of(job_id).spec.placement.run_dir
     following = world.restarted()
     following.launcher.found = {run_dir: Ended(run_dir=run_dir, ending=exited(status=3))}
 
@@ -523,7 +527,7 @@ def test_ends_in_between_are_found(world: World) -> None:
 def test_what_was_lost_is_said(world: World) -> None:
     """A crawl that died with the machine ends LOST, with the reason."""
     job_id = world.enqueue()
-    run_dir = world.launcher.crawl_of(job_id).spec.run_dir
+    run_dir = world.launcher.crawl_of(job_id).spec.placement.run_dir
     lost = Ending(ended_at=at(9), lost="the machine was restarted", opened=True)
     following = world.restarted()
     following.launcher.found = {run_dir: Ended(run_dir=run_dir, ending=lost)}

@@ -43,7 +43,7 @@ def test_the_directory_goes_with_the_last_job(world: World) -> None:
 def test_a_damaged_manifest_keeps_nobody(world: World, manifest: bytes) -> None:
     """A job ends whatever its crawl has done to the list of what its project held."""
     crawl = world.launcher.crawl_of(world.enqueue())
-    (crawl.spec.run_dir / "manifest").write_bytes(manifest)
+    (crawl.spec.placement.run_dir / "manifest").write_bytes(manifest)
     crawl.finish()
 
     assert isinstance(world.state(crawl.job_id), Finished)
@@ -78,7 +78,10 @@ def test_the_project_decides_how_it_is_started(
     """The order of a crawl carries the start method of its project."""
     world.put_project(project)
 
-    assert world.launcher.crawl_of(world.enqueue(project=project)).spec.start_method is method
+    assert (
+        world.launcher.crawl_of(world.enqueue(project=project)).spec.placement.start_method
+        is method
+    )
 
 
 def test_a_granted_project_may_call_us(world: World) -> None:
@@ -97,7 +100,7 @@ def test_a_granted_project_may_call_us(world: World) -> None:
         "SHUB_STORAGE": "http://localhost:7654",
     } == {name: environment[name] for name in ("SHUB_APIURL", "SHUB_JOBKEY", "SHUB_STORAGE")}
     assert owner is not None
-    assert (key, owner.id) == ("2/1/1", crawl.spec.job_id)
+    assert (key, owner.id) == ("2/1/1", crawl.spec.order.job_id)
     assert world.do(tokens.owner(JobKey.parse(key), token)) is None
 
 

@@ -33,7 +33,7 @@ class ImmortalLauncher(FakeLauncher):
 
     def make_crawl(self, spec: CrawlSpec) -> FakeCrawl:
         crawl = ImmortalCrawl(spec, 1, self._now)
-        self.crawls[spec.job_id, spec.attempt] = crawl
+        self.crawls[spec.order.job_id, spec.order.attempt] = crawl
         return crawl
 
 

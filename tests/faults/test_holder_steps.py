@@ -62,9 +62,9 @@ async def real(tmp_path: Path) -> AsyncIterator[RealHarness]:
 
 def _hold(spec: CrawlSpec, call: str, number: int) -> bool:
     """Run a holder that is killed when it makes a call; return whether it was."""
-    run_record.write(spec.run_dir, run_record.ORDER, encode(spec), synced=False)
+    run_record.write(spec.placement.run_dir, run_record.ORDER, encode(spec), synced=False)
     inject = f"inject={call}:signal=SIGKILL:when={number}"
-    with (spec.run_dir / run_record.ORDER).open("rb") as order:
+    with (spec.placement.run_dir / run_record.ORDER).open("rb") as order:
         done = subprocess.run(
             [
                 *("strace", "-o", os.devnull, "-e", f"trace={call}", "-e", inject),
@@ -88,7 +88,7 @@ async def test_killed_at_a_call(real: RealHarness, call: str, number: int) -> No
     await real.launcher.stop(leave_crawls=True)
     real.renew()
     (found,) = await real.launcher.start([Run.of(spec)], real.take)
-    left = sweep(spec.mark)
+    left = sweep(spec.order.mark)
     words = [mark.word for mark in read_marks(marks)]
 
     assert left == 0

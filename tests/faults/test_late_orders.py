@@ -34,37 +34,37 @@ def hold(order: int) -> bytes:
 def test_a_withdrawn_order_starts_nothing(tmp_path: Path, *, again: bool) -> None:
     """A holder with the order of a directory that was made anew leaves the new one alone."""
     spec = make_spec(tmp_path, "noop")
-    late = ordered(spec.run_dir, encode(spec))
-    spec.run_dir.rename(tmp_path / "grave")
-    spec.run_dir.mkdir()
+    late = ordered(spec.placement.run_dir, encode(spec))
+    spec.placement.run_dir.rename(tmp_path / "grave")
+    spec.placement.run_dir.mkdir()
     if again:
-        os.close(ordered(spec.run_dir, encode(spec)))
+        os.close(ordered(spec.placement.run_dir, encode(spec)))
 
     said = hold(late)
 
     assert said == FAILED_ANNOUNCEMENT + b"OSError: the order was withdrawn"
-    assert run_record.read(spec.run_dir, run_record.STARTED) is None
-    assert not spec.err.exists()
+    assert run_record.read(spec.placement.run_dir, run_record.STARTED) is None
+    assert not spec.placement.err.exists()
 
 
 def test_a_removed_directory_starts_nothing(tmp_path: Path) -> None:
     """A holder whose directory is gone does not make it."""
     spec = make_spec(tmp_path, "noop")
-    late = ordered(spec.run_dir, encode(spec))
-    spec.run_dir.rename(tmp_path / "grave")
+    late = ordered(spec.placement.run_dir, encode(spec))
+    spec.placement.run_dir.rename(tmp_path / "grave")
 
     said = hold(late)
 
     assert said.startswith(FAILED_ANNOUNCEMENT + b"FileNotFoundError")
-    assert not spec.run_dir.exists()
-    assert not spec.err.exists()
+    assert not spec.placement.run_dir.exists()
+    assert not spec.placement.err.exists()
 
 
 def test_an_order_that_stands_is_carried_out(tmp_path: Path) -> None:
     """The same holder with the order that lies in the directory runs the spider."""
     spec = make_spec(tmp_path, "noop")
 
-    said = hold(ordered(spec.run_dir, encode(spec)))
+    said = hold(ordered(spec.placement.run_dir, encode(spec)))
 
     assert said.startswith(STARTED_ANNOUNCEMENT)
-    assert run_record.read(spec.run_dir, run_record.EXIT) is not None
+    assert run_record.read(spec.placement.run_dir, run_record.EXIT) is not None

@@ -31,7 +31,7 @@ class LauncherContract:
         spec = harness.spec("sleeper", attempt=3)
         crawl = await harness.launcher.launch(spec)
 
-        assert (spec.job_id, 3) == (crawl.job_id, crawl.attempt)
+        assert (spec.order.job_id, 3) == (crawl.job_id, crawl.attempt)
         assert not crawl.is_ending()
         assert crawl.process is not None
         assert crawl.process.pid > 1
@@ -99,7 +99,7 @@ class LauncherContract:
         (found,) = await harness.restart()
 
         assert isinstance(found, Alive)
-        assert (spec.run_dir, spec.job_id, spec.attempt, process) == (
+        assert (spec.placement.run_dir, spec.order.job_id, spec.order.attempt, process) == (
             found.run_dir,
             found.crawl.job_id,
             found.crawl.attempt,
@@ -113,7 +113,7 @@ class LauncherContract:
         """A run directory whose holder never came is fenced: no holder may come later."""
         spec = harness.spec("noop")
 
-        assert (Fenced(run_dir=spec.run_dir),) == await harness.restart()
+        assert (Fenced(run_dir=spec.placement.run_dir),) == await harness.restart()
 
     @on_reactor
     async def test_stop_ends_what_runs(self, harness: Harness) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
@@ -22,7 +22,9 @@ from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.run_record import Started
 from scrapy_do.protocol.wire import (
     CrawlLimits,
+    CrawlOrder,
     CrawlSpec,
+    Placement,
     Report,
     ReportKind,
     SpidersRequest,
@@ -65,10 +67,21 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
     for made in (run_dir, artifacts):
         made.mkdir(parents=True, exist_ok=True)
     shutil.copytree(PROJECTS / project, tree)
-    spec = CrawlSpec(
+    order = CrawlOrder(
         job_id=job_id,
         attempt=attempt,
+        project=project,
+        version="1",
+        settings_module=f"{project}.settings",
+        spider=spider,
+        arguments={},
+        settings={},
+        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(tree)},
+        report_interval_s=0.2,
+    )
+    placement = Placement(
         run_dir=run_dir,
+        project_dir=tree,
         result=crawl_dir / "result",
         out=artifacts / "out",
         err=artifacts / "err",
@@ -76,19 +89,16 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
         requests=artifacts / "requests.jsonl",
         log=artifacts / "log.jsonl",
         samples=artifacts / "samples.jsonl",
-        project=project,
-        version="1",
-        project_dir=tree,
-        settings_module=f"{project}.settings",
-        spider=spider,
-        arguments={},
-        settings={},
-        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(tree)},
+        environment={},
         start_method=StartMethod.FORK,
         python=sys.executable,
-        report_interval_s=0.2,
     )
-    return replace(spec, **changes)
+    ordered = {one.name for one in fields(CrawlOrder)} & changes.keys()
+    placed = {name: changes[name] for name in changes.keys() - ordered}
+    return CrawlSpec(
+        order=replace(order, **{name: changes[name] for name in ordered}),
+        placement=replace(placement, **placed),
+    )
 
 
 def runs_in(directory: Path) -> list[Run]:

@@ -53,7 +53,7 @@ async def test_a_killed_holder_takes_the_crawl_along(real: RealHarness) -> None:
     ending = await crawl.ended
 
     assert (ending.lost, ending.opened) == (HOLDER_DIED, True)
-    assert sweep(spec.mark) == 0
+    assert sweep(spec.order.mark) == 0
 
 
 @on_reactor
@@ -82,10 +82,10 @@ async def test_a_crawl_is_asked_once(real: RealHarness) -> None:
     crawl.ask_to_stop()
     found = await settle(real, spec)
     assert isinstance(found, Alive)
-    asked = (spec.run_dir / run_record.STOPPING).stat().st_mtime_ns
+    asked = (spec.placement.run_dir / run_record.STOPPING).stat().st_mtime_ns
     found.crawl.ask_to_stop()
 
-    assert (spec.run_dir / run_record.STOPPING).stat().st_mtime_ns == asked
+    assert (spec.placement.run_dir / run_record.STOPPING).stat().st_mtime_ns == asked
     found.crawl.kill()
     await found.crawl.ended
 
@@ -94,23 +94,23 @@ async def test_a_crawl_is_asked_once(real: RealHarness) -> None:
 async def test_a_fence_keeps_a_late_holder_out(real: RealHarness) -> None:
     """Once a start is fenced, a launch of it starts nothing."""
     spec = real.spec("noop")
-    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
     with pytest.raises(LaunchFailed, match="this attempt was started before"):
         await real.launcher.launch(spec)
 
-    assert not spec.err.exists()
+    assert not spec.placement.err.exists()
 
 
 @on_reactor
 async def test_a_decided_start_without_a_process_is_fenced(real: RealHarness) -> None:
     """A lock whose owner is dead and no record of a start: the spider never ran."""
     spec = real.spec("noop")
-    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
-    lock = run_record.take_lock(spec.run_dir)
+    (spec.placement.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    lock = run_record.take_lock(spec.placement.run_dir)
     assert lock is not None
     os.close(lock)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
 
 
 @pytest.fixture
@@ -126,13 +126,13 @@ def stranger() -> Iterator[Process]:
 
 def write_dead_run(spec: CrawlSpec, crawl: Process) -> None:
     """Make the directory of a run whose holder is dead and whose crawl was this process."""
-    lock = run_record.take_lock(spec.run_dir)
+    lock = run_record.take_lock(spec.placement.run_dir)
     assert lock is not None
     os.close(lock)
     holder = replace(crawl, start_ticks=crawl.start_ticks + 1)
     started = Started(crawl=crawl, holder=holder, time_ms=1)
-    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
-    (spec.run_dir / run_record.STARTED).write_bytes(started.encode())
+    (spec.placement.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    (spec.placement.run_dir / run_record.STARTED).write_bytes(started.encode())
 
 
 @on_reactor
@@ -165,7 +165,7 @@ async def test_damaged_records_lose_the_crawl(
     """Records that cannot be read give an end with that reason, not an error."""
     spec = real.spec("noop")
     write_dead_run(spec, replace(stranger, start_ticks=stranger.start_ticks - 1))
-    (spec.run_dir / name).write_bytes(b'{"status": 0}')
+    (spec.placement.run_dir / name).write_bytes(b'{"status": 0}')
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
@@ -176,12 +176,12 @@ async def test_damaged_records_lose_the_crawl(
 async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
     """While a live process holds the lock without a record, the answer waits for the record."""
     spec = real.spec("noop")
-    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
-    lock = run_record.take_lock(spec.run_dir)
+    (spec.placement.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    lock = run_record.take_lock(spec.placement.run_dir)
     assert lock is not None
     real.runtime.reactor.callLater(0.1, os.close, lock)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
 
 
 @on_reactor
@@ -192,7 +192,7 @@ async def test_an_exit_record_is_the_truth(real: RealHarness, stranger: Process)
     record = ExitRecord(
         status=None, signal=11, time_ms=1_000, user_s=0.5, system_s=0.25, max_rss_bytes=1
     )
-    run_record.write(spec.run_dir, run_record.EXIT, record.encode(), synced=True)
+    run_record.write(spec.placement.run_dir, run_record.EXIT, record.encode(), synced=True)
     found = await settle(real, spec)
 
     assert isinstance(found, Ended)
@@ -208,13 +208,13 @@ GOOD_EXIT = ExitRecord(
 def forge_exit(spec: CrawlSpec) -> None:
     """Say that the crawl has ended well, as somebody who does not know the secret."""
     forged = replace(GOOD_EXIT, secret=run_record.new_secret())
-    run_record.write(spec.run_dir, run_record.EXIT, forged.encode(), synced=False)
+    run_record.write(spec.placement.run_dir, run_record.EXIT, forged.encode(), synced=False)
 
 
 def forge_start(spec: CrawlSpec, process: Process) -> None:
     """Say that the crawl and its holder are this process."""
     forged = Started(crawl=process, holder=process, time_ms=1)
-    run_record.write(spec.run_dir, run_record.STARTED, forged.encode(), synced=False)
+    run_record.write(spec.placement.run_dir, run_record.STARTED, forged.encode(), synced=False)
 
 
 @on_reactor
@@ -296,7 +296,7 @@ async def test_records_that_are_gone(real: RealHarness, *, is_alive: bool) -> No
         crawl.kill()
         await crawl.ended
     await real.launcher.stop(leave_crawls=True)
-    shutil.rmtree(spec.run_dir)
+    shutil.rmtree(spec.placement.run_dir)
     real.renew()
     run = replace(Run.of(spec), process=process)
     (found,) = await real.launcher.start([run], real.take)
@@ -312,8 +312,8 @@ async def test_records_that_go_while_it_runs(real: RealHarness) -> None:
     spec = real.spec("sleeper")
     crawl = await real.launcher.launch(spec)
     await real.heard(crawl)
-    shutil.rmtree(spec.run_dir)
-    shutil.rmtree(spec.result.parent)
+    shutil.rmtree(spec.placement.run_dir)
+    shutil.rmtree(spec.placement.result.parent)
     crawl.ask_to_stop()
     ending = await crawl.ended
 
@@ -324,7 +324,7 @@ async def test_records_that_go_while_it_runs(real: RealHarness) -> None:
 async def test_a_run_that_nobody_began(real: RealHarness) -> None:
     """Without records, without a process and without a known start, there was none."""
     spec = real.spec("noop")
-    shutil.rmtree(spec.run_dir)
-    shutil.rmtree(spec.result.parent)
+    shutil.rmtree(spec.placement.run_dir)
+    shutil.rmtree(spec.placement.result.parent)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.run_dir)
+    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)

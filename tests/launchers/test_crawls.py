@@ -43,13 +43,13 @@ async def test_counts_and_records(real: RealHarness) -> None:
     spec = real.spec("pages")
     ending = await real.run(spec)
 
-    lines = records(spec.log)
+    lines = records(spec.placement.log)
     assert replace(ending.progress, stats={}) == Progress(
         items=3, requests=3, responses=3, log_lines=len(lines), errors=2
     )
     assert ending.progress.stats["item_scraped_count"] == 3
-    assert sorted(item["text"] for item in records(spec.items)) == ["one", "three", "two"]
-    assert [(one["url"], one.get("parent")) for one in records(spec.requests)] == [
+    assert sorted(item["text"] for item in records(spec.placement.items)) == ["one", "three", "two"]
+    assert [(one["url"], one.get("parent")) for one in records(spec.placement.requests)] == [
         ("data:text/plain,one", None),
         ("data:text/plain,two", None),
         ("data:text/plain,three", 0),
@@ -59,7 +59,7 @@ async def test_counts_and_records(real: RealHarness) -> None:
         "[pages] an error line of three",
         "[pages] an error line of two",
     ]
-    assert "an error line of two" in spec.err.read_text()
+    assert "an error line of two" in spec.placement.err.read_text()
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -100,7 +100,9 @@ async def test_a_response_is_a_record_of_a_request(real: RealHarness, site: str)
     spec = real.spec("wandering", arguments={"site": site})
     ending = await real.run(spec)
 
-    kept = [(one["url"].removeprefix(site), one["status"]) for one in records(spec.requests)]
+    kept = [
+        (one["url"].removeprefix(site), one["status"]) for one in records(spec.placement.requests)
+    ]
     assert sorted(kept) == [
         ("/made", 200),
         ("/page", 200),
@@ -123,7 +125,7 @@ async def test_samples(real: RealHarness) -> None:
     spec = real.spec("pages")
     ending = await real.run(spec)
 
-    [[time_ms, *queued, memory_bytes]] = records(spec.samples)
+    [[time_ms, *queued, memory_bytes]] = records(spec.placement.samples)
     assert isinstance(time_ms, int)
     assert 0 <= ending.ended_at.timestamp() * 1000 - time_ms < 60_000
     assert queued == [
@@ -148,7 +150,7 @@ async def test_arguments_arrive_verbatim(real: RealHarness) -> None:
     spec = real.spec("mirror", arguments=STRANGE)
     await real.run(spec)
 
-    (mirror,) = records(spec.items)
+    (mirror,) = records(spec.placement.items)
     assert {name: mirror["arguments"].get(name) for name in STRANGE} == STRANGE
 
 
@@ -159,11 +161,11 @@ async def test_the_environment_is_built(real: RealHarness) -> None:
     spec = real.spec("mirror", environment=given)
     await real.run(spec)
 
-    (mirror,) = records(spec.items)
+    (mirror,) = records(spec.placement.items)
     assert mirror["environment"] == {
         **given,
-        "SCRAPY_DO_JOB": str(spec.job_id),
-        "SCRAPY_DO_RUN": spec.mark,
+        "SCRAPY_DO_JOB": str(spec.order.job_id),
+        "SCRAPY_DO_RUN": spec.order.mark,
         "SCRAPY_SETTINGS_MODULE": "good.settings",
     }
     assert mirror["zone"] == 5.5 * 3600
@@ -175,14 +177,14 @@ async def test_the_process_is_on_its_own(real: RealHarness) -> None:
     spec = real.spec("mirror", settings={"DEPTH_LIMIT": 7})
     await real.run(spec)
 
-    (mirror,) = records(spec.items)
+    (mirror,) = records(spec.placement.items)
     assert mirror["session"] is True
-    assert mirror["directory"] == str(spec.project_dir)
+    assert mirror["directory"] == str(spec.placement.project_dir)
     assert mirror["stdin"] == ""
     assert mirror["depth"] == 7
     assert "mirror" not in mirror["argv"]
-    assert spec.out.read_text() == 'to stdout "\\u00fc"\n'
-    assert "to stderr\n" in spec.err.read_text()
+    assert spec.placement.out.read_text() == 'to stdout "\\u00fc"\n'
+    assert "to stderr\n" in spec.placement.err.read_text()
 
 
 @on_reactor
@@ -191,13 +193,13 @@ async def test_no_descriptor_of_ours_is_inherited(real: RealHarness) -> None:
     spec = real.spec("mirror")
     await real.run(spec)
 
-    (mirror,) = records(spec.items)
+    (mirror,) = records(spec.placement.items)
     targets = set(mirror["descriptors"].values())
     ours = {str(entry.readlink()) for entry in _own_descriptors()}
     assert targets & ours <= {"/dev/null", "anon_inode:[eventpoll]"}
     files = {target for target in targets if target.startswith("/")} - {"/dev/null"}
     files.remove(str(real.directory))  # where the reports go
-    assert {Path(target).parent for target in files} == {spec.out.parent}
+    assert {Path(target).parent for target in files} == {spec.placement.out.parent}
 
 
 def _own_descriptors() -> list[Path]:
@@ -209,11 +211,11 @@ async def test_output_is_appended(real: RealHarness) -> None:
     """A second attempt adds to the files of the first; its requests are numbered on."""
     first = real.spec("pages")
     await real.run(first)
-    await real.run(real.spec("pages", job_id=first.job_id, attempt=2))
+    await real.run(real.spec("pages", job_id=first.order.job_id, attempt=2))
 
-    parents = [one.get("parent") for one in records(first.requests)]
+    parents = [one.get("parent") for one in records(first.placement.requests)]
     assert parents == [None, None, 0, None, None, 3]
-    assert first.err.read_text().count("Spider closed (finished)") == 2
+    assert first.placement.err.read_text().count("Spider closed (finished)") == 2
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ async def test_a_crawl_that_cannot_begin_fails(
     ending = await real.run(spec)
 
     assert (ending.status, ending.opened, ending.close_reason) == (1, False, None)
-    assert words in spec.err.read_text()
+    assert words in spec.placement.err.read_text()
 
 
 @on_reactor
@@ -251,7 +253,7 @@ async def test_other_reactors_work(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert ending.close_reason == "finished"
-    (item,) = records(spec.items)
+    (item,) = records(spec.placement.items)
     assert item == {"reactor": "EPollReactor", "loop": False, "_type": "dict"}
 
 
@@ -266,7 +268,7 @@ async def test_an_old_spider_is_explained(real: RealHarness) -> None:
 
     assert ending.progress.requests == 0
     words = "WARNING: The spider defines start_requests() but not start(): Scrapy"
-    assert spec.err.read_text().count(words) == 1
+    assert spec.placement.err.read_text().count(words) == 1
 
 
 @on_reactor
@@ -276,9 +278,14 @@ async def test_feeds_cache_and_job_directory(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert ending.close_reason == "finished"
-    assert (spec.project_dir / "items.json").read_text().split() == ["[", '{"text":', '"x"}', "]"]
-    assert (spec.project_dir / "job").is_dir()
-    assert (spec.project_dir / ".scrapy" / "httpcache").is_dir()
+    assert (spec.placement.project_dir / "items.json").read_text().split() == [
+        "[",
+        '{"text":',
+        '"x"}',
+        "]",
+    ]
+    assert (spec.placement.project_dir / "job").is_dir()
+    assert (spec.placement.project_dir / ".scrapy" / "httpcache").is_dir()
 
 
 @contextmanager
@@ -313,7 +320,7 @@ async def test_what_scrapy_keeps_is_found_again(real: RealHarness) -> None:
     assert (data / ".scrapy" / "httpcache").is_dir()
     assert (data / "job" / "requests.seen").is_file()
     assert not (data / "items.json").exists()
-    assert (spec.project_dir / "items.json").is_file()
+    assert (spec.placement.project_dir / "items.json").is_file()
 
 
 @on_reactor
@@ -325,7 +332,7 @@ async def test_a_job_directory_is_for_one_crawl(real: RealHarness) -> None:
         assert (await real.run(spec)).close_reason == "finished"
 
     assert list((data / "job").iterdir()) == []
-    assert "JOBDIR job is used by another crawl now" in spec.err.read_text()
+    assert "JOBDIR job is used by another crawl now" in spec.placement.err.read_text()
 
 
 @pytest.mark.parametrize("name", ["/absolute", "../outside", ".", "items.json/x"])
@@ -335,7 +342,7 @@ async def test_only_what_is_below_is_kept(real: RealHarness, name: str) -> None:
     if name == "/absolute":
         name = str(real.directory / "absolute")
     spec, data = _with_data(real, settings={"JOBDIR": name})
-    (spec.project_dir / "items.json").touch()
+    (spec.placement.project_dir / "items.json").touch()
     await real.run(spec)
 
     assert {path.name for path in data.iterdir()} == {".scrapy"}
@@ -345,10 +352,10 @@ async def test_only_what_is_below_is_kept(real: RealHarness, name: str) -> None:
 async def test_a_data_directory_of_another_name(real: RealHarness) -> None:
     """What `[datadir]` of scrapy.cfg names is kept in place of `.scrapy`, with what came along."""
     spec, data = _with_data(real)
-    with (spec.project_dir / "scrapy.cfg").open("a") as file:
+    with (spec.placement.project_dir / "scrapy.cfg").open("a") as file:
         file.write("[datadir]\ndefault = var/state\n")
-    (spec.project_dir / "var/state").mkdir(parents=True)
-    (spec.project_dir / "var/state/seed").write_text("brought along")
+    (spec.placement.project_dir / "var/state").mkdir(parents=True)
+    (spec.placement.project_dir / "var/state/seed").write_text("brought along")
     await real.run(spec)
 
     assert (data / "var/state/httpcache").is_dir()
@@ -362,8 +369,8 @@ async def test_what_came_along_is_taken_once(real: RealHarness) -> None:
     data = None
     for text in ("first", "second"):
         spec, data = _with_data(real, data)
-        (spec.project_dir / ".scrapy").mkdir()
-        (spec.project_dir / ".scrapy/seed").write_text(text)
+        (spec.placement.project_dir / ".scrapy").mkdir()
+        (spec.placement.project_dir / ".scrapy/seed").write_text(text)
         await real.run(spec)
 
     assert data is not None
@@ -389,7 +396,7 @@ async def test_a_greedy_crawl_is_closed(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert (ending.status, ending.close_reason) == (0, "memusage_exceeded")
-    assert "MemoryError" in spec.err.read_text()
+    assert "MemoryError" in spec.placement.err.read_text()
     assert not neighbour.ended.called
     neighbour.kill()
     await neighbour.ended
@@ -402,9 +409,9 @@ async def test_a_flood_is_capped(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert ending.close_reason == "finished"
-    assert spec.out.stat().st_size == MIB
+    assert spec.placement.out.stat().st_size == MIB
     assert ending.progress.stats["scrapy_do/dropped/out_bytes"] == 3 * MIB
-    assert records(spec.items) == []
+    assert records(spec.placement.items) == []
 
 
 @on_reactor
@@ -417,14 +424,14 @@ async def test_a_log_is_cut(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     last = "... the log is cut here at 65536 bytes ..."
-    assert spec.err.read_text().endswith(f"\n{last}\n")
-    assert len(f"\n{last}\n") >= spec.err.stat().st_size - limit_bytes >= len(last)
-    printed, rest = spec.out.read_text().split(f"\n{last}\n")
+    assert spec.placement.err.read_text().endswith(f"\n{last}\n")
+    assert len(f"\n{last}\n") >= spec.placement.err.stat().st_size - limit_bytes >= len(last)
+    printed, rest = spec.placement.out.read_text().split(f"\n{last}\n")
     assert (limit_bytes, "a child\n") == (len(printed), rest)
     assert "".join(f"print {number} {'y' * 100}\n" for number in range(2000)).startswith(printed)
-    kept = records(spec.log)
+    kept = records(spec.placement.log)
     assert kept[-1]["message"] == last
-    assert [item["said"] for item in records(spec.items)] == [2000]
+    assert [item["said"] for item in records(spec.placement.items)] == [2000]
     assert ending.close_reason == "finished"
     assert ending.progress.log_lines > 2000
     assert (
@@ -440,13 +447,13 @@ async def test_a_log_is_cut(real: RealHarness) -> None:
 async def test_lost_items_are_counted(real: RealHarness) -> None:
     """Items that their file cannot take are not lost in silence: the log and the result say so."""
     spec = real.spec("pages")
-    assert spec.items is not None
-    spec.items.mkdir()
+    assert spec.placement.items is not None
+    spec.placement.items.mkdir()
     ending = await real.run(spec)
 
     assert ending.progress.items == 3
     assert ending.progress.stats["scrapy_do/dropped/items"] == 3
-    assert "Records are lost, items.jsonl cannot be written" in spec.err.read_text()
+    assert "Records are lost, items.jsonl cannot be written" in spec.placement.err.read_text()
 
 
 @on_reactor
@@ -473,7 +480,7 @@ async def test_nobody_escapes(real: RealHarness, end: str) -> None:
     signals = {"exit": None, "crash": signal.SIGSEGV, "kill": signal.SIGKILL}
     assert ending.signal == signals[end]
     # The keeper of a spawned crawl goes last, by itself.
-    await real.until(lambda: not list(containment._marked(spec.mark)))
+    await real.until(lambda: not list(containment._marked(spec.order.mark)))
 
 
 @on_reactor
@@ -495,10 +502,10 @@ async def test_a_start_that_cannot_be_is_refused(real: RealHarness) -> None:
     with pytest.raises(LaunchFailed, match="No such file"):
         await real.launcher.launch(spec)
     spec = real.spec("noop")
-    spec.run_dir.rmdir()
+    spec.placement.run_dir.rmdir()
     with pytest.raises(LaunchFailed, match="No such file"):
         await real.launcher.launch(spec)
-    spec = real.spec("noop", err=spec.run_dir / "nowhere" / "err")
+    spec = real.spec("noop", err=spec.placement.run_dir / "nowhere" / "err")
     with pytest.raises(LaunchFailed, match="FileNotFoundError"):
         await real.launcher.launch(spec)
 
@@ -507,11 +514,11 @@ async def test_a_start_that_cannot_be_is_refused(real: RealHarness) -> None:
 async def test_a_crawl_without_a_place_fails(real: RealHarness) -> None:
     """A crawl whose directory is gone has run nothing, and says so on stderr."""
     spec = real.spec("noop")
-    shutil.rmtree(spec.project_dir)
+    shutil.rmtree(spec.placement.project_dir)
     ending = await real.run(spec)
 
     assert (ending.status, ending.opened) == (1, False)
-    assert spec.err.read_text().startswith("The crawl cannot be prepared: ")
+    assert spec.placement.err.read_text().startswith("The crawl cannot be prepared: ")
 
 
 @on_reactor

@@ -109,8 +109,8 @@ async def test_the_disk_refuses_the_start(fork: RealHarness, calls: str, error: 
     with injected(processes, calls, f"error={error}"), pytest.raises(LaunchFailed):
         await fork.launcher.launch(spec)
 
-    assert is_locked(spec.run_dir) is False
-    assert not spec.out.exists()
+    assert is_locked(spec.placement.run_dir) is False
+    assert not spec.placement.out.exists()
     assert (await fork.run(fork.spec("noop"))).close_reason == "finished"
 
 

@@ -98,8 +98,8 @@ async def test_one_that_dies_with_an_order_in_hand(fork: RealHarness) -> None:
     with pytest.raises(LaunchFailed, match="ended before the crawl started"):
         await fork.launcher.launch(spec)
 
-    assert run_record.is_locked(spec.run_dir) is False
-    assert not spec.err.exists()
+    assert run_record.is_locked(spec.placement.run_dir) is False
+    assert not spec.placement.err.exists()
 
 
 @pytest.mark.parametrize("who", ["the process that waits", "its crawl"])
@@ -151,7 +151,7 @@ async def test_a_stuck_holder_is_killed(fork: RealHarness) -> None:
     ending = await crawl.ended
 
     assert ending.lost == HOLDER_DIED
-    assert sweep(spec.mark) == 0
+    assert sweep(spec.order.mark) == 0
 
 
 @on_reactor
@@ -162,7 +162,7 @@ async def test_a_forked_crawl_carries_its_mark(fork: RealHarness) -> None:
     await fork.heard(crawl)
     started = fork.started(crawl)
 
-    mark = f"SCRAPY_DO_RUN={spec.mark}".encode()
+    mark = f"SCRAPY_DO_RUN={spec.order.mark}".encode()
     assert mark in environment_of(started.crawl.pid)
     assert mark in environment_of(started.holder.pid)
 

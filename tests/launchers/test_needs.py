@@ -49,7 +49,7 @@ async def test_https_and_names(real: RealHarness, secure_site: str) -> None:
     spec = real.spec("https", project="secure", arguments={"url": secure_site, "pages": "3"})
     ending = await real.run(spec)
 
-    found = sorted(records(spec.items), key=lambda item: str(item["page"]))
+    found = sorted(records(spec.placement.items), key=lambda item: str(item["page"]))
     assert ending.close_reason == "finished"
     assert [item["page"] for item in found] == ["page /0", "page /1", "page /2"]
     assert {item["certificate"] for item in found} == {"Certificate"}
@@ -93,6 +93,6 @@ async def test_a_need(
     spec = real.spec(spider, project=project)
     ending = await real.run(spec)
 
-    (item,) = records(spec.items)
+    (item,) = records(spec.placement.items)
     assert ending.close_reason == "finished"
     assert item == {**expected, "_type": "dict"}

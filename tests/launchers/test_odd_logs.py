@@ -25,7 +25,7 @@ async def test_disturbed_logging(real: RealHarness, way: str, settings: dict[str
     spec = real.spec("disturbing", project="odd", arguments={"way": way}, settings=settings)
     ending = await real.run(spec)
 
-    lines = records(spec.log)
+    lines = records(spec.placement.log)
     said = [line["message"] for line in lines]
     assert "Scrapy" in said[0]
     assert said[-1] == "[scrapy.core.engine] Spider closed (finished)"
@@ -42,10 +42,10 @@ async def test_the_level_of_a_project(real: RealHarness) -> None:
     quiet = real.spec("quiet", project="odd", arguments={"way": "leave"})
     await real.run(quiet)
 
-    said = [line["message"] for line in records(quiet.log)]
+    said = [line["message"] for line in records(quiet.placement.log)]
     assert "[quiet] an info line" in said
     assert "[quiet] an error line" in said
-    assert "line" not in quiet.err.read_text()
+    assert "line" not in quiet.placement.err.read_text()
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ async def test_a_log_file(real: RealHarness, spider: str, setting: str, path: st
     spec = real.spec(spider, project="odd", arguments={"way": "leave"}, settings=settings)
     ending = await real.run(spec)
 
-    log = spec.err.read_text()
+    log = spec.placement.err.read_text()
     assert (ending.status, ending.close_reason) == (0, "finished")
     assert log.count("an error line") == 1
-    assert [line["message"] for line in records(spec.log) if line["level"] >= 40] == [
+    assert [line["message"] for line in records(spec.placement.log) if line["level"] >= 40] == [
         f"[{spider}] an error line"
     ]
     if path.startswith("/dev"):
         assert f"LOG_FILE {path} cannot be written" in log
     else:
-        assert "an error line" in (spec.project_dir / path).read_text()
+        assert "an error line" in (spec.placement.project_dir / path).read_text()

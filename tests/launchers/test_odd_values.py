@@ -12,7 +12,7 @@ pytestmark = pytest.mark.live
 
 def errors(spec: CrawlSpec) -> list[str]:
     """Return the messages of the errors in the captured log."""
-    return [line["message"] for line in records(spec.log) if line["level"] >= 40]
+    return [line["message"] for line in records(spec.placement.log) if line["level"] >= 40]
 
 
 def pipelines(*names: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def test_statistics_and_messages(real: RealHarness) -> None:
     assert len(said) == ending.progress.errors
     assert said[0] == r"[statistical] half \udc80"
     assert said[3].startswith("[statistical] failed\nTraceback")
-    assert [request["duration"] for request in records(spec.requests)] == [0]
+    assert [request["duration"] for request in records(spec.placement.requests)] == [0]
 
 
 @on_reactor
@@ -75,10 +75,10 @@ async def test_items_are_those_of_a_feed(real: RealHarness) -> None:
     spec = real.spec("shop", project="odd")
     await real.run(spec)
 
-    feed = records(spec.project_dir / "feed.jsonl")
+    feed = records(spec.placement.project_dir / "feed.jsonl")
     types = ["Product", "Part", "dict", "mine"]
     assert [{**item, "_type": kind} for item, kind in zip(feed, types, strict=True)] == records(
-        spec.items
+        spec.placement.items
     )
     assert feed[0]["price"] == "9.50 EUR"
 
@@ -89,7 +89,7 @@ async def test_what_a_feed_refuses(real: RealHarness) -> None:
     spec = real.spec("readable", project="odd")
     ending = await real.run(spec)
 
-    (item,) = records(spec.items)
+    (item,) = records(spec.placement.items)
     assert (item["path"], item["address"], item["text"]) == ("/a/b", "::1", "ž")
     assert (ending.progress.items, ending.progress.stats["scrapy_do/dropped/items"]) == (1, 3)
     said = errors(spec)
@@ -114,7 +114,7 @@ async def test_a_pipeline_that_returns_no_item(
     spec = real.spec("lost", project="odd", settings=pipelines(*names))
     ending = await real.run(spec)
 
-    assert [{"number": 2, "keep": True, "_type": "dict"}] == records(spec.items)
+    assert [{"number": 2, "keep": True, "_type": "dict"}] == records(spec.placement.items)
     assert (ending.progress.items, ending.progress.errors) == (1, 2)
     where = f"odd.pipelines.{guilty}.process_item returned {found}, not the item"
     assert [where in line for line in errors(spec)] == [True, True]
@@ -126,7 +126,11 @@ async def test_a_pipeline_that_returns_something_else(real: RealHarness) -> None
     spec = real.spec("lost", project="odd", settings=pipelines("Counting"))
     ending = await real.run(spec)
 
-    assert ([], 0, 3) == (records(spec.items), ending.progress.items, ending.progress.errors)
+    assert ([], 0, 3) == (
+        records(spec.placement.items),
+        ending.progress.items,
+        ending.progress.errors,
+    )
     assert all(
         "Counting.process_item returned an object of type int" in line for line in errors(spec)
     )

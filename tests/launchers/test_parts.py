@@ -380,10 +380,10 @@ sys.stdin.read()
 def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
     """Who took the lock and writes no record is killed in the end; then the start is fenced."""
     spec = make_spec(tmp_path, "noop")
-    (spec.run_dir / run_record.ORDER).write_bytes(encode(spec))
+    (spec.placement.run_dir / run_record.ORDER).write_bytes(encode(spec))
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD_THE_LOCK, str(spec.run_dir)],
-        env={**os.environ, MARK: spec.mark},
+        [sys.executable, "-c", HOLD_THE_LOCK, str(spec.placement.run_dir)],
+        env={**os.environ, MARK: spec.order.mark},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as owner:
@@ -391,7 +391,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
         owner.stdout.readline()
         found = settle(Readers(), Run.of(spec))
 
-        assert found == Fenced(run_dir=spec.run_dir)
+        assert found == Fenced(run_dir=spec.placement.run_dir)
         assert owner.wait() == -signal.SIGKILL
 
 
@@ -402,10 +402,10 @@ def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str]) -> None:
     dead = Process(pid=2**22, start_ticks=1, boot_id=run_record.boot_id())
     for name in names:
         record = Started(crawl=dead, holder=dead, time_ms=1).encode()
-        (spec.run_dir / name).write_bytes(record)
-    lock = run_record.take_lock(spec.run_dir)
+        (spec.placement.run_dir / name).write_bytes(record)
+    lock = run_record.take_lock(spec.placement.run_dir)
     assert lock is not None
-    (spec.run_dir / run_record.LOCK).write_bytes(b"nobody")
+    (spec.placement.run_dir / run_record.LOCK).write_bytes(b"nobody")
     found = settle(Readers(), Run.of(spec))
     os.close(lock)
 

@@ -15,7 +15,7 @@ INFO, ERROR = 20, 40
 
 def said(spec: CrawlSpec) -> list[tuple[int, str]]:
     """Return level and message of the captured lines, but for what Scrapy says."""
-    lines: list[Mapping[str, Any]] = records(spec.log)
+    lines: list[Mapping[str, Any]] = records(spec.placement.log)
     return [
         (line["level"], line["message"])
         for line in lines
@@ -73,7 +73,7 @@ async def test_printed_text(real: RealHarness) -> None:
     assert (four, end) == ((ERROR, "[printing] log four"), (INFO, "the end"))
     assert ending.progress.errors == 4
     assert ending.printed_errors == 3
-    assert ending.progress.log_lines == len(records(spec.log))
+    assert ending.progress.log_lines == len(records(spec.placement.log))
 
 
 @on_reactor
@@ -98,7 +98,7 @@ async def test_last_words(real: RealHarness, way: str) -> None:
     await real.run(spec)
 
     lines = said(spec)
-    log = records(spec.log)
+    log = records(spec.placement.log)
     assert "Scrapy" in log[0]["message"]
     assert [line["message"] for line in log].count(log[0]["message"]) == 1
     assert (INFO, "[dying] a last line") in lines
@@ -129,4 +129,7 @@ async def test_late_words(real: RealHarness) -> None:
     ending = await real.run(spec)
 
     assert sorted(said(spec)) == [(INFO, "a late print"), (ERROR, "[late] a late line")]
-    assert (ending.progress.errors, ending.progress.log_lines) == (1, len(records(spec.log)))
+    assert (ending.progress.errors, ending.progress.log_lines) == (
+        1,
+        len(records(spec.placement.log)),
+    )

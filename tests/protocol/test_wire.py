@@ -1,7 +1,7 @@
 """The frames between daemon and crawl."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,7 +16,9 @@ from scrapy_do.protocol.wire import (
     MAX_REPORT_BYTES,
     MAX_RESULT_BYTES,
     CrawlLimits,
+    CrawlOrder,
     CrawlSpec,
+    Placement,
     Report,
     ReportKind,
     Result,
@@ -34,10 +36,21 @@ from scrapy_do.protocol.wire import (
 )
 
 JOB = UUID(int=7)
-SPEC = CrawlSpec(
+ORDER = CrawlOrder(
     job_id=JOB,
     attempt=2,
+    project="shop",
+    version="r3",
+    settings_module="shop.settings",
+    spider="prices",
+    arguments={"a": "1", "text": "\n\0ž\udcff"},
+    settings={"DEPTH_LIMIT": 3, "FEEDS": {"x": [1.5, None]}},
+    environment={"PATH": "/usr/bin", "TMPDIR": "/tmp/theirs"},
+    limits=CrawlLimits(open_files=64),
+)
+PLACEMENT = Placement(
     run_dir=Path("/data/runs/7.2"),
+    project_dir=Path("/data/unpacked/abc"),
     result=Path("/data/crawls/7.2/result"),
     out=Path("/data/jobs/7/out"),
     err=Path("/data/jobs/7/err"),
@@ -45,19 +58,12 @@ SPEC = CrawlSpec(
     requests=None,
     log=Path("/data/jobs/7/log"),
     samples=None,
-    project="shop",
-    version="r3",
-    project_dir=Path("/data/unpacked/abc"),
-    settings_module="shop.settings",
-    spider="prices",
-    arguments={"a": "1", "text": "\n\0ž\udcff"},
-    settings={"DEPTH_LIMIT": 3, "FEEDS": {"x": [1.5, None]}},
-    environment={"PATH": "/usr/bin"},
+    environment={"HOME": "/data/crawls/7.2/home", "TMPDIR": "/data/crawls/7.2/tmp"},
     start_method=StartMethod.SPAWN,
     python="/usr/bin/python3",
-    limits=CrawlLimits(open_files=64),
     reports_socket=Path("/data/reports.sock"),
 )
+SPEC = CrawlSpec(order=ORDER, placement=PLACEMENT)
 REPORT = Report(
     job_id=JOB,
     attempt=2,
@@ -98,14 +104,15 @@ def test_the_small_frames_come_back_as_they_were() -> None:
 @given(st.dictionaries(st.text(), st.text()))
 def test_any_argument_text_survives(arguments: dict[str, str]) -> None:
     """Arguments arrive verbatim, whatever their text."""
-    spec = replace(SPEC, arguments={f"x {name}": text for name, text in arguments.items()})
+    given = {f"x {name}": text for name, text in arguments.items()}
+    spec = replace(SPEC, order=replace(ORDER, arguments=given))
 
-    assert decode_spec(encode(spec)).arguments == spec.arguments
+    assert decode_spec(encode(spec)).order.arguments == given
 
 
 def test_the_mark_names_the_run() -> None:
     """The mark is the job's id and the attempt."""
-    assert SPEC.mark == "00000000-0000-0000-0000-000000000007.2"
+    assert ORDER.mark == "00000000-0000-0000-0000-000000000007.2"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +137,24 @@ def test_the_mark_names_the_run() -> None:
 def test_what_cannot_be_run_is_no_spec(changes: dict[str, Any]) -> None:
     """Names that Scrapy or the system cannot take are refused when the value is made."""
     with pytest.raises(BadFrame):
-        replace(SPEC, **changes)
+        replace(ORDER, **changes)
+
+
+def test_a_placement_has_an_environment_too() -> None:
+    """Its variables are refused alike; what the order gives wins over what the place has."""
+    with pytest.raises(BadFrame):
+        replace(PLACEMENT, environment={"A=B": "1"})
+    assert SPEC.environment == {
+        "HOME": "/data/crawls/7.2/home",
+        "TMPDIR": "/tmp/theirs",
+        "PATH": "/usr/bin",
+    }
+
+
+def test_an_order_is_of_no_machine() -> None:
+    """It has neither a path nor an interpreter, so that any machine can carry it out."""
+    kinds = {one.name: str(one.type) for one in fields(CrawlOrder)}
+    assert not [name for name, kind in kinds.items() if "Path" in kind or name == "python"]
 
 
 @pytest.mark.parametrize(
@@ -152,15 +176,31 @@ def test_nonsense_is_no_frame(frame: bytes) -> None:
 @pytest.mark.parametrize("value", [None, True, 1.5, "text", [], {}, [1], {"a": 1}])
 def test_each_field_has_its_type(value: object) -> None:
     """A field of another type is refused, or read as the same JSON."""
-    for known, decode in ((SPEC, decode_spec), (REPORT, decode_report), (RESULT, decode_result)):
+    for known, decode in ((REPORT, decode_report), (RESULT, decode_result)):
         plain = json.loads(encode(known))
-        for name in plain.keys() - {"limits"}:  # its own fields may all be missing
+        for name in plain:
             frame = json.dumps({**plain, name: value}).encode()
             try:
                 again = decode(frame)
             except BadFrame:
                 continue
             assert json.loads(encode(again))[name] == value
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "text", [], {}, [1], {"a": 1}])
+@pytest.mark.parametrize("part", ["order", "placement"])
+def test_each_field_of_a_spec_has_its_type(part: str, value: object) -> None:
+    """The same of what to run, and where."""
+    plain = json.loads(encode(SPEC))
+    for name in plain[part].keys() - {"limits"}:  # its own fields may all be missing
+        frame = json.dumps({**plain, part: {**plain[part], name: value}}).encode()
+        try:
+            again = decode_spec(frame)
+        except BadFrame:
+            continue
+        assert json.loads(encode(again))[part][name] == value
+    with pytest.raises(BadFrame):
+        decode_spec(json.dumps({**plain, part: value}).encode())
 
 
 Said = TypeVar("Said", Report, Result)

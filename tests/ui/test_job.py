@@ -226,7 +226,7 @@ def test_files_of_a_run_are_links(world: World) -> None:
     assert "when the run has ended" in Pages(world).get(f"/ui/jobs/{job}/files")
     names = ["out.csv", "sub/a b?.txt", "<script>&.html"]
     for name in names:
-        path = world.launcher.crawl_of(job).spec.project_dir / name
+        path = world.launcher.crawl_of(job).spec.placement.project_dir / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
     world.launcher.crawl_of(job).finish()

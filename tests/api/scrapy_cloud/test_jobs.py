@@ -66,7 +66,7 @@ def test_a_run_is_a_job_of_the_controller(world: CloudWorld) -> None:
     }
     world.start()
     spec = world.launcher.crawl_of(world.stored("1/1/1").id).spec
-    assert (spec.arguments, spec.settings, spec.environment["A"]) == (
+    assert (spec.order.arguments, spec.order.settings, spec.environment["A"]) == (
         {"spiderarg1": "example", "twice": "2"},
         {"CLOSESPIDER_PAGECOUNT": "10"},
         "b",

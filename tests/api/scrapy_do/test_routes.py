@@ -489,7 +489,7 @@ def test_extensions(world: World, client: HttpClient) -> None:
     assert {"LOG_LEVEL": "INFO"} == job["settings"]
     assert (["one", "two"], 4, 3600.0) == (job["tags"], job["priority"], job["timeout"])
     spec = world.launcher.crawl_of(job_id).spec
-    assert {"category": "books", "query": "a=b"} == spec.arguments
+    assert {"category": "books", "query": "a=b"} == spec.order.arguments
 
 
 def test_stats(world: World, client: HttpClient) -> None:
@@ -554,8 +554,8 @@ def test_log(world: World, client: HttpClient) -> None:
     push(client)
     job_id = schedule(client)
     spec = world.launcher.crawl_of(job_id).spec
-    spec.out.write_bytes(b"printed\n")
-    spec.err.write_bytes("ünicode\n".encode())
+    spec.placement.out.write_bytes(b"printed\n")
+    spec.placement.err.write_bytes("ünicode\n".encode())
     world.launcher.crawl_of(job_id).finish()
 
     out = client.get(f"/get-log/data/{job_id}.out")
@@ -570,7 +570,7 @@ def test_log_of_a_running_job(world: World, client: HttpClient) -> None:
     """The answer follows the file and ends with the job."""
     push(client)
     job_id = schedule(client)
-    log = world.launcher.crawl_of(job_id).spec.err
+    log = world.launcher.crawl_of(job_id).spec.placement.err
     log.write_bytes(b"first\n")
     connection = client.connect()
 
@@ -606,7 +606,7 @@ def test_traps(world: World, client: HttpClient, tmp_path: Path, trap: str) -> N
     """A crawl that puts a link or a pipe in place of its log gives nothing away."""
     push(client)
     job_id = schedule(client)
-    log = world.launcher.crawl_of(job_id).spec.err
+    log = world.launcher.crawl_of(job_id).spec.placement.err
     world.launcher.crawl_of(job_id).finish()
     (tmp_path / "secret").write_text("secret")
     if trap == "link":
@@ -635,7 +635,7 @@ def test_items(world: World, client: HttpClient) -> None:
     """The captured items are sent as JSON lines."""
     push(client)
     job_id = schedule(client)
-    items = world.launcher.crawl_of(job_id).spec.items
+    items = world.launcher.crawl_of(job_id).spec.placement.items
     assert items is not None
     items.write_bytes(b'{"a":1}\n{"a":2}\n')
     world.launcher.crawl_of(job_id).finish()
@@ -654,7 +654,7 @@ def run_that_leaves(world: World, client: HttpClient, files: dict[str, bytes]) -
     job_id = schedule(client)
     crawl = world.launcher.crawl_of(job_id)
     for name, content in files.items():
-        path = crawl.spec.project_dir / name
+        path = crawl.spec.placement.project_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     crawl.finish()
