@@ -1,5 +1,6 @@
 """What is written for people is complete and true: commands, exit codes, links, service unit."""
 
+import ast
 import configparser
 import re
 import shutil
@@ -51,6 +52,35 @@ def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
     ours = [link for link in links if "://" not in link]
     assert [link for link in ours if not (path.parent / link).exists()] == []
+
+
+def _defined() -> set[str]:
+    """The functions of our modules and the methods of our classes, as `module.name`."""
+    names = set()
+    for path in TOP.glob("scrapy_do/**/*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                inside = (one for one in node.body if isinstance(one, _FUNCTIONS))
+                names |= {f"{node.name}.{one.name}" for one in inside} | {node.name}
+            elif isinstance(node, _FUNCTIONS):
+                names |= {f"{path.stem}.{node.name}", node.name}
+    return names
+
+
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def test_the_walks_are_ways_through_our_code() -> None:
+    """Each stop names files, functions and values that there are, and the ways are short."""
+    text = (TOP / "docs" / "architecture.md").read_text()
+    walks = text.split("\n## Three walks\n")[1].split("\n### ")[0].split("\n**")[1:]
+    assert [8, 6, 6] == [len(re.findall(r"^\d\.", walk, re.MULTILINE)) for walk in walks]
+    quoted = set(re.findall(r"`([^`\s]+)`", "".join(walks)))
+    files = {name for name in quoted if name.endswith(".py")}
+    assert [name for name in files if not (TOP / "scrapy_do" / name).is_file()] == []
+    code = {name for name in quoted - files if re.fullmatch(r"\w+\.\w+|[A-Z]\w+", name)}
+    assert code - _defined() == set()
+    assert len(code) > 20
 
 
 def test_examples_are_our_code() -> None:
