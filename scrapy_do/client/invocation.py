@@ -17,6 +17,7 @@ import click
 
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.output import Output
+from scrapy_do.client.times import SPAN
 
 if TYPE_CHECKING:
     from scrapy_do.client.http import DaemonClient
@@ -39,7 +40,7 @@ class Flags:
     header: bool | None = None
     quiet: bool | None = None
     verbose: bool | None = None
-    timeout: str | None = None
+    timeout: float | None = None
     yes: bool | None = None
     utc: bool | None = None
     debug: bool | None = None
@@ -69,7 +70,8 @@ class Invocation:
         from scrapy_do.client.settings import settings_of  # noqa: PLC0415 - Note [Why commands ...]
 
         flags = self.flags
-        said = {"url": flags.url, "profile": flags.profile, "timeout": flags.timeout}
+        limit = None if flags.timeout is None else str(flags.timeout)
+        said = {"url": flags.url, "profile": flags.profile, "timeout": limit}
         found = settings_of(said, os.environ, Path.cwd())
         for warning in found.warnings:
             self.out.talk(f"warning: {warning}")
@@ -173,6 +175,7 @@ def _option(
     is_eager: bool = False,
     says: str,
     metavar: str | None = None,
+    kind: click.ParamType[Any] | None = None,
 ) -> click.Option:
     return click.Option(
         names,
@@ -183,6 +186,7 @@ def _option(
         callback=_take,
         help=says,
         metavar=metavar,
+        type=kind,
     )
 
 
@@ -205,7 +209,10 @@ GLOBAL_OPTIONS: Sequence[click.Option] = (
     _option("-q", "--quiet", is_flag=True, says="No talk; errors are told all the same."),
     _option("-v", "--verbose", is_flag=True, says="Tell each request."),
     _option(
-        "--timeout", metavar="SPAN", says="How long an answer may take, 90s if nothing is said."
+        "--timeout",
+        metavar="SPAN",
+        kind=SPAN,
+        says="How long an answer may take, 90s if nothing is said.",
     ),
     _option("--yes", is_flag=True, says="The answer to every question."),
     _option("--utc", is_flag=True, says="Times in UTC instead of local ones."),

@@ -45,7 +45,11 @@ def _tell_status(call: Invocation, *, is_stream: bool) -> None:
         return
     if is_stream and call.out.is_terminal:
         click.clear()
-    told = [(name, answer.get(name)) for name in _STATUS]
+    shown = dict(answer)
+    if call.out.is_terminal:
+        shown["memory-usage"] = f"{answer['memory-usage']:.0f} MiB"
+        shown["disk-free"] = f"{answer['disk-free'] / 1e9:.1f} GB"
+    told = [(name, shown.get(name)) for name in _STATUS]
     call.out.facts([("url", call.settings.url), *told], answer)
 
 
@@ -100,9 +104,10 @@ def login(
     The profile is that of --profile, or `default`, and becomes the current one.
     """
     from scrapy_do.client.http import Credentials, DaemonClient  # noqa: PLC0415 - the same
-    from scrapy_do.client.settings import DEFAULT_URL  # noqa: PLC0415 - the same
+    from scrapy_do.client.settings import DEFAULT_URL, USUAL_TIMEOUT_S  # noqa: PLC0415 - the same
 
     name = call.flags.profile or _USUAL_PROFILE
+    limit_s = call.flags.timeout or USUAL_TIMEOUT_S
     profiles = _profiles()
     known = profiles.values(name)
     address = (url or call.flags.url or known.get("url") or DEFAULT_URL).rstrip("/")
@@ -120,7 +125,7 @@ def login(
         )
     if password_stdin and not username:
         raise click.UsageError("--password-stdin needs --username")
-    probe = DaemonClient(address, timeout_s=call.settings.timeout_s, ca_file=ca_file)
+    probe = DaemonClient(address, timeout_s=limit_s, ca_file=ca_file)
     if not secret and (username or _is_closed(probe)):
         secret, username = _asked(call, address, username)
     if secret:
@@ -130,7 +135,7 @@ def login(
         credentials=Credentials(
             token=kept.get("token"), username=username, password=kept.get("password")
         ),
-        timeout_s=call.settings.timeout_s,
+        timeout_s=limit_s,
         ca_file=ca_file,
     ).get("/status.json")
     profiles.put(name, kept)
@@ -154,10 +159,9 @@ def _is_closed(probe: "DaemonClient") -> bool:
 def _asked(call: Invocation, address: str, username: str | None) -> tuple[str, str | None]:
     """Ask for who asks; a name that is left empty means a token."""
     if not can_ask():
-        way = ["--username", username, "--password-stdin"] if username else ["--token-stdin"]
         raise UserError(
             f"{address} wants to know who asks, and nobody can be asked here",
-            try_=call.again(add=way if username is None else ["--password-stdin"]),
+            try_=call.again(add=["--password-stdin" if username else "--token-stdin"]),
             code=Exit.LOGIN,
         )
     name = username or click.prompt(

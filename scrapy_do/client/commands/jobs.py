@@ -387,14 +387,23 @@ def _filter(
 
 
 def _tell_jobs(call: Invocation, found: Sequence[Mapping[str, Any]]) -> None:
-    call.out.rows(_COLUMNS, [_row(call, job) for job in found], found)
+    rows = [_row(call, job) for job in found]
+    if call.out.is_terminal:  # where room is dear, and a beginning names a job
+        columns = [name for name in _COLUMNS if name != "created"]
+        created = _COLUMNS.index("created")
+        rows = [
+            [short(row[0]), *(cell for n, cell in enumerate(row) if n not in {0, created})]
+            for row in rows
+        ]
+        call.out.rows(columns, rows, found)
+    else:
+        call.out.rows(_COLUMNS, rows, found)
 
 
 def _row(call: Invocation, job: Mapping[str, Any]) -> list[Any]:
-    identifier = job["identifier"]
     utc = bool(call.flags.utc)
     return [
-        short(identifier) if call.out.is_terminal else identifier,
+        job["identifier"],
         name_of(job),
         *(job["status"], job["items"], job["errors"]),
         local_text(job["created"], utc=utc),
