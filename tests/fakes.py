@@ -16,7 +16,7 @@ from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
     Adopted,
     Alive,
-    Fenced,
+    NeverStarted,
     Run,
     SpiderList,
     SpidersRequest,
@@ -85,7 +85,7 @@ class FakeLauncher:
 
     `crawls` holds every crawl ever launched or adopted, by (job id, attempt).
     `refusals` are raised by the next launches, first in first out. `found` says what
-    `start` answers for a run directory; one that is not in it is `Fenced`. `spider_lists`
+    `start` answers for a run directory; one that is not in it is `NeverStarted`. `spider_lists`
     answers `spiders` by the project's directory or name, `usual_spiders` for all others; an
     exception in it is raised.
     """
@@ -129,7 +129,7 @@ class FakeLauncher:
         self, runs: Sequence[Run], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
         self._on_report = on_report
-        return tuple(self.found.get(run.run_dir, Fenced(run_dir=run.run_dir)) for run in runs)
+        return tuple(self.found.get(run.run_dir, NeverStarted(run_dir=run.run_dir)) for run in runs)
 
     async def launch(self, spec: CrawlSpec) -> FakeCrawl:
         if self.stopped:

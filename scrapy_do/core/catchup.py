@@ -40,7 +40,7 @@ from scrapy_do.core.schedule import (
     whole_ms,
 )
 from scrapy_do.core.when import (
-    Missed,
+    Instants,
     RandomGap,
     draw,
     missed,
@@ -351,7 +351,7 @@ def left_out(
 class _Due:
     """The instants that are due; planning goes on after `last`, with `drawn` as the next gap."""
 
-    found: Missed
+    found: Instants
     last: datetime
     drawn: timedelta | None = None
 
@@ -359,7 +359,7 @@ class _Due:
 def _due(schedule: Schedule, now: datetime, rng: Random) -> _Due:
     policies = schedule.policies
     if policies.max_runs is not None and schedule.counts.fired >= policies.max_runs:
-        return _Due(found=Missed(), last=schedule.since)
+        return _Due(found=Instants(), last=schedule.since)
     until = min(now, policies.until or now)
     if isinstance(timing_of(schedule).when, RandomGap):
         return _drawn_due(schedule, until, now, rng)
@@ -381,20 +381,20 @@ def _drawn_due(schedule: Schedule, until: datetime, now: datetime, rng: Random) 
         drawn = draw(timing_of(schedule).when, rng)
         if count == MOST_DRAWN:
             return _Due(
-                found=Missed(count=count, first=first, newest=tuple(newest)),
+                found=Instants(count=count, first=first, newest=tuple(newest)),
                 last=now,
                 drawn=drawn,
             )
         planned = _next(schedule, after=planned, drawn=drawn)
     return _Due(
-        found=Missed(count=count, first=first, newest=tuple(newest)),
+        found=Instants(count=count, first=first, newest=tuple(newest)),
         last=newest[-1] if newest else schedule.since,
         drawn=drawn,
     )
 
 
 def _caught_up(
-    schedule: Schedule, found: Missed, now: datetime, present_since: datetime
+    schedule: Schedule, found: Instants, now: datetime, present_since: datetime
 ) -> tuple[datetime, ...]:
     """Return the due instants that the catch-up policy and its window let through."""
     newest, window_s = found.newest[-1], schedule.policies.catchup_window_s
@@ -434,7 +434,7 @@ def _next(schedule: Schedule, *, after: datetime, drawn: timedelta | None) -> da
     )
 
 
-def _found(schedule: Schedule, until: datetime, *, most: int) -> Missed:
+def _found(schedule: Schedule, until: datetime, *, most: int) -> Instants:
     timing = timing_of(schedule)
     return missed(
         timing.when,
@@ -450,7 +450,7 @@ def _from(schedule: Schedule, now: datetime) -> Schedule:
     return replace(schedule, last_planned=now, drawn=None)
 
 
-def _before_newest(found: Missed, kept: int) -> Stretch | None:
+def _before_newest(found: Instants, kept: int) -> Stretch | None:
     """Return the instants before the `kept` newest ones."""
     if found.first is None or found.count <= kept:
         return None

@@ -44,7 +44,7 @@ __all__ = [
     "Clock",
     "Cron",
     "Elapsed",
-    "Missed",
+    "Instants",
     "Now",
     "Once",
     "RandomGap",
@@ -66,7 +66,7 @@ FixedWhen = Elapsed | Calendar | Clock | Cron | Once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missed:
+class Instants:
     """The planned instants of a stretch of time: their number, the first, the newest ones.
 
     `newest` is oldest first and holds all of them if they are few.
@@ -189,7 +189,7 @@ def missed(
     first_exclusive: datetime,
     last_inclusive: datetime,
     most: int,
-) -> Missed:
+) -> Instants:
     """Count the planned instants of (first, last] and find the first and the `most` newest.
 
     Takes no longer for more instants: a year of 'every second' is as quick as a day. Cron
@@ -201,7 +201,7 @@ def missed(
     fixed = _fixed(when)
     since = max(first_exclusive, anchor)
     if last_inclusive <= since:
-        return Missed()
+        return Instants()
     newest: tuple[datetime, ...]
     if isinstance(fixed, Cron):
         crontab = Crontab(fixed.expression, zone)
@@ -214,7 +214,7 @@ def missed(
         numbers = range(max(passed, last - most) + 1, last + 1)
         newest = tuple(planned for n in numbers if (planned := series.instant(n)) is not None)
     first = next(_walk(fixed, zone=zone, anchor=anchor, after=since)) if count else None
-    return Missed(count=count, first=first, newest=newest)
+    return Instants(count=count, first=first, newest=newest)
 
 
 def _fixed(when: When) -> FixedWhen:

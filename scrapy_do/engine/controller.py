@@ -60,8 +60,15 @@ from scrapy_do.engine.run_setup import RunSetup
 from scrapy_do.errors import Invalid, InvalidTransition, Unavailable
 from scrapy_do.files.runs import RunPath
 from scrapy_do.launchers.endings import DAMAGED
-from scrapy_do.launchers.interface import Adopted, Alive, Crawl, Ended, Launcher, Run
-from scrapy_do.launchers.interface import Fenced as NeverStarted
+from scrapy_do.launchers.interface import (
+    Adopted,
+    Alive,
+    Crawl,
+    Ended,
+    Launcher,
+    NeverStarted,
+    Run,
+)
 from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.run_record import RESULT
 from scrapy_do.protocol.wire import Report

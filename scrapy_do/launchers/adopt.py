@@ -4,12 +4,12 @@ The same question after a restart of the daemon and after a launch that got no a
 
 | found                                   | answer                                     |
 |-----------------------------------------|--------------------------------------------|
-| no directory, and nothing else of it    | Fenced; a known or found process: lost     |
-| no `lock` and no other record           | it is taken here: Fenced; known: lost      |
+| no directory, and nothing else of it    | NeverStarted; a known or found process: lost     |
+| no `lock` and no other record           | it is taken here: NeverStarted; known: lost      |
 | `lock` held, `started`                  | Alive                                      |
 | `lock` held, no `started` yet           | asked again until there is; at last killed |
 | `lock` free, `exit`                     | Ended, as recorded                         |
-| `lock` free, no `started`               | Fenced: see Note [Start once]              |
+| `lock` free, no `started`               | NeverStarted: see Note [Start once]              |
 | `lock` free, `started`, another boot    | Ended, lost                                |
 | `lock` free, `started`, this boot       | what is left is killed; Ended, lost        |
 | anything else                           | what is left is killed; Ended, damaged     |
@@ -30,7 +30,7 @@ from datetime import datetime
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import RESTARTED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.held_crawl import HeldCrawl, settled_end
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.run_record import BadRecord, Started
 from scrapy_do.system.runtime import Runtime
@@ -97,7 +97,7 @@ class Settler:
         return Alive(run_dir=run.run_dir, crawl=crawl)
 
 
-def _look(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
+def _look(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
     """Read the records once; None when the answer is on its way. Blocking."""
     try:
         return _read(run, now)
@@ -107,7 +107,7 @@ def _look(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
         return _damaged(run, problem, now)
 
 
-def _read(run: Run, now: datetime) -> Ended | Fenced | _Held | None:
+def _read(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
     if not run_record.is_there(run.run_dir):
         return _gone(run, now)
     locked = run_record.is_locked(run.run_dir)
@@ -154,25 +154,25 @@ def _is_ours(run: Run, started: Started) -> bool:
     )
 
 
-def _fence(run: Run) -> Fenced | None:
+def _fence(run: Run) -> NeverStarted | None:
     """Decide that the start never happened, unless a late holder decides first."""
     lock = run_record.take_lock(run.run_dir)
     if lock is None:
         return None
     os.close(lock)
-    return Fenced(run_dir=run.run_dir)
+    return NeverStarted(run_dir=run.run_dir)
 
 
-def _gone(run: Run, now: datetime) -> Ended | Fenced:
+def _gone(run: Run, now: datetime) -> Ended | NeverStarted:
     """Settle a run of which there are no records: it is over, but did it ever begin?"""
     known = () if run.process is None else (run.process,)
     had_begun = containment.end_run(run.mark, *known)
     if had_begun or known or run.result.parent.exists():
         return Ended(run_dir=run.run_dir, ending=gone_exit(run, now))
-    return Fenced(run_dir=run.run_dir)
+    return NeverStarted(run_dir=run.run_dir)
 
 
-def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
+def _dead(run: Run, started: Started | None, now: datetime) -> Ended | NeverStarted:
     """Settle a run whose holder is dead."""
     if started is None:
         if run_record.read(run.run_dir, run_record.EXIT) is not None:
@@ -180,7 +180,7 @@ def _dead(run: Run, started: Started | None, now: datetime) -> Ended | Fenced:
         if run.process is not None:
             return _gone(run, now)
         containment.sweep(run.mark)
-        return Fenced(run_dir=run.run_dir)
+        return NeverStarted(run_dir=run.run_dir)
     if started.crawl.boot_id != run_record.boot_id() and read_exit(run, started) is None:
         ending = lost_exit(run, RESTARTED, found_at=now, same_boot=False)
         return Ended(run_dir=run.run_dir, ending=ending)

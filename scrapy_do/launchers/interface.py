@@ -7,7 +7,7 @@ The contract, which `tests/launchers/contract.py` checks on every launcher:
 - `Crawl.ended` fires exactly once, never fails, and only after every process of the
   crawl is gone and its records are read.
 - Crawls outlive the launcher: `start` of a later one, given the same run directories,
-  returns them as `Alive`, or their ending as `Ended`, or `Fenced` when the spider never
+  returns them as `Alive`, or their ending as `Ended`, or `NeverStarted` when the spider never
   ran and never will.
 - Nothing is signalled whose pid, start time and boot are not the recorded ones; and what
   only the records say is believed of a process that carries the mark of the run.
@@ -30,8 +30,8 @@ __all__ = [
     "Alive",
     "Crawl",
     "Ended",
-    "Fenced",
     "Launcher",
+    "NeverStarted",
     "Run",
     "SpiderList",
     "SpidersRequest",
@@ -105,13 +105,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fenced:
+class NeverStarted:
     """A run directory whose spider never ran and never will: the start may be repeated."""
 
     run_dir: Path
 
 
-Adopted = Alive | Ended | Fenced
+Adopted = Alive | Ended | NeverStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

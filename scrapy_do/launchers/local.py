@@ -25,7 +25,7 @@ from scrapy_do.launchers.interface import (
     Alive,
     Crawl,
     Ended,
-    Fenced,
+    NeverStarted,
     Run,
     SpiderList,
 )
@@ -131,7 +131,7 @@ class LocalLauncher:
                 return crawl
             case Ended(ending=ending):
                 return EndedCrawl(spec, ending)
-            case Fenced():
+            case NeverStarted():
                 raise LaunchFailed(_failure(said))
 
     async def spiders(self, request: SpidersRequest) -> SpiderList:

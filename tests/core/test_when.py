@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scrapy_do.core.cron import Crontab, fault_of
 from scrapy_do.core.grammar import parse_when
 from scrapy_do.core.when import (
-    Missed,
+    Instants,
     Now,
     RandomGap,
     When,
@@ -74,7 +74,7 @@ def test_vector(entry: dict[str, Any]) -> None:
             last_inclusive=expected[-1],
         )
     )
-    assert Missed(count=len(expected), first=expected[0], newest=expected[-2:]) == missed(
+    assert Instants(count=len(expected), first=expected[0], newest=expected[-2:]) == missed(
         when,
         zone=zone,
         anchor=accepted,
@@ -102,7 +102,7 @@ def test_nothing_before_the_anchor() -> None:
         found = missed(
             when, zone=UTC_ZONE, anchor=NOW, first_exclusive=early, last_inclusive=NOW, most=5
         )
-        assert Missed() == found
+        assert Instants() == found
 
 
 def test_once_ends() -> None:
@@ -149,7 +149,7 @@ def test_every_nth_strike_far_away() -> None:
     assert first is not None
     found = missed(hourly, zone=zone, anchor=NOW, first_exclusive=NOW, last_inclusive=first, most=1)
     # 20:47 on Lord Howe: the :15 of that hour has passed, the count starts there
-    assert Missed(count=5000, first=found.first, newest=(first,)) == found
+    assert Instants(count=5000, first=found.first, newest=(first,)) == found
 
 
 # --- counting without walking --------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_count_is_what_walking_finds(
             steps(when, zone, anchor, first_exclusive),
         )
     )
-    expected = Missed(count=len(walked), first=walked[0] if walked else None, newest=walked[-5:])
+    expected = Instants(count=len(walked), first=walked[0] if walked else None, newest=walked[-5:])
     assert expected == missed(
         when,
         zone=zone,

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.wire import CrawlSpec, StartMethod, encode
 from tests.faults.conftest import SWEEP
@@ -81,7 +81,7 @@ def _hold(spec: CrawlSpec, call: str, number: int) -> bool:
 @pytest.mark.parametrize(("call", "number"), ALL if SWEEP else SAMPLE)
 @on_reactor
 async def test_killed_at_a_call(real: RealHarness, call: str, number: int) -> None:
-    """Fenced means that the spider never ran, an exit is the true one, all else is lost."""
+    """NeverStarted means that the spider never ran, an exit is the true one, all else is lost."""
     marks = real.directory / "marks"
     spec = real.spec("marker", project="marking", arguments={"file": str(marks)})
     killed = await deferToThread(_hold, spec, call, number)
@@ -99,7 +99,7 @@ async def test_killed_at_a_call(real: RealHarness, call: str, number: int) -> No
 def _is_true(found: Adopted, words: list[str]) -> bool:
     """Whether what is found agrees with what the spider did."""
     match found:
-        case Fenced():
+        case NeverStarted():
             return words == []
         case Alive():
             return False  # the holder is dead

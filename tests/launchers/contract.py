@@ -3,7 +3,7 @@
 import pytest
 
 from scrapy_do.errors import BadArchive, LaunchFailed
-from scrapy_do.launchers.interface import Alive, Fenced, SpiderList
+from scrapy_do.launchers.interface import Alive, NeverStarted, SpiderList
 from tests.launchers.harness import Harness, on_reactor
 
 
@@ -113,7 +113,7 @@ class LauncherContract:
         """A run directory whose holder never came is fenced: no holder may come later."""
         spec = harness.spec("noop")
 
-        assert (Fenced(run_dir=spec.placement.run_dir),) == await harness.restart()
+        assert (NeverStarted(run_dir=spec.placement.run_dir),) == await harness.restart()
 
     @on_reactor
     async def test_stop_ends_what_runs(self, harness: Harness) -> None:

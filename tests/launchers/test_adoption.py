@@ -13,7 +13,7 @@ import pytest
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import DAMAGED, GONE, HOLDER_DIED, RESTARTED
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, Fenced, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Process
 from scrapy_do.protocol.run_record import ExitRecord, Started
@@ -94,7 +94,7 @@ async def test_a_crawl_is_asked_once(real: RealHarness) -> None:
 async def test_a_fence_keeps_a_late_holder_out(real: RealHarness) -> None:
     """Once a start is fenced, a launch of it starts nothing."""
     spec = real.spec("noop")
-    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
+    assert await settle(real, spec) == NeverStarted(run_dir=spec.placement.run_dir)
     with pytest.raises(LaunchFailed, match="this attempt was started before"):
         await real.launcher.launch(spec)
 
@@ -110,7 +110,7 @@ async def test_a_decided_start_without_a_process_is_fenced(real: RealHarness) ->
     assert lock is not None
     os.close(lock)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
+    assert await settle(real, spec) == NeverStarted(run_dir=spec.placement.run_dir)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ async def test_a_silent_owner_is_waited_for(real: RealHarness) -> None:
     assert lock is not None
     real.runtime.reactor.callLater(0.1, os.close, lock)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
+    assert await settle(real, spec) == NeverStarted(run_dir=spec.placement.run_dir)
 
 
 @on_reactor
@@ -327,4 +327,4 @@ async def test_a_run_that_nobody_began(real: RealHarness) -> None:
     shutil.rmtree(spec.placement.run_dir)
     shutil.rmtree(spec.placement.result.parent)
 
-    assert await settle(real, spec) == Fenced(run_dir=spec.placement.run_dir)
+    assert await settle(real, spec) == NeverStarted(run_dir=spec.placement.run_dir)

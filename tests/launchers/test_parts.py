@@ -25,7 +25,7 @@ from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
 from scrapy_do.launchers.inbox import Inbox
-from scrapy_do.launchers.interface import Adopted, Ended, Fenced, Run
+from scrapy_do.launchers.interface import Adopted, Ended, NeverStarted, Run
 from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.watch import Watch
@@ -391,7 +391,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
         owner.stdout.readline()
         found = settle(Readers(), Run.of(spec))
 
-        assert found == Fenced(run_dir=spec.placement.run_dir)
+        assert found == NeverStarted(run_dir=spec.placement.run_dir)
         assert owner.wait() == -signal.SIGKILL
 
 

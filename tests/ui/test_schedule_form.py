@@ -1,12 +1,14 @@
 """The form of a schedule, without a browser and without script."""
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 
-from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule
+from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule, ScheduleState
+from tests.factories import LOST
 from tests.ui.browsing import Pages
 from tests.ui.test_schedules import scheduled
 from tests.world import World
@@ -198,6 +200,20 @@ def test_what_is_wrong_stands_beside_its_input(
     assert said in answer.text
     assert "Nothing was saved" in answer.text
     assert 'value="kept &lt;b&gt;"' in answer.text
+
+
+def test_a_schedule_whose_zone_is_gone_can_be_mended(world: World) -> None:
+    """Its form shows what is stored; with a zone that is known the schedule goes on."""
+    schedule = made(world, until="2030-12-24T18:00")
+    lost = replace(schedule, timing=LOST)
+    world.do(world.store.schedules.save(lost, expected=schedule))
+    page = Pages(world).get(f"/ui/schedules/{schedule.id}")
+    assert 'value="Mars/Base"' in page
+
+    Pages(world).post(f"/ui/schedules/{schedule.id}", form={"timezone": "UTC"})
+
+    after = world.do(world.schedules.get(schedule.id))
+    assert (after.state, after.timing.zone_name) == (ScheduleState.ACTIVE, "UTC")
 
 
 def test_editing_changes_what_is_said_and_keeps_the_rest(world: World) -> None:

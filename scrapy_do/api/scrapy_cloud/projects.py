@@ -44,7 +44,7 @@ from scrapy_do.errors import BadArgument
 from scrapy_do.operations.cloud.activity import Happened
 from scrapy_do.operations.cloud.fields import label
 from scrapy_do.operations.cloud.jobs import CloudOperations
-from scrapy_do.operations.cloud.projects import Counts, check_settings
+from scrapy_do.operations.cloud.projects import StateCounts, check_settings
 from scrapy_do.web.answer import Answer
 from scrapy_do.web.auth import Access
 from scrapy_do.web.router import Call, Router, check_role
@@ -208,7 +208,7 @@ class _Projects:
         return EMPTY
 
 
-def _counts_json(counts: Counts) -> Fields:
+def _counts_json(counts: StateCounts) -> Fields:
     return {
         "pending": counts.pending,
         "running": counts.running,

@@ -31,7 +31,7 @@ class CloudSpider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class StateCounts:
     """How many jobs of a project are in each state; `units` are those of running jobs."""
 
     pending: int
@@ -93,7 +93,7 @@ class CloudProjects:
         own = (project for project in projects if by.is_member(project.id))
         return sorted(own, key=lambda project: project.id)
 
-    async def counts(self, project: Project) -> Counts:
+    async def counts(self, project: Project) -> StateCounts:
         """How many jobs a project has."""
         running = await self._store.jobs.find(
             JobFilter(project_id=project.id, states=STORED[CloudState.RUNNING], limit=None)
@@ -101,7 +101,7 @@ class CloudProjects:
         units = sum(job.request.units for job in running)
         return _counts(await self._store.jobs.counts_by_state(project.id), units=units)
 
-    async def all_counts(self, *, by: Principal) -> dict[int, Counts]:
+    async def all_counts(self, *, by: Principal) -> dict[int, StateCounts]:
         """How many jobs each project has that has any and may be opened, by project number."""
         projects = {
             project.id for project in await self._store.projects.all() if by.may_open(project.id)
@@ -250,11 +250,11 @@ def check_settings(values: Mapping[str, JSON]) -> None:
         label(name, "setting")
 
 
-def _counts(by_state: Mapping[StateName, int], *, units: int = 0) -> Counts:
+def _counts(by_state: Mapping[StateName, int], *, units: int = 0) -> StateCounts:
     def jobs(state: CloudState) -> int:
         return sum(by_state.get(name, 0) for name in STORED[state])
 
-    return Counts(
+    return StateCounts(
         pending=jobs(CloudState.PENDING),
         running=jobs(CloudState.RUNNING),
         finished=jobs(CloudState.FINISHED),
