@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / ".bench"
 SCRAPYD = "1.6.0"
+SCRAPYDWEB = "1.6.0"
 
 
 def python_of_scrapy() -> Path:
@@ -25,6 +26,11 @@ def python_of_scrapyd() -> Path:
 def python_of_scrapy_do_05() -> Path:
     """The interpreter of an environment with Scrapy Do 0.5.0, whose client we stand in for."""
     return _made("scrapy-do", "scrapy-do==0.5.0", "setuptools<81")
+
+
+def python_of_scrapydweb() -> Path:
+    """The interpreter of an environment with scrapydweb."""
+    return _made("scrapydweb", f"scrapydweb=={SCRAPYDWEB}", "setuptools<81")
 
 
 def _made(name: str, *requirements: str) -> Path:

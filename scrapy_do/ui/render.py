@@ -80,6 +80,7 @@ def _environment() -> Environment:
         exact=words.exact,
         in_zone=words.in_zone,
         iso=words.iso,
+        named=words.named,
         number=words.number,
         shell=shlex.quote,
         outcome=words.outcome,

@@ -91,6 +91,15 @@ def iso(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds")
 
 
+def named(name: str) -> str:
+    """A name that somebody else chose, also where nothing of it can be seen."""
+    return (
+        name
+        if any(character.isprintable() and character != " " for character in name)
+        else ("(blank)")
+    )
+
+
 def exact(instant: datetime, times: str, zone: str) -> str:
     """An instant to the second, in the server's zone where that is how times are shown."""
     if times != "server":

@@ -5,6 +5,9 @@ page is answered with.
 """
 
 from dataclasses import dataclass
+from urllib.parse import quote
+
+from tests.browser.seeded import STRANGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,14 @@ PAGES = (
     Shown(path="/ui/jobs/{good}/items?field=url&match=contains&text=1"),
     Shown(path="/ui/jobs/{good}/items?field=nothing&match=has"),
     Shown(path="/ui/jobs/{hostile}/requests"),
+    Shown(path="/ui/jobs/{strange}", most_kb=100),
+    Shown(path="/ui/jobs/{strange}/items?field=toString&match=has"),
+    Shown(path="/ui/jobs/{strange}/stats"),
+    Shown(path="/ui/jobs/{strange}/files"),
+    Shown(path="/ui/jobs/{strange}/delete"),
+    Shown(path="/ui/compare?jobs={strange},{hostile}"),
+    Shown(path="/ui/run?from={strange}"),
+    Shown(path=f"/ui/spider?project=hostile&spider={quote(STRANGE)}"),
     Shown(path="/ui/jobs/{running}/requests"),
     Shown(path="/ui/jobs/{good}/stats"),
     Shown(path="/ui/jobs/{hostile}/arguments"),

@@ -8,6 +8,9 @@ from tests.live.running import Running, until
 
 MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>\'"</td></pre>'
 
+STRANGE = "../s t%2e/\u202eturned\u2028<b>&amp\u200b"
+"""The name of a spider of `tests/projects/hostile`."""
+
 
 class Seeded:
     """A running daemon; `ids` are its jobs by a word, `schedules` its schedules."""
@@ -23,6 +26,7 @@ class Seeded:
             "before": daemon.run("pages", tag="eu", arg="category=books"),
             "failed": daemon.run("exits", arg="status=3"),
             "hostile": daemon.run(hostile, project="hostile", arg=arg, description=f"x{MARKUP}"),
+            "strange": daemon.run(STRANGE, project="hostile", arg=arg),
             "cancelled": daemon.run("sleeper"),
         }
         daemon.until_status(ids["cancelled"], "RUNNING")

@@ -44,3 +44,10 @@ def test_numbers() -> None:
     """Thousands are set apart."""
     assert words.number(1234567) == "1\u202f234\u202f567"
     assert words.number(None) == "\N{EN DASH}"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b", "\n \t", "\u202e", "\u2028"])
+def test_a_name_that_nobody_sees_is_said(name: str) -> None:
+    """What is blank can be read and clicked all the same; anything else is shown as it is."""
+    assert words.named(name) == "(blank)"
+    assert words.named(f"a{name}") == f"a{name}"

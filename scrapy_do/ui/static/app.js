@@ -423,7 +423,7 @@ function beginCharts() {
     return new uPlot({
       width: box.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } },
       series: [{}, edge, edge, { label: box.dataset.line, stroke, width: 2 }], bands: [{ series: [2, 1], fill: band }],
-      axes: [{ ...axis, values: clock, space: 80 }, { ...axis, size: 48 }],
+      axes: [{ ...axis, values: clock, space: 80, size: 28 }, { ...axis, size: 48 }],
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
     }, values(points.lines[box.dataset.line]), box);
   };
