@@ -32,6 +32,9 @@ class Event:
     id: str = ""
 
 
+_NOTHING = Event(name="", data=None)
+
+
 class Deadline:
     """When waiting is over; never, where nobody has said."""
 
@@ -81,9 +84,9 @@ def events(
     while True:
         try:
             for event in _stream(daemon, with_query(path, list(query)), last_id, deadline):
+                has_heard, pauses = True, iter(_PAUSES_S)
                 if not event.name:
                     continue
-                has_heard, pauses = True, iter(_PAUSES_S)
                 last_id = event.id or last_id
                 yield event
                 if event.name == "end":
@@ -131,6 +134,7 @@ def _stream(daemon: DaemonClient, path: str, last_id: str, deadline: Deadline) -
     if last_id:
         headers["Last-Event-ID"] = last_id
     with daemon.request("GET", path, None, headers) as response:
+        yield _NOTHING  # it answers
         rest = b""
         for chunk in daemon.chunks(response, lambda: deadline.left_s(_SILENCE_S)):
             *blocks, rest = (rest + chunk).split(b"\n\n")
