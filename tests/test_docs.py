@@ -5,6 +5,7 @@ import configparser
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from scrapy_do.client.commands.server import serve
 from scrapy_do.client.errors import MEANINGS, Exit
+from tests.client.commanding import check_hint
 from tools.command_docs import docs_text
 
 TOP = Path(__file__).parent.parent
@@ -96,6 +98,23 @@ def test_the_page_of_the_command_line_is_made_from_the_commands() -> None:
     """Every command, option and exit code stands there, with its own words."""
     assert docs_text() == COMMAND_LINE, "run python -m tools.command_docs"
     assert list(MEANINGS) == list(Exit)
+
+
+def _shell_lines(text: str) -> Iterator[str]:
+    """Yield our commands in the blocks of a page, without what a shell makes of their output."""
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            command = re.split(r" +[|#>] | && ", line.removeprefix("$ "))[0].strip()
+            if command.startswith("scrapy-do "):
+                yield command
+
+
+def test_commands_in_documents_are_understood() -> None:
+    """Whatever a page tells people to type is a command with options that there are."""
+    lines = [line for path in MARKDOWN for line in _shell_lines(path.read_text())]
+    assert len(lines) > 10
+    for line in lines:
+        check_hint(line)
 
 
 def _unit() -> configparser.RawConfigParser:
