@@ -76,6 +76,13 @@ class JobLimits:
     stall_timeout_s: float | None = None
     memory_bytes: int | None = None
 
+    def is_plain(self) -> bool:
+        """Whether no limit is set to 0, which means none."""
+        return 0 not in {self.timeout_s, self.stall_timeout_s, self.memory_bytes}
+
+
+_NO_LIMITS = (None, None, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectLimits:
@@ -108,8 +115,11 @@ class Limits:
 
     def of_job(self, job: Job) -> JobLimits:
         """The limits of a job: its own, else its project's, else the general ones."""
-        project = self.projects.get(job.request.project, ProjectLimits()).job
         request = job.request
+        own = (request.timeout_s, request.stall_timeout_s, request.memory_limit_bytes)
+        if own == _NO_LIMITS and request.project not in self.projects and self.job.is_plain():
+            return self.job  # as of most jobs: all that run are looked at, again and again
+        project = self.projects.get(request.project, ProjectLimits()).job
         return JobLimits(
             timeout_s=_first(request.timeout_s, project.timeout_s, self.job.timeout_s),
             stall_timeout_s=_first(

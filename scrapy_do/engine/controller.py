@@ -128,6 +128,7 @@ class Controller:
             found=self._measured,
         )
         self._held: dict[UUID, _Held] = {}
+        self._seen: tuple[Job, ...] = ()
         self._hurried: set[UUID] = set()
         self._moving: frozenset[UUID] = frozenset()
         self._undiscarded: dict[tuple[UUID, int], datetime] = {}
@@ -269,16 +270,18 @@ class Controller:
         moved = await self._act(actions, now)
         await self._forget_strangers(view)
         await self._discard_again()
-        view = self._after(view, moved)
-        if self._calls_for_more(view, moved):
-            self.wake()
+        if actions:
+            view = self._after(view, moved)
+            if self._calls_for_more(view, moved):
+                self.wake()
+        self._seen = view.active
         self._arm(view, due, now)
         if not view.active and not self._launches.under_way:
             self._all_ended.end()
 
     async def _gather(self, now: datetime) -> tuple[View, datetime | None]:
         """The facts, and when a waiting job becomes due."""
-        active, due = await self._store.jobs.in_hand(now)
+        active, due = await self._store.jobs.in_hand(now, self._seen)
         # Both at the same moment: a launch that ends between the two would be in neither.
         live = {job_id: held.live for job_id, held in self._held.items()}
         launching = self._launches.under_way

@@ -151,10 +151,16 @@ class Jobs:
         """The jobs in Starting, Running and Stopping that our controller drives."""
         return await self._database.read(active_jobs)
 
-    async def in_hand(self, now: datetime) -> tuple[list[Job], datetime | None]:
-        """The `active` jobs, and the next instant after `now` at which a waiting one is due."""
+    async def in_hand(
+        self, now: datetime, known: Sequence[Job] = ()
+    ) -> tuple[list[Job], datetime | None]:
+        """The `active` jobs, and the next instant after `now` at which a waiting one is due.
+
+        Those that are `known`, and have neither moved nor reported since, are given as they were.
+        """
+        by_id = {job.id: job for job in known}
         return await self._database.read(
-            lambda connection: (active_jobs(connection), next_not_before(connection, now))
+            lambda connection: (active_jobs(connection, by_id), next_not_before(connection, now))
         )
 
     async def pending(

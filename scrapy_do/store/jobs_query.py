@@ -7,7 +7,7 @@ Note [How lists stay fast]
     more than project, spider, state and outcome add up the few rows of `job_counts`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Row,
     Select,
     and_,
     bindparam,
@@ -35,7 +36,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
 from scrapy_do.store.meta import BOTGROUPS, groups_of, settings_scope, settings_scope_of
-from scrapy_do.store.rows import instant_of, ms_of
+from scrapy_do.store.rows import instant_of, maybe_ms, ms_of
 
 _jobs, _tags = tables.jobs, tables.job_tags
 _DRIVERS = [driver.value for driver in Driver]
@@ -239,9 +240,17 @@ def _of_queue(*states: StateName) -> tuple[ColumnElement[bool], ...]:
 
 # These are asked with every change of a job. Making a statement takes longer than running
 # it, so they are made once.
-_ACTIVE = JOB_ROWS.where(
-    *_of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
-).order_by(_jobs.c.created_ms, _jobs.c.sequence)
+MANY = 10
+"""From how many known jobs on it pays to ask which of them have changed."""
+
+_NONE: Mapping[UUID, Job] = {}
+_IS_ACTIVE = _of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
+_ACTIVE = JOB_ROWS.where(*_IS_ACTIVE).order_by(_jobs.c.created_ms, _jobs.c.sequence)
+_ACTIVE_MARKS = (
+    select(_jobs.c.id, _jobs.c.sequence, _jobs.c.reported_ms)
+    .where(*_IS_ACTIVE)
+    .order_by(_jobs.c.created_ms, _jobs.c.sequence)
+)
 _DUE = (
     *_of_queue(StateName.PENDING),
     _jobs.c.not_before_ms.is_(None) | (_jobs.c.not_before_ms <= bindparam("now_ms")),
@@ -273,9 +282,26 @@ _NEXT_NOT_BEFORE = select(func.min(_jobs.c.not_before_ms)).where(
 )
 
 
-def active_jobs(connection: Connection) -> list[Job]:
-    """The jobs that our controller has in hand, oldest first."""
-    return [job_of(row) for row in connection.execute(_ACTIVE)]
+def active_jobs(connection: Connection, known: Mapping[UUID, Job] = _NONE) -> list[Job]:
+    """The jobs that our controller has in hand, oldest first.
+
+    Where many are `known`, only those are read whose state or progress is another now.
+    """
+    if len(known) < MANY:
+        return [job_of(row) for row in connection.execute(_ACTIVE)]
+    marks = connection.execute(_ACTIVE_MARKS).all()
+    changed = [mark.id for mark in marks if not _is_as(known.get(mark.id), mark)]
+    jobs = {**known, **{job.id: job for job in read_jobs(connection, _jobs.c.id, changed)}}
+    return [jobs[mark.id] for mark in marks]
+
+
+def _is_as(job: Job | None, mark: Row[Any, Any, Any]) -> bool:
+    """Whether a job has neither moved nor reported since it was read."""
+    return (
+        job is not None
+        and job.sequence == mark.sequence
+        and maybe_ms(job.progress.reported_at) == mark.reported_ms
+    )
 
 
 def pending_jobs(

@@ -43,7 +43,7 @@ def world(tmp_path: Path) -> World:
     return world.start()
 
 
-async def refuse(_jobs: Jobs, _now: datetime) -> tuple[list[Job], None]:
+async def refuse(_jobs: Jobs, _now: datetime, _known: object) -> tuple[list[Job], None]:
     raise StoreUnavailable("the database is locked")
 
 
@@ -198,13 +198,18 @@ def test_a_job_behind_others_of_a_full_spider(tmp_path: Path) -> None:
 
 
 class CountedJobs(Jobs):
-    """A store that counts how often the controller asks for its jobs, and moves some."""
+    """Counts how often the controller asks for its jobs, and moves some, and how many it reads."""
 
-    looks = moves = 0
+    looks = moves = read = 0
 
-    async def in_hand(self, now: datetime) -> tuple[list[Job], datetime | None]:
+    async def in_hand(
+        self, now: datetime, known: Sequence[Job] = ()
+    ) -> tuple[list[Job], datetime | None]:
         self.looks += 1
-        return await super().in_hand(now)
+        jobs, due = await super().in_hand(now, known)
+        same = {id(job) for job in known}
+        self.read += sum(id(job) not in same for job in jobs)
+        return jobs, due
 
     async def save_all(self, pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
         self.moves += 1
@@ -222,6 +227,22 @@ def test_what_a_job_asks_of_the_store(world: World) -> None:
     # Twice: one ends and the next is claimed, the next is seen to run.
     assert (jobs.looks, jobs.moves) == (4, 4)
     assert {ids[2], ids[3]} == {crawl.job_id for crawl in world.launcher.alive}
+
+
+def test_many_ends(tmp_path: Path) -> None:
+    """However many crawls run, the end of one leads to no other job being read again."""
+    world = World(tmp_path, limits=Limits(slots=40))
+    world.put_project()
+    world.start()
+    ids = [world.enqueue() for _ in range(40)]
+    jobs = CountedJobs(world.store.jobs._database)
+    world.store.jobs = jobs
+    for job_id in ids[:30]:
+        world.launcher.crawl_of(job_id).finish(exited())
+
+    assert (jobs.looks, jobs.moves, jobs.read) == (30, 30, 0)
+    assert len(world.launcher.alive) == 10
+    assert all(isinstance(world.state(job_id), Finished) for job_id in ids[:30])
 
 
 def test_cancel_pending(world: World) -> None:

@@ -8,9 +8,19 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.filter import JobFilter, StateName
-from scrapy_do.core.job import Driver, Outcome, Pending, Running, Starting, StopCause, Stopping
+from scrapy_do.core.job import (
+    Driver,
+    Outcome,
+    Pending,
+    Running,
+    Starting,
+    StopCause,
+    Stopping,
+)
 from scrapy_do.core.transitions import Claimed, Delete, Fenced, Lost, Started, advance
+from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.counters import JobCounters
+from scrapy_do.store.jobs_query import MANY
 from scrapy_do.store.store import Store
 from tests.factories import at, request
 from tests.store.values import FINISHED, Run, new, version
@@ -90,6 +100,32 @@ class QueueContract:
         assert run(store.jobs.in_hand(at(100)))[1] is None
         due = run(store.jobs.pending(at(100), per_project=1))
         assert UUID(int=7) == due[0].id
+
+    @pytest.mark.usefixtures("pushed")
+    def test_known_jobs_in_hand(self, store: Store, run: Run) -> None:
+        """Of many jobs that were known those are read again that have moved, reported, or begun."""
+        running = Running(since=at(9), attempt=1, process=None)
+        run(store.jobs.add_all([new(number, running) for number in range(1, MANY + 3)]))
+        known = run(store.jobs.in_hand(at(99)))[0]
+        ended, moved, told, *same = known
+        run(store.jobs.save(replace(ended, state=FINISHED), expected=ended))
+        stopping = Stopping(
+            since=at(10),
+            started=at(9),
+            attempt=1,
+            cause=StopCause.CANCEL,
+            reason="cancelled",
+            process=None,
+        )
+        run(store.jobs.save(replace(moved, state=stopping), expected=moved))
+        run(store.jobs.record_progress({told.id: Progress(items=1, reported_at=at(11))}))
+        run(store.jobs.add(new(99, running)))
+
+        jobs = run(store.jobs.in_hand(at(99), known))[0]
+
+        assert jobs == run(store.jobs.active())
+        assert [job.id.int for job in jobs if not any(job is one for one in known)] == [2, 3, 99]
+        assert len(jobs) == len(same) + 3
 
     @pytest.mark.usefixtures("pushed")
     def test_moments_strictly_increase(self, store: Store, run: Run) -> None:
