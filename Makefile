@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | soak | faults | setup; ARGS='...' is passed on.
+# make demo | test | lint | docs | bench | soak | faults | setup; ARGS='...' is passed on.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand: `make demo` sets up
 # what running needs, `make test` the rest, also what is not Python (see tools/needs.sh).
@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTED := $(VENV)/.installed-for-tests
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint bench soak faults
+.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint docs bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -27,13 +27,18 @@ $(INSTALLED): setup.cfg pyproject.toml
 	touch $(INSTALLED)
 
 $(TESTED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs,test]'
 	touch $(TESTED)
 
 lint: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell *.md docs etc scrapy_do tools
+
+# The site of the documentation, into build/docs.
+docs: $(TESTED)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
 
 # The documented calls are tried with curl and jq, faults kill by strace, pages are looked at in a
 # browser. Still tests, those of whole daemons, those of single processes and browsers, and those of faults

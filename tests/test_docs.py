@@ -5,6 +5,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +15,16 @@ import pytest
 from scrapy_do.client.commands.server import serve
 from scrapy_do.client.errors import MEANINGS, Exit
 from tests.client.commanding import check_hint
+from tools import reference_docs
 from tools.command_docs import docs_text
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()
 COMMAND_LINE = (TOP / "docs" / "command-line.md").read_text()
 UNIT = TOP / "scrapy_do" / "client" / "scrapy-do.service"
-MARKDOWN = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md")])
+PAGES = sorted(TOP.glob("docs/**/*.md"))
+MARKDOWN = [*sorted(TOP.glob("*.md")), *PAGES]
+_LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
 def test_the_readme_is_short() -> None:
@@ -48,12 +52,68 @@ def test_the_readme_calls_every_end_point(path: str) -> None:
     assert f"http://localhost:7654/{path}" in "".join(blocks)
 
 
-@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def prose(path: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """The names of a page's headings, as links call them."""
+    titles = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(TOP)))
 def test_links_lead_somewhere(path: Path) -> None:
-    """Each link to a file of ours names one that is there."""
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
-    ours = [link for link in links if "://" not in link]
-    assert [link for link in ours if not (path.parent / link).exists()] == []
+    """Each link to a file of ours names one that is there, and a heading in it."""
+    ours = [link for link in _LINK.findall(prose(path)) if "://" not in link[0]]
+    places = [(path.parent / name if name else path, anchor) for name, anchor in ours]
+    assert [place for place, _ in places if not place.exists()] == []
+    assert [
+        (place, anchor) for place, anchor in places if anchor and anchor not in anchors(place)
+    ] == []
+
+
+def test_every_page_stands_in_the_contents() -> None:
+    """Each page is in one list of the index, once, and each name there is a page."""
+    index = TOP / "docs" / "index.md"
+    lists = re.findall(r"```{toctree}\n(.*?)```", index.read_text(), re.DOTALL)
+    named = [line for one in lists for line in one.splitlines() if line and line[0] != ":"]
+    pages = [str(page.relative_to(index.parent).with_suffix("")) for page in PAGES]
+    assert sorted(named) == [page for page in pages if page != "index"]
+
+
+@pytest.mark.parametrize("page", reference_docs.PAGES)
+def test_reference_is_made_from_the_code(page: str) -> None:
+    """Routes, outcomes and the old client stand there in the code's own words."""
+    made = reference_docs.PAGES[page]()
+    assert made == (TOP / "docs" / page).read_text(), "run python -m tools.reference_docs"
+
+
+def test_every_module_with_routes_is_in_the_reference() -> None:
+    """Each table of routes of a dialect is part of the page of routes."""
+    api = TOP / "scrapy_do" / "api"
+    with_routes = {
+        str(path.relative_to(api))
+        for path in api.glob("**/*.py")
+        if "| method | path " in path.read_text()
+    }
+    assert with_routes == {name for names in reference_docs.APIS.values() for name in names}
+
+
+@pytest.mark.live
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Sphinx finds nothing to complain about."""
+    words = ["-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"), "docs"]
+    made = subprocess.run(
+        [sys.executable, "-m", "sphinx", *words, str(tmp_path / "site")],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    assert len([*(tmp_path / "site").glob("**/*.html")]) > len(PAGES)
 
 
 def _defined() -> set[str]:
@@ -104,7 +164,7 @@ def _shell_lines(text: str) -> Iterator[str]:
     """Yield our commands in the blocks of a page, without what a shell makes of their output."""
     for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
-            command = re.split(r" +[|#>] | && ", line.removeprefix("$ "))[0].strip()
+            command = re.split(r" +(?:[|#<>&]|\d>)", line.removeprefix("$ "))[0].strip()
             if command.startswith("scrapy-do "):
                 yield command
 

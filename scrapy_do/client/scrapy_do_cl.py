@@ -54,7 +54,7 @@ class _Command:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with 0, or with 1 when something was refused."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     if "command" not in given:
         _fail("You need to specify a command to run.")
     password = given.password
@@ -102,28 +102,27 @@ def _needed(value: str | None, what: str) -> str:
 # --- the parser ----------------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The options and commands; what the user's file says is their default."""
     usual = _configured()
-    parser = argparse.ArgumentParser(prog="scrapy-do-cl")
-    parser.add_argument(
-        "--url", default=usual.get("url", "http://localhost:7654"), help="server URL"
-    )
-    parser.add_argument("--username", default=usual.get("username"), help="user name")
-    parser.add_argument("--password", default=usual.get("password"), help="password")
-    parser.add_argument(
+    made = argparse.ArgumentParser(prog="scrapy-do-cl")
+    made.add_argument("--url", default=usual.get("url", "http://localhost:7654"), help="server URL")
+    made.add_argument("--username", default=usual.get("username"), help="user name")
+    made.add_argument("--password", default=usual.get("password"), help="password")
+    made.add_argument(
         "--print-format",
         default=usual.get("print-format", "psql"),
         choices=FORMATS,
         help="print format",
     )
-    parser.add_argument("--verify-ssl", type=_boolean, default=True, help="verify SSL")
-    commands = parser.add_subparsers(help="Commands")
+    made.add_argument("--verify-ssl", type=_boolean, default=True, help="verify SSL")
+    commands = made.add_subparsers(help="Commands")
     for name, command in _COMMANDS.items():
         own = commands.add_parser(name, help=command.help)
         own.set_defaults(command=name)
         for option, details in command.options.items():
             own.add_argument(*option.split(), **details)
-    return parser
+    return made
 
 
 def _configured() -> Mapping[str, str]:

@@ -28,7 +28,7 @@ class Said:
 _Rule = tuple[str, str, str]
 """A pattern for the reason, a sentence, an advice."""
 
-_ENDED: dict[Outcome, Sequence[_Rule]] = {
+ENDED: dict[Outcome, Sequence[_Rule]] = {
     Outcome.SUCCESSFUL: (
         (r"finished", "The spider had nothing left to do.", ""),
         (
@@ -133,7 +133,7 @@ def _ended(job: Job, outcome: Outcome, reason: str) -> Said:
             sentence=f"{job.cancelled_by or 'Somebody'} cancelled it.",
             advice="What it had found until then is kept.",
         )
-    for pattern, sentence, advice in _ENDED[outcome]:
+    for pattern, sentence, advice in ENDED[outcome]:
         found = re.fullmatch(pattern, reason, re.DOTALL)
         if found:
             errors = job.progress.errors if outcome is Outcome.SUCCESSFUL else 0

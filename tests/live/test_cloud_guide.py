@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.demo.run import PROJECT_DIR
+from tests.live.documents import DOCUMENTED_URL, TOP, wrong
 from tests.live.running import Running, pack, running
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "scrapy-cloud.md").read_text()
-DOCUMENTED_URL = "http://localhost:7654"
+PAGE = (TOP / "docs" / "scrapy-cloud.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +23,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield daemon
 
 
-def steps() -> Iterator[tuple[str, str]]:
-    """Yield the commands of all console blocks, and what stands below each."""
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = step.partition("\n")
-            yield command, output.rstrip("\n")
-
-
 @pytest.mark.live
-def test_every_example_prints_what_is_written(daemon: Running) -> None:
+def test_every_example_prints_what_is_written(daemon: Running, tmp_path: Path) -> None:
     """The commands, in their order, and then the Python program."""
-    for command, output in steps():
-        done = subprocess.run(
-            ["bash", "-c", command.replace(DOCUMENTED_URL, daemon.url)],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-        assert done.stdout.rstrip("\n") == output, command
+    assert wrong("docs/scrapy-cloud.md", daemon.url, tmp_path, {}) == []
     [program] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", program.replace(DOCUMENTED_URL, daemon.url)],
