@@ -427,7 +427,12 @@ class TreeStore:
 
     def _make(self, source: Source, tree: Path, manifest: Path) -> Manifest:
         self._archives.unpack(source.archive, tree)
-        shutil.copytree(self._added(source, tree), tree, dirs_exist_ok=True)
+        added = self._added(source, tree)
+        try:
+            shutil.copytree(added, tree, dirs_exist_ok=True)
+        except shutil.Error:  # a crawl has damaged what all trees share: it is made anew
+            bury(added, self._trash)
+            shutil.copytree(self._added(source, tree), tree, dirs_exist_ok=True)
         noted = Manifest(digest=source.archive.digest, root=source.root)
         _note_all(tree, noted)
         noted.write(manifest)

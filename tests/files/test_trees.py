@@ -101,6 +101,16 @@ def test_a_tree_holds_the_project(trees: Trees) -> None:
     assert len(trees.compiled) == 1
 
 
+def test_what_all_trees_share_is_made_anew(trees: Trees) -> None:
+    """A crawl that damages what the trees of its version are made of keeps nobody from running."""
+    trees.take()
+    (added,) = trees.root.glob("trees/1.*/*/added")
+    os.mkfifo(added / "in the way")
+
+    assert contents(trees.take().tree) == FILES
+    assert not list(trees.root.glob("trees/1.*/*/added/in the way"))
+
+
 def test_no_two_names_of_a_file(trees: Trees) -> None:
     """No file of a tree has another name elsewhere, by which somebody else could write to it."""
     place = trees.take()
