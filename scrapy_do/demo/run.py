@@ -19,6 +19,8 @@ import click
 from scrapy_do import __version__
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.http import DaemonClient
+from scrapy_do.client.names import short
+from scrapy_do.client.settings import DEFAULT_URL
 from scrapy_do.demo.daemon import daemon
 from scrapy_do.demo.progress import Progress, progress_display
 from scrapy_do.demo.site import BOOKS, QUOTES, DemoSite
@@ -174,15 +176,15 @@ def _check(jobs: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _show_commands(url: str, jobs: Mapping[str, Mapping[str, Any]], schedule_id: str) -> None:
-    identifier = jobs["books"]["identifier"]
+    program = "scrapy-do" if url == DEFAULT_URL else f"scrapy-do --url {url}"
     commands = (
-        f"curl -s {url}/status.json",
+        f"{program} status",
+        f"{program} run books -p {PROJECT} -f",
+        f"{program} logs {short(jobs['books']['identifier'])}",
+        f"{program} schedule rm {short(schedule_id)}",
         f'curl -s "{url}/list-jobs.json?status=COMPLETED"',
-        f"curl -s {url}/schedule-job.json -F project={PROJECT} -F spider=books -F when=now",
-        f"curl -s {url}/get-log/data/{identifier}.err",
-        f"curl -s {url}/cancel-job.json -F id={schedule_id}",
     )
-    click.echo("\nThe daemon goes on. In another terminal, try:")
+    click.echo(f"\nThe daemon goes on; its pages are at {url}/ui/. In another terminal, try:")
     for command in commands:
         click.echo(f"  {command}")
     click.echo("\nCtrl-C ends the demo.")

@@ -252,6 +252,64 @@ def test_logs_are_narrowed(shop: Shop, command: Callable[..., Ended]) -> None:
     assert printed.endswith("INFO: Spider closed (finished)\n")
 
 
+def test_little_is_imported(shop: Shop) -> None:
+    """What asks a daemon whose output is piped loads neither the daemon's libraries nor tables."""
+    slow = {"twisted", "scrapy", "sqlalchemy", "rich", "tabulate", "jinja2", "alembic"}
+    code = (
+        "import sys\nfrom scrapy_do.client.main import main\n"
+        f"try: main(['status', '--url', {shop.daemon.url!r}])\nexcept SystemExit: pass\n"
+        f"print(sorted({slow!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.splitlines()[-1] == "[]"
+
+
+def test_versions_come_and_go(shop: Shop, command: Callable[..., Ended]) -> None:
+    """A version is kept beside the current one, made current, and removed after a question."""
+    beside = command("push", str(shop.project), "--version", "beside", "--no-activate")
+    assert beside.out.startswith("Pushed good beside, beside the current version: ")
+    assert "scrapy-do rollback good beside\n" in beside.err
+    assert command("rollback", "good", "beside").code == Exit.DONE
+    back = command("rollback", "good", "--json")
+    assert json.loads(back.out)["version"] != "beside"
+    wrong = command("rollback", "good", "nothing")
+    check_error(wrong, Exit.NOT_FOUND)
+    assert "known: beside, " in wrong.err
+    check_error(command("rm", "good@beside"), Exit.USAGE)
+    dry = command("rm", "good@beside", "--dry-run", "--json")
+    assert json.loads(dry.out)["versions"] == ["beside"]
+    assert command("rm", "good@beside", "--yes").code == Exit.DONE
+    check_error(command("rm", "good@beside", "--yes"), Exit.NOT_FOUND)
+    check_error(command("rm", "nothing", "--yes"), Exit.NOT_FOUND)
+
+
+def test_orders_carry_what_was_said(command: Callable[..., Ended]) -> None:
+    """Arguments, settings and the rest reach the job; JSON values become text."""
+    given = ["-a", "x=1=2", "-s", "LOG_LEVEL=INFO", "--args-json", '{"n": [1, "ä"], "s": "t"}']
+    more = ["--priority", "4", "--timeout", "1h30m", "--tag", "a", "--tag", "b"]
+    job = json.loads(command("run", "noop", "-p", "good", *given, *more, "--json").out)
+    assert job["arguments"] == {"n": '[1, "ä"]', "s": "t", "x": "1=2"}
+    assert (job["settings"], job["priority"]) == ({"LOG_LEVEL": "INFO"}, 4)
+    assert (job["timeout"], job["tags"]) == (5400, ["a", "b"])
+    rules = ["--overlap", "queue-one", "--catchup", "all", "--jitter", "90s", "--max-runs", "3"]
+    when = ["--when", "every monday at 12:30", "--tz", "Europe/Berlin", "--note", "why"]
+    added = command("schedule", "add", "noop", "-p", "good", *when, *rules, "--json")
+    found = json.loads(added.out)
+    told = {name: found[name] for name in ("overlap", "catchup", "jitter", "max-runs", "note")}
+    assert told == {
+        "overlap": "queue-one",
+        "catchup": "all",
+        "jitter": 90.0,
+        "max-runs": 3,
+        "note": "why",
+    }
+    bad = command("schedule", "add", "noop", "-p", "good", "--when", "every mondy")
+    check_error(bad, Exit.FAILED)
+    check_error(command("run", "nop", "-p", "good"), Exit.NOT_FOUND)
+    check_error(command("run", "noop", "-p", "nothing"), Exit.NOT_FOUND)
+    check_error(command("run", "noop", "-p", "good", "-s", "=x"), Exit.USAGE)
+
+
 def test_addresses_name_jobs(shop: Shop, command: Callable[..., Ended]) -> None:
     """A job may be named by the address of its page or its log, of this daemon."""
     for path in (f"/ui/jobs/{shop.job}/items", f"/get-log/data/{shop.job}.err"):

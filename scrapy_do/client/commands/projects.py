@@ -214,11 +214,17 @@ def rollback(call: Invocation, *, project: str, version: str | None) -> None:
 
 @command("rm")
 @click.argument("what", metavar="PROJECT[@VERSION]", type=PROJECT)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @pass_call
-def remove(call: Invocation, *, what: str) -> None:
+def remove(call: Invocation, *, what: str, dry_run: bool) -> None:
     """Remove a project, or one version of it; jobs that were accepted run to their end."""
     name, _, version = what.partition("@")
     versions = call.daemon.get("/list-versions.json", {"project": name})["versions"]
+    if dry_run:
+        labels = [one["version"] for one in versions if version in {"", one["version"]}]
+        shown = {"project": name, "versions": labels, "removed": False}
+        call.out.facts(shown.items(), shown)
+        return
     if version:
         call.confirm(f"Remove version {version} of {name}?")
         call.daemon.post("/remove-version.json", [("project", name), ("version", version)])
