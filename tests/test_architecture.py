@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "scrapy_do"
@@ -61,6 +62,12 @@ PLACES: dict[str, set[str]] = {
     "zope": {"api", "daemon", "engine", "launchers", "operations", "system", "web"},
 }
 """Where a library may be imported: rooms, or single files."""
+
+DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "zope": "zope.interface"}
+"""What a library is called where it is declared, if not as it is imported."""
+
+DATA = {"tzdata"}
+"""What is declared for its data, and imported by nobody."""
 
 PURE = {"asyncio", "logging", "os", "pathlib", "socket", "subprocess", "threading", "time"}
 """Modules of the standard library that the core does without."""
@@ -132,3 +139,12 @@ def test_the_rule_notices_what_it_forbids(tmp_path: Path) -> None:
     ]
     assert list(_own_faults("protocol", "core", lazy=False)) == ["not below"]
     assert list(_own_faults("daemon", "crawl", lazy=True)) == ["not below"]
+
+
+def test_every_library_is_declared_where_it_is_imported() -> None:
+    """What is installed with us is what we import, no more and no less."""
+    declared = ConfigParser()
+    declared.read(PACKAGE.parent / "setup.cfg")
+    wanted = declared["options"]["install_requires"].split("\n")
+    names = {line.split(">=")[0].strip() for line in wanted if line.strip()}
+    assert names == {DISTRIBUTIONS.get(name, name) for name in PLACES} | DATA

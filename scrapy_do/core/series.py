@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from scrapy_do.core.instants import EPOCH
+
 DAY = timedelta(days=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 SEASON_S = 56 * 86_400
 """How far apart a local clock is looked at for a change that is not a whole hour or minute.

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from scrapy_do.core.events import Happening, JobChanged, SettingsChanged
+from scrapy_do.core.instants import EPOCH
 from scrapy_do.core.job import (
     Job,
     Pending,
@@ -84,7 +85,6 @@ LONGEST_READING_S = 5.0
 """How long the end of a crawl whose processes are gone is waited for."""
 
 _DISCARD_AGAIN = timedelta(seconds=10)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Over = Exited | Lost | Fenced
 _Event = Claimed | Started | _Over | Limit | Shutdown
@@ -515,7 +515,7 @@ class Controller:
 
     def _steady(self) -> datetime:
         """The time for the planner. See Note [The plan's clock]."""
-        return _EPOCH + timedelta(seconds=self._reactor.seconds())
+        return EPOCH + timedelta(seconds=self._reactor.seconds())
 
     def _later(self, delay_s: float) -> None:
         self._timer = self._reactor.callLater(delay_s, self.wake)

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from twisted.internet.defer import DeferredLock
 
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.item_filter import ItemFilter
 from scrapy_do.core.job import Driver, Job, JobKey, Pending, is_active
 from scrapy_do.core.pace import Pace, levels_of, pace_of
@@ -22,7 +23,6 @@ from scrapy_do.files.record_blocks import Block, Place, intact
 from scrapy_do.files.record_stats import RecordKind, RecordStats, decode
 from scrapy_do.files.records import VALUE_LIMIT_BYTES, RecordLog
 from scrapy_do.protocol.facts import Progress
-from scrapy_do.store.rows import ms_of
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime
 

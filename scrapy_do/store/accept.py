@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select, update
 
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import Driver, Job, JobKey, JobRequest, NewJob, is_active
 from scrapy_do.core.project import Version
 from scrapy_do.errors import DuplicateJob, ProjectNotFound, SpiderNotFound, VersionNotFound
@@ -14,7 +15,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.changes import in_batches, insert_jobs
 from scrapy_do.store.job_rows import job_values
 from scrapy_do.store.moments import Moments
-from scrapy_do.store.rows import AnyRow, Values, ms_of, version_of
+from scrapy_do.store.rows import AnyRow, Values, version_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

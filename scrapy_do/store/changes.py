@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, update
 
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import Job
 from scrapy_do.store import tables
 from scrapy_do.store.counters import count_moves, next_sequences
@@ -22,7 +23,7 @@ from scrapy_do.store.job_rows import (
     state_name,
 )
 from scrapy_do.store.moments import Moments
-from scrapy_do.store.rows import Values, ms_of
+from scrapy_do.store.rows import Values
 
 BATCH = 500
 """How many values one statement names at most: databases bound their number."""

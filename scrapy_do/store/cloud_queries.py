@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from scrapy_do.core.events import ProjectChanged
 from scrapy_do.core.filter import StateName
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import JSON, Job, NewJob
 from scrapy_do.core.project import Project, check_number
 from scrapy_do.errors import BadArgument, DuplicateJob
@@ -18,7 +19,7 @@ from scrapy_do.store.database import Database
 from scrapy_do.store.jobs import jobs_changed, jobs_edited
 from scrapy_do.store.moments import Moments
 from scrapy_do.store.projects import insert_project
-from scrapy_do.store.rows import ms_of, project_of
+from scrapy_do.store.rows import project_of
 
 _jobs, _meta, _projects = tables.jobs, tables.meta, tables.projects
 

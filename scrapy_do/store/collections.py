@@ -22,10 +22,10 @@ from sqlalchemy import (
 
 from scrapy_do.core.collection import KEPT_FOR, CollectionName, KeyRange, StoredValue
 from scrapy_do.core.collection import CollectionKind as Kind
+from scrapy_do.core.instants import ms_of
 from scrapy_do.store.changes import in_batches
 from scrapy_do.store.cloud_tables import collection_values, collections
 from scrapy_do.store.database import Database
-from scrapy_do.store.rows import ms_of
 
 PAGE_VALUES = 1000
 PAGE_BYTES = 256 * 1024

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 from sqlalchemy import Select, select
 
 from scrapy_do.core.filter import StateName
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import (
     Actor,
     Deleted,
@@ -26,16 +27,7 @@ from scrapy_do.core.job import (
 )
 from scrapy_do.protocol.facts import Process, Progress
 from scrapy_do.store import tables
-from scrapy_do.store.rows import (
-    AnyRow,
-    Values,
-    instant_of,
-    maybe_instant,
-    maybe_ms,
-    ms_of,
-    request_of,
-    request_values,
-)
+from scrapy_do.store.rows import AnyRow, Values, maybe_instant, maybe_ms, request_of, request_values
 
 # --- states ------------------------------------------------------------------------------------
 

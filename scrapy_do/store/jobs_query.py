@@ -31,12 +31,13 @@ from sqlalchemy import (
 )
 
 from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import Driver, Job
 from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
 from scrapy_do.store.meta import BOTGROUPS, groups_of, settings_scope, settings_scope_of
-from scrapy_do.store.rows import instant_of, maybe_ms, ms_of
+from scrapy_do.store.rows import maybe_ms
 
 _jobs, _tags = tables.jobs, tables.job_tags
 _DRIVERS = [driver.value for driver in Driver]

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from scrapy_do.core.events import ProjectChanged
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.project import (
     LARGEST_NUMBER,
     NewVersion,
@@ -19,7 +20,7 @@ from scrapy_do.store import tables
 from scrapy_do.store.accept import find_project, find_version, spider_number
 from scrapy_do.store.database import Database
 from scrapy_do.store.removals import Removable, forget, note
-from scrapy_do.store.rows import AnyRow, ms_of, project_of, spider_of, version_of
+from scrapy_do.store.rows import AnyRow, project_of, spider_of, version_of
 
 _projects, _versions, _spiders = tables.projects, tables.versions, tables.spiders
 

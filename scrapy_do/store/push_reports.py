@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.push_report import PushReport, Step
 from scrapy_do.store import tables
 from scrapy_do.store.database import Database
-from scrapy_do.store.rows import AnyRow, instant_of, ms_of
+from scrapy_do.store.rows import AnyRow
 
 _reports = tables.push_reports
 _NEWEST_FIRST = _reports.c.number.desc()

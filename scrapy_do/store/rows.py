@@ -5,11 +5,12 @@ Times are milliseconds in rows: what is finer is cut off.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, select
 
+from scrapy_do.core.instants import MS, instant_of, ms_of
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.project import ArchiveRef, Interpreter, Project, Spider, Version
 from scrapy_do.core.schedule import (
@@ -27,19 +28,6 @@ from scrapy_do.store import tables
 
 Values = dict[str, Any]
 AnyRow = Row[Any]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-def ms_of(instant: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return (instant - EPOCH) // _MS
-
-
-def instant_of(ms: int) -> datetime:
-    """The instant of that many milliseconds since the epoch."""
-    return EPOCH + ms * _MS
 
 
 def maybe_ms(instant: datetime | None) -> int | None:
@@ -145,7 +133,7 @@ def schedule_values(schedule: Schedule) -> Values:
         "state": schedule.state.value,
         "last_planned_ms": maybe_ms(schedule.last_planned),
         "next_due_ms": maybe_ms(schedule.next_due),
-        "drawn_ms": None if schedule.drawn is None else schedule.drawn // _MS,
+        "drawn_ms": None if schedule.drawn is None else schedule.drawn // MS,
         "catchup": policies.catchup.value,
         "catchup_window_s": policies.catchup_window_s,
         "overlap": policies.overlap.value,

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, bindparam, select
 
 from scrapy_do.core.filter import StateName
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import JobKey, Outcome
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.store import tables
-from scrapy_do.store.rows import AnyRow, instant_of, maybe_instant, ms_of
+from scrapy_do.store.rows import AnyRow, maybe_instant
 
 SpiderKey = tuple[int, int]
 """The numbers of a project and of its spider."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from scrapy_do.core.events import ScheduleChanged
 from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import Job, JobRequest, NewJob
 from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleEventKind, ScheduleState
@@ -42,9 +43,7 @@ from scrapy_do.store.rows import (
     Values,
     event_of,
     event_values,
-    instant_of,
     maybe_ms,
-    ms_of,
     schedule_of,
     schedule_values,
 )

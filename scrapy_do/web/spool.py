@@ -95,11 +95,3 @@ class _space_errors:  # noqa: N801  used like a function of contextlib
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise NoSpace("The disk is full") from error
-
-
-def remove_leftovers(directory: Path) -> int:
-    """Delete what an earlier, killed process left behind; how many files that were."""
-    leftovers = list(directory.glob(f"{_PREFIX}*{_SUFFIX}"))
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)

@@ -321,7 +321,7 @@ class JobContract:
             client = replace(job, driver=Driver.CLIENT)
             return advance(client, Declared(state=running), now=at(9))
 
-        moved = run(store.jobs.edit_all([second.id, UUID(int=99), first.id], start))
+        moved = [run(store.jobs.edit(job.id, start)) for job in (second, first)]
         assert [(second.id, 3), (first.id, 4)] == [(job.id, job.sequence) for job in moved]
         assert [] == run(store.jobs.active())
 

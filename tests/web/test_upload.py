@@ -8,7 +8,7 @@ import pytest
 
 from scrapy_do.errors import BadArgument, NoSpace, ScrapyDoError, TooLarge
 from scrapy_do.web.sinks import Sink, sink_for
-from scrapy_do.web.spool import MEMORY_BYTES, Spool, remove_leftovers
+from scrapy_do.web.spool import MEMORY_BYTES, Spool
 from scrapy_do.web.status import Malformed
 from scrapy_do.web.upload import (
     FIELD_BYTES,
@@ -305,11 +305,3 @@ def test_full_disk(tmp_path: Path) -> None:
     with pytest.raises(NoSpace):
         spool.write(b"x")
     spool.discard()
-
-
-def test_leftovers_are_removed(tmp_path: Path) -> None:
-    """What a killed process left is removed; other files are not."""
-    Spool(tmp_path, memory_bytes=0).finish()
-    (tmp_path / "kept.zip").touch()
-    assert remove_leftovers(tmp_path) == 1
-    assert [tmp_path / "kept.zip"] == list(tmp_path.iterdir())

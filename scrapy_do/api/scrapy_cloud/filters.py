@@ -4,17 +4,17 @@ Source: Scrapy Cloud JobQ API, `count` and `list`; Jobs API, `jobs/list`.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from scrapy_do.core.cloud_states import STORED, CloudState
 from scrapy_do.core.filter import JobFilter, StateName
+from scrapy_do.core.instants import instant_of
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.project import Project
 from scrapy_do.errors import BadArgument
 from scrapy_do.web.params import Params
 
 LARGEST = 10**18 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
@@ -42,7 +42,7 @@ def state_named(name: object) -> CloudState:
 def instant(params: Params, name: str) -> datetime | None:
     """A time in milliseconds since the epoch; what lies beyond all times is the last."""
     ms = params.integer(name, minimum=-LARGEST, maximum=LARGEST, default=None)
-    return None if ms is None else _EPOCH + timedelta(milliseconds=min(max(ms, 0), _LAST_MS))
+    return None if ms is None else instant_of(min(max(ms, 0), _LAST_MS))
 
 
 def keys_of(project: Project, texts: Iterable[str], name: str = "key") -> tuple[JobKey, ...]:

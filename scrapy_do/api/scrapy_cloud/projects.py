@@ -37,7 +37,8 @@ from scrapy_do.api.scrapy_cloud.formats import (
     read_object,
     read_values,
 )
-from scrapy_do.api.scrapy_cloud.shapes import Fields, ms_of, row_json
+from scrapy_do.api.scrapy_cloud.shapes import Fields, row_json
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.principal import Role
 from scrapy_do.core.project import Project
 from scrapy_do.errors import BadArgument

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scrapy_do.core.cloud_states import CloudState, cloud_state
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import NO_PAYLOAD, Deleted, Driver, Finished, Job, Outcome
 from scrapy_do.operations.cloud.activity import History, history_of
 
@@ -18,11 +19,6 @@ MANUAL = "manual"
 """The type of every spider that we know."""
 
 _OUR_WORDS = {"stopped by a signal from outside": "shutdown"}
-
-
-def ms_of(instant: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return round(instant.timestamp() * 1000)
 
 
 def close_reason(job: Job) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scrapy_do.core.cloud_states import RUNNER
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import (
     JSON,
     Deleted,
@@ -107,7 +108,7 @@ def events_of(job: Job) -> Iterator[Happened]:
     for place, (name, instant, user) in enumerate(steps):
         if instant is not None:
             yield Happened(
-                time_ms=round(instant.timestamp() * 1000),
+                time_ms=ms_of(instant),
                 order=(0, job.sequence, place),
                 event={"event": name, "job": str(job.key), "user": user},
             )
