@@ -86,11 +86,11 @@ class RowWriter:
 
     def join(self, rows: Iterable[bytes]) -> bytes:
         """The next rows, with what stands between and behind them."""
-        pieces = []
-        for row in rows:
-            pieces += [self._between, row, self._form.end]
-            self._between = self._form.between
-        return b"".join(pieces)
+        written = (self._form.end + self._form.between).join(rows)
+        if not written:
+            return b""
+        before, self._between = self._between, self._form.between
+        return before + written + self._form.end
 
 
 JSON_LINES = Format(content_type="application/x-jsonlines; charset=UTF-8", end=b"\n")
