@@ -547,10 +547,12 @@ def cancel(
         _tell_jobs(call, found)
         return
     if is_filter and found:
-        call.confirm(f"Cancel {len(found)} jobs?")
+        call.confirm(f"Cancel {len(found)} {'job' if len(found) == 1 else 'jobs'}?")
     wait_s = "10" if len(found) == 1 else "0"
     for job in found:
+        call.out.passing(f"{name_of(job)} is asked to stop ...")
         _cancel(call, job, wait_s, may_be_over=is_filter)
+    call.out.passing("")
     _tell_jobs(call, [find_job(call, job["identifier"]) for job in found])
 
 

@@ -90,7 +90,9 @@ def _send(call: Invocation, archive: Path, form: list[tuple[str, str]]) -> dict[
     begun_s = time.monotonic()
 
     def sent(done: int, size: int) -> None:
-        if size < _LARGE_BYTES:
+        if done == size:
+            call.out.passing("sent; the daemon looks what is in it ...")
+        if size < _LARGE_BYTES or done == size:
             return
         took_s = max(time.monotonic() - begun_s, 0.001)
         left = span_text((size - done) * took_s / done) if done else ""
@@ -229,7 +231,8 @@ def remove(call: Invocation, *, what: str, dry_run: bool) -> None:
         call.confirm(f"Remove version {version} of {name}?")
         call.daemon.post("/remove-version.json", [("project", name), ("version", version)])
     else:
-        call.confirm(f"Remove {name} with {len(versions)} versions?")
+        many = "its version" if len(versions) == 1 else f"{len(versions)} versions"
+        call.confirm(f"Remove {name} with {many}?")
         call.daemon.post("/remove-project.json", [("name", name)])
     shown = {"project": name, "version": version or None, "removed": True}
     call.out.facts(shown.items(), shown)
