@@ -18,7 +18,7 @@ from scrapy_do.ui.words import duration, iso, number
 
 RUNS = 100
 COVERED_RUNS = 20
-MOST_FIELDS = 50
+MOST_FIELDS = 20
 MOST_ARGUMENTS = 50
 COLUMNS = ("id", "outcome", "started", "ended", "duration_s", "items", "responses", "errors")
 

@@ -482,6 +482,12 @@ function colour(token) {
   return found;
 }
 
+// --- the form of a page is sent from anywhere
+document.addEventListener("keydown", (event) => {
+  const button = document.querySelector("button[data-submit]");
+  if (event.key === "Enter" && event.ctrlKey && button) { event.preventDefault(); button.form.requestSubmit(button); }
+});
+
 // --- selected rows: what can be done to them appears when there are some
 function beginSelection() {
   const form = document.getElementById("selected");
