@@ -66,7 +66,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(root) as daemon:
         daemon.push("good", root)
     with_store(DataDirectory(daemon.data).database, _fill)
-    with running(root) as daemon:
+    options = {"SCRAPY_DO_RETENTION_FINISHED_PER_SPIDER": "0"}
+    with running(root, options=options) as daemon:
+        assert "10\u202f000 jobs" in daemon.curl("/ui/jobs")
         yield daemon
 
 
