@@ -1,4 +1,4 @@
-"""Measures standing orders: how exact they fire, what many cost, how texts are read.
+"""Measures schedules: how exact they fire, what many cost, how texts are read.
 
 `python -m bench.schedules [--quick] [--firings N] [--only NAMES]` prints a table. The first
 rows are of the daemon's store, scheduler and alarm alone, the later ones of a whole daemon.

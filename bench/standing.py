@@ -1,4 +1,4 @@
-"""A scheduler to measure: store, scheduler and alarm of the daemon, with standing orders.
+"""A scheduler to measure: store, scheduler and alarm of the daemon, with schedules.
 
 They run on a reactor and a database file of their own.
 """
@@ -124,7 +124,7 @@ class _Armed:
 def schedule(
     spec: str, anchor: datetime, *, zone: str = "UTC", policies: Policies = _FREELY
 ) -> Schedule:
-    """Make a standing order, by default one that may overlap itself."""
+    """Make a schedule, by default one that may overlap itself."""
     order = Schedule(
         id=uuid4(),
         request=JobRequest(project=PROJECT, spider="noop"),

@@ -173,7 +173,7 @@ def test_commands(world: SchedulingWorld, block: str) -> None:
 
 
 def test_every_route_is_listed(world: SchedulingWorld) -> None:
-    """The reference has all calls of standing orders."""
+    """The reference has all calls of schedules."""
     dialect = ScrapyDoAPI(world.operations, archive_bytes=1, tail=None)  # type: ignore[arg-type]  # nothing is sent
     routes = {(route.method, route.pattern) for route in dialect.router.routes()}
     listed = {(method, path) for method, path, _ in table("## Reference")}

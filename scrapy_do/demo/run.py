@@ -155,7 +155,7 @@ def _show_results(client: DaemonClient, jobs: Mapping[str, Mapping[str, Any]]) -
 
 
 def _schedule(client: DaemonClient, site_url: str) -> str:
-    """Give a standing order and show its next times."""
+    """Give a schedule and show its next times."""
     answer = _order(client, "toscrape-css", _SCHEDULE, site_url)
     click.echo(f'\nScheduled toscrape-css "{_SCHEDULE}"; its next times:')
     for instant in answer["next-runs"][:3]:

@@ -122,7 +122,7 @@ class SchedulingWorld(World):
             self.alarm.on_step()
             self.wait(seconds=0)
 
-    # --- standing orders -----------------------------------------------------------------------
+    # --- schedules -----------------------------------------------------------------------------
 
     def order(
         self,
@@ -133,7 +133,7 @@ class SchedulingWorld(World):
         note: str = "",
         **rules: Any,
     ) -> Schedule:
-        """Give a standing order; rules are fields of its policies, over `ALLOW`."""
+        """Give a schedule; rules are fields of its policies, over `ALLOW`."""
         if policies is None:
             policies = Policies(**{"overlap": Overlap.ALLOW, **rules})
         order = ScheduleRequest(when=when, zone=zone, policies=policies, note=note)

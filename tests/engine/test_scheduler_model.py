@@ -126,7 +126,7 @@ class Expected:
 
 
 class Scheduling(RuleBasedStateMachine):
-    """Standing orders are given, changed, paused and ended while clock and daemon fail."""
+    """Schedules are given, changed, paused and ended while clock and daemon fail."""
 
     schedules = Bundle("schedules")
 

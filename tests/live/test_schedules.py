@@ -1,4 +1,4 @@
-"""Standing orders of a real daemon: real crawls, real kills, a grid that stays."""
+"""Schedules of a real daemon: real crawls, real kills, a grid that stays."""
 
 import signal
 import time
@@ -143,7 +143,7 @@ def test_restarted_in_place(daemon: Running) -> None:
 
 
 def test_canceled_for_good(daemon: Running) -> None:
-    """A canceled standing order is listed as such, also after a restart, and fires no more."""
+    """A canceled schedule is listed as such, also after a restart, and fires no more."""
     identifier = order(daemon, "every hour")["identifier"]
     assert "SCHEDULED" == daemon.job(identifier)["status"]
     daemon.ask("/cancel-job.json", id=identifier)

@@ -1,4 +1,4 @@
-"""The use cases of standing orders: given, changed, paused, run out of turn, looked at."""
+"""The use cases of schedules: given, changed, paused, run out of turn, looked at."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_now_is_a_job(world: SchedulingWorld) -> None:
     ],
 )
 def test_now_has_no_policies(world: SchedulingWorld, name: str, policies: dict[str, Any]) -> None:
-    """A rule of standing orders with 'now' is refused by its name."""
+    """A rule of schedules with 'now' is refused by its name."""
     with pytest.raises(BadArgument, match=f"^{name}: is only for standing orders"):
         submit(world, "now", policies=Policies(**policies))
     assert 0 == world.do(world.jobs.count(JobFilter()))
@@ -102,7 +102,7 @@ def test_now_has_no_note(world: SchedulingWorld) -> None:
 
 
 def test_standing_order(world: SchedulingWorld) -> None:
-    """A standing order is stored in normal form, with its zone by name and its first instant."""
+    """A schedule is stored in normal form, with its zone by name and its first instant."""
     policies = Policies(catchup=CatchUp.ALL, overlap=Overlap.REPLACE, max_runs=9)
     world.happenings.clear()
     schedule = submit(
@@ -168,7 +168,7 @@ def test_refused(
 def test_refused_request(
     world: SchedulingWorld, when: str, fields: dict[str, Any], error: type[Exception]
 ) -> None:
-    """What could not run is refused for a job and for a standing order alike."""
+    """What could not run is refused for a job and for a schedule alike."""
     runner = Principal(name="runner", role=Role.RUN)
     with pytest.raises(error):
         world.do(world.schedules.submit(request(**fields), ScheduleRequest(when=when), by=runner))
@@ -412,7 +412,7 @@ def test_edit_out_of_an_error(world: SchedulingWorld) -> None:
 
 
 def test_edit_to_now(world: SchedulingWorld) -> None:
-    """A standing order does not become a job."""
+    """A schedule does not become a job."""
     with pytest.raises(BadArgument, match=r"^when: .*'now'"):
         update(world, world.order(), when="now")
 
@@ -509,7 +509,7 @@ def test_backfill_is_no_prophecy(world: SchedulingWorld) -> None:
 
 
 def test_find(world: SchedulingWorld) -> None:
-    """Standing orders are found by project, spider, tag, time and state, newest change first."""
+    """Schedules are found by project, spider, tag, time and state, newest change first."""
     plain = world.order()
     world.wait(seconds=1)
     tagged = world.do(

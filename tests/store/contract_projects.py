@@ -183,7 +183,7 @@ class ProjectContract:
             run(store.projects.remove_version("quotesbot", "2"))
 
     def test_prune_versions(self, store: Store, run: Run) -> None:
-        """Old versions are pruned, but not the current one nor those of standing orders."""
+        """Old versions are pruned, but not the current one nor those of schedules."""
         for _ in range(5):
             run(store.projects.put_version(version()))
         run(store.projects.set_current("quotesbot", "1"))

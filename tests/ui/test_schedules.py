@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> World:
 
 
 def scheduled(world: World, when: str = "every day at 03:30", **fields: object) -> Schedule:
-    """Give a standing order."""
+    """Give a schedule."""
     request = JobRequest(**{"project": "quotesbot", "spider": "toscrape-css", **fields})  # type: ignore[arg-type]  # names of fields
     made = world.do(world.schedules.submit(request, ScheduleRequest(when=when), by=TESTER))
     assert isinstance(made, Schedule)

@@ -304,7 +304,7 @@ def test_projects(client: HttpClient) -> None:
 
 
 def test_remove_needs_its_orders_gone(client: HttpClient) -> None:
-    """A project with standing orders is not removed."""
+    """A project with schedules is not removed."""
     push(client)
     schedule(client, when="every hour")
 
@@ -396,7 +396,7 @@ def test_a_job_as_documented(world: World, client: HttpClient) -> None:
 
 
 def test_a_standing_order_as_documented(client: HttpClient) -> None:
-    """A standing order is listed as one SCHEDULED job with its spec, and can be cancelled."""
+    """A schedule is listed as one SCHEDULED job with its spec, and can be cancelled."""
     push(client)
     order = schedule(client, when="Every  10 minutes", payload='{"a": 1}', description="d")
     (job,) = listed(client, "status=ACTIVE")

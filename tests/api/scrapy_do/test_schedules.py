@@ -1,4 +1,4 @@
-"""Standing orders in the Scrapy Do API: what is read, what is answered, how it is refused."""
+"""Schedules in the Scrapy Do API: what is read, what is answered, how it is refused."""
 
 from datetime import datetime
 from pathlib import Path
@@ -64,7 +64,7 @@ def read(*standing: ScheduleRequest, **fields: str) -> ScheduleRequest:
 
 
 def test_order() -> None:
-    """Every rule of a standing order is read."""
+    """Every rule of a schedule is read."""
     expected = ScheduleRequest(
         when="every day",
         zone="Europe/Berlin",
@@ -135,7 +135,7 @@ def test_wrong_rule(name: str, value: str) -> None:
 
 
 def test_accepted(world: SchedulingWorld) -> None:
-    """A standing order is answered with its normal form and its next five instants."""
+    """A schedule is answered with its normal form and its next five instants."""
     schedule = world.order("EVERY day at 09:30", zone="Europe/Berlin")
     assert {
         "identifier": str(schedule.id),
