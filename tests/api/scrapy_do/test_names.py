@@ -1,16 +1,21 @@
 """What the API takes for a name, and what errors are called: for programs that people talk to."""
 
+import re
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from scrapy_do import errors
 from scrapy_do.core.job import JobRequest
 from scrapy_do.protocol.facts import Ending
+from scrapy_do.web import status as web_status
 from tests.api.scrapy_do.test_routes import listed, ok, push, refusal, schedule
 from tests.factories import TESTER
 from tests.http_client import HttpClient, completed
 from tests.world import World
+
+TOP = Path(__file__).parent.parent.parent.parent
 
 
 @pytest.fixture
@@ -176,3 +181,26 @@ def test_a_version_beside_the_current_one(client: HttpClient) -> None:
 def test_errors_have_names(client: HttpClient, path: str, form: dict[str, str], name: str) -> None:
     """Beside its words an error has a name that stays."""
     assert name == client.post(path, form=form).json["error"]
+
+
+FAMILIES = {"NotFound", "Invalid", "Conflict", "Denied", "Unavailable", "ScrapyDoError"}
+AT_START = {"ConfigError", "NewerSchema", "DataDirectoryInUse", "DatabaseInUse", "WrongDatabase"}
+"""What a daemon ends with before it answers anybody."""
+
+
+def test_every_name_is_documented() -> None:
+    """The names on the page of the API are those that errors have, all of them."""
+    classes = [
+        one
+        for module in (errors, web_status)
+        for one in vars(module).values()
+        if isinstance(one, type)
+        and issubclass(one, errors.ScrapyDoError)
+        and one.__module__ == module.__name__
+        and one.__name__ not in FAMILIES | AT_START
+    ]
+    names = {re.sub("(?<!^)(?=[A-Z])", "-", one.__name__).lower() for one in classes}
+    table = (TOP / "docs" / "api.md").read_text().split("## Errors")[1].split("|---|---|")[1]
+    rows = (line.split("|")[1] for line in table.strip().splitlines())
+    documented = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
+    assert names == documented
