@@ -34,7 +34,7 @@ from scrapy_do.system.runtime import Runtime
 from scrapy_do.system.service import Farewell, Services
 from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages
-from scrapy_do.web.front import Door, Front, limits_of_connections
+from scrapy_do.web.front import Entrance, Front, limits_of_connections
 from scrapy_do.web.keyring import Keyring
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.router import Dialect
@@ -119,8 +119,8 @@ class Daemon:
             hurry=launcher.end_listings,
             runtime=runtime,
         )
-        door = Door(self._front, refuse=self._parts.operations.jobs.refuse)
-        self._services = Services((self._front, *self._parts.services, door))
+        entrance = Entrance(self._front, refuse=self._parts.operations.jobs.refuse)
+        self._services = Services((self._front, *self._parts.services, entrance))
 
     def _dialects(self, parts: Parts, zone: str) -> tuple[Dialect, ...]:
         """Everything that is spoken, each made once, whatever sockets are listened on."""

@@ -16,8 +16,8 @@ from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.interface import (
     Adopted,
     Alive,
+    KnownRun,
     NeverStarted,
-    Run,
     SpiderList,
     SpidersRequest,
 )
@@ -126,7 +126,7 @@ class FakeLauncher:
         return crawl
 
     async def start(
-        self, runs: Sequence[Run], on_report: Callable[[Report], None]
+        self, runs: Sequence[KnownRun], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
         self._on_report = on_report
         return tuple(self.found.get(run.run_dir, NeverStarted(run_dir=run.run_dir)) for run in runs)
@@ -175,7 +175,7 @@ class FakeLauncher:
 
 
 async def inline(function: Callable[[], Result]) -> Result:
-    """Run what belongs in a thread here and now."""
+    """KnownRun what belongs in a thread here and now."""
     return function()
 
 

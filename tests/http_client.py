@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from scrapy_do.web.auth import Access, OpenAccess
-from scrapy_do.web.connection import Limits
+from scrapy_do.web.connection import ConnectionLimits
 from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts, own_hosts
 from scrapy_do.web.router import Dialect
@@ -60,7 +60,7 @@ def site_of(
     hosts: OwnHosts | None = None,
     health: Health = healthy,
     public: Iterable[str] = (),
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     clock: Clock | None = None,
     digests: Callable[[], Digests | None] = lambda: None,
 ) -> Site:

@@ -31,7 +31,7 @@ from scrapy_do.crawl.keeper import Keeper
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
 from scrapy_do.crawl.unwritten import Unwritten
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import ExitRecord, Started
+from scrapy_do.protocol.run_record import ExitRecord, StartRecord
 from scrapy_do.protocol.wire import (
     FAILED_ANNOUNCEMENT,
     MARK,
@@ -185,7 +185,7 @@ def _record_start(spec: CrawlSpec, pid: int, held: _Held) -> bytes:
     if crawl is None:
         raise OSError(f"process {pid} ended before it started")
     seal = run_record.seal_of(held.secret)
-    record = Started(crawl=crawl, holder=holder, time_ms=_now_ms(), seal=seal).encode()
+    record = StartRecord(crawl=crawl, holder=holder, time_ms=_now_ms(), seal=seal).encode()
     run_record.write(spec.placement.run_dir, run_record.STARTED, record, synced=True)
     return record
 

@@ -10,20 +10,20 @@ from scrapy_do.store.inspection import inspect_file
 
 
 @dataclass(slots=True)
-class Report:
+class CheckReport:
     """What is to be said; `problem` is why a daemon would not start."""
 
     lines: list[str] = field(default_factory=list)
     problem: str | None = None
 
 
-def check(pair: Pair) -> Report:
+def check(pair: Pair) -> CheckReport:
     """Check database and copies from their beginnings to their ends.
 
     Raises:
         StoreUnavailable, sqlite3.Error: the database cannot be read now.
     """
-    report = Report()
+    report = CheckReport()
     try:
         pair.lock()
         is_running = False

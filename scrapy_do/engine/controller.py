@@ -66,9 +66,9 @@ from scrapy_do.launchers.interface import (
     Alive,
     Crawl,
     Ended,
+    KnownRun,
     Launcher,
     NeverStarted,
-    Run,
 )
 from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.run_record import RESULT
@@ -576,10 +576,10 @@ def _unstorable(problem: Invalid) -> Lost:
     return Lost(reason=f"{DAMAGED}: {problem}", damaged=True)
 
 
-def _run(run: RunPath, job: Job | None) -> Run:
+def _run(run: RunPath, job: Job | None) -> KnownRun:
     """Say what is known of a run: its places, and its process if the job had started."""
     known = None if job is None or attempt_of(job) != run.attempt else process_in(job.state)
-    return Run(
+    return KnownRun(
         job_id=run.job_id,
         attempt=run.attempt,
         run_dir=run.path,

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scrapy_do.core.project import ArchiveRef
-from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import discard, empty, make_private, space_needed
 from scrapy_do.files.inspect import ArchiveEntry, ArchiveLimits, ArchiveListing, inspect_archive
 from scrapy_do.files.removal import remove
 from scrapy_do.files.trash import Trash
 from scrapy_do.files.zip_directory import inflate
+from scrapy_do.protocol.run_record import sync_directory
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = ".zip"

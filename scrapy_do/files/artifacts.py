@@ -25,12 +25,13 @@ from typing import BinaryIO
 from uuid import UUID
 
 from scrapy_do.errors import LogNotFound
-from scrapy_do.files.disk import discard, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import discard, empty, make_private, space_needed
 from scrapy_do.files.job_files import JobFiles
 from scrapy_do.files.record_stats import STATS_SUFFIX, RecordKind
 from scrapy_do.files.records import RecordLog
 from scrapy_do.protocol.record_file import INDEX_SUFFIX, TIMES_SUFFIX, beside
 from scrapy_do.protocol.regular_file import NO_FILE, open_regular
+from scrapy_do.protocol.run_record import sync_directory
 
 _LEFT = "files"
 _SHARD = re.compile(r"[0-9a-f]{2}")

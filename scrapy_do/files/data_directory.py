@@ -7,9 +7,10 @@ from pathlib import Path
 
 from scrapy_do.core.pairing import Mark
 from scrapy_do.errors import DataDirectoryInUse
-from scrapy_do.files.disk import make_private, sync_directory
+from scrapy_do.files.disk import make_private
 from scrapy_do.files.owner_lock import OwnerLock
 from scrapy_do.protocol.regular_file import make_usable, read_regular
+from scrapy_do.protocol.run_record import sync_directory
 
 _LARGEST_MARK_BYTES = 4096
 _OURS = (

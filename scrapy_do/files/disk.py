@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from scrapy_do.errors import NoSpace
 from scrapy_do.files.removal import remove
+from scrapy_do.protocol.run_record import sync_directory
 
 _PRIVATE = 0o700
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -27,15 +28,6 @@ def space_needed(what: str) -> Iterator[None]:
         if error.errno in _FULL:
             raise NoSpace(f"There is no space left to store {what}") from error
         raise
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names inside a directory survive a power loss."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_private(directory: Path) -> Path:

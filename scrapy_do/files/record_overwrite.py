@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from scrapy_do.files.disk import sync_directory
 from scrapy_do.protocol.record_file import TIMES_SUFFIX, RecordReader, beside, cut_index, pack_times
 from scrapy_do.protocol.regular_file import open_regular
+from scrapy_do.protocol.run_record import sync_directory
 
 _NEW_SUFFIX = ".new"
 _CHUNK_BYTES = 1024 * 1024

@@ -155,7 +155,7 @@ def save(path: Path, counted: Tally, end: int) -> None:
         Path(temporary).replace(beside(path, STATS_SUFFIX))
 
 
-def forget(path: Path) -> None:
+def forget_stats(path: Path) -> None:
     """Drop the remembered counts, before records are changed that they cover."""
     beside(path, STATS_SUFFIX).unlink(missing_ok=True)
 

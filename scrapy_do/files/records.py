@@ -11,12 +11,13 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from scrapy_do.errors import BadArgument, LogNotFound, StoreUnavailable, TooLarge
-from scrapy_do.files.disk import space_needed, sync_directory
+from scrapy_do.files.disk import space_needed
 from scrapy_do.files.record_blocks import Block, Place, commit_times, read_block
 from scrapy_do.files.record_overwrite import overwrite
-from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget, save, tally
+from scrapy_do.files.record_stats import RecordKind, RecordStats, decode, forget_stats, save, tally
 from scrapy_do.protocol.record_file import RecordReader, RecordWriter
 from scrapy_do.protocol.regular_file import NO_FILE
+from scrapy_do.protocol.run_record import sync_directory
 
 VALUE_LIMIT_BYTES = 1024 * 1024  # of one record of a batch; source: Scrapy Cloud items API
 GAP_LIMIT = 1_000_000  # records that a batch may leave out before its start
@@ -165,7 +166,7 @@ class RecordLog:
             counted.add(old, -1)
         for new in lines:
             counted.add(new)
-        forget(self._path)
+        forget_stats(self._path)
         size_bytes = overwrite(self._path, lines, first, now_ms)
         save(self._path, counted, size_bytes)
 

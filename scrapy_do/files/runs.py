@@ -13,15 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from scrapy_do.files.disk import (
-    bury,
-    empty,
-    is_private,
-    make_private,
-    space_needed,
-    sync_directory,
-)
+from scrapy_do.files.disk import bury, empty, is_private, make_private, space_needed
 from scrapy_do.files.trash import Trash
+from scrapy_do.protocol.run_record import sync_directory
 
 _NAME = re.compile(
     r"(?P<job>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"

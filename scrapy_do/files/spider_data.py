@@ -7,8 +7,9 @@ project. Blocking: called off the reactor thread.
 from pathlib import Path
 
 from scrapy_do.core.project import check_name
-from scrapy_do.files.disk import bury, empty, make_private, space_needed, sync_directory
+from scrapy_do.files.disk import bury, empty, make_private, space_needed
 from scrapy_do.files.trash import Trash
+from scrapy_do.protocol.run_record import sync_directory
 
 
 class SpiderDataStore:

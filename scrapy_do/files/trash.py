@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scrapy_do.files.disk import discard, empty, make_private, move, sync_directory
+from scrapy_do.files.disk import discard, empty, make_private, move
+from scrapy_do.protocol.run_record import sync_directory
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _EXPIRED = "expired"

@@ -30,9 +30,9 @@ from datetime import datetime
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import RESTARTED, damaged_exit, gone_exit, lost_exit, read_exit
 from scrapy_do.launchers.held_crawl import HeldCrawl, settled_end
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, KnownRun, NeverStarted
 from scrapy_do.protocol import run_record
-from scrapy_do.protocol.run_record import BadRecord, Started
+from scrapy_do.protocol.run_record import BadRecord, StartRecord
 from scrapy_do.system.runtime import Runtime
 
 _ASK_AGAIN_S = 0.02
@@ -45,7 +45,7 @@ _UNMARKED_S = 1.0
 class _Held:
     """A live crawl and a pidfd of its holder."""
 
-    started: Started
+    started: StartRecord
     holder: int
 
 
@@ -56,7 +56,7 @@ class Settler:
         self._runtime = runtime
         self._on_end = on_end
 
-    async def settle(self, run: Run, announced: Started | None = None) -> Adopted:
+    async def settle(self, run: KnownRun, announced: StartRecord | None = None) -> Adopted:
         """Answer the question; a holder between its lock and its record is waited for.
 
         `announced` is what the holder itself has said: then the records need not be asked.
@@ -90,14 +90,14 @@ class Settler:
                 deadline_s += patience_s
             await runtime.pause(_ASK_AGAIN_S)
 
-    def _alive(self, run: Run, held: _Held) -> Alive:
+    def _alive(self, run: KnownRun, held: _Held) -> Alive:
         crawl = HeldCrawl(
             run, held.started, held.holder, runtime=self._runtime, on_end=self._on_end
         )
         return Alive(run_dir=run.run_dir, crawl=crawl)
 
 
-def _look(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
+def _look(run: KnownRun, now: datetime) -> Ended | NeverStarted | _Held | None:
     """Read the records once; None when the answer is on its way. Blocking."""
     try:
         return _read(run, now)
@@ -107,7 +107,7 @@ def _look(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
         return _damaged(run, problem, now)
 
 
-def _read(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
+def _read(run: KnownRun, now: datetime) -> Ended | NeverStarted | _Held | None:
     if not run_record.is_there(run.run_dir):
         return _gone(run, now)
     locked = run_record.is_locked(run.run_dir)
@@ -121,7 +121,7 @@ def _read(run: Run, now: datetime) -> Ended | NeverStarted | _Held | None:
     return _dead(run, started, now)
 
 
-def _held(run: Run, started: Started) -> _Held | None:
+def _held(run: KnownRun, started: StartRecord) -> _Held | None:
     """Take a live crawl over. See Note [Whom to believe]."""
     holder = containment.open_process(started.holder)
     if holder is None:
@@ -135,7 +135,7 @@ def _held(run: Run, started: Started) -> _Held | None:
     raise BadRecord("started names processes that are not of this run")
 
 
-def _stays_a_stranger(run: Run, started: Started) -> bool:
+def _stays_a_stranger(run: KnownRun, started: StartRecord) -> bool:
     """Whether a live process that the records name is none of the run's.
 
     One that was forked a moment ago carries no mark yet; it gets one, or dies with its holder.
@@ -148,13 +148,13 @@ def _stays_a_stranger(run: Run, started: Started) -> bool:
     return False
 
 
-def _is_ours(run: Run, started: Started) -> bool:
+def _is_ours(run: KnownRun, started: StartRecord) -> bool:
     return containment.is_of_run(started.crawl, run.mark) or containment.is_child(
         started.crawl, started.holder
     )
 
 
-def _fence(run: Run) -> NeverStarted | None:
+def _fence(run: KnownRun) -> NeverStarted | None:
     """Decide that the start never happened, unless a late holder decides first."""
     lock = run_record.take_lock(run.run_dir)
     if lock is None:
@@ -163,7 +163,7 @@ def _fence(run: Run) -> NeverStarted | None:
     return NeverStarted(run_dir=run.run_dir)
 
 
-def _gone(run: Run, now: datetime) -> Ended | NeverStarted:
+def _gone(run: KnownRun, now: datetime) -> Ended | NeverStarted:
     """Settle a run of which there are no records: it is over, but did it ever begin?"""
     known = () if run.process is None else (run.process,)
     had_begun = containment.end_run(run.mark, *known)
@@ -172,7 +172,7 @@ def _gone(run: Run, now: datetime) -> Ended | NeverStarted:
     return NeverStarted(run_dir=run.run_dir)
 
 
-def _dead(run: Run, started: Started | None, now: datetime) -> Ended | NeverStarted:
+def _dead(run: KnownRun, started: StartRecord | None, now: datetime) -> Ended | NeverStarted:
     """Settle a run whose holder is dead."""
     if started is None:
         if run_record.read(run.run_dir, run_record.EXIT) is not None:
@@ -191,7 +191,7 @@ def _dead(run: Run, started: Started | None, now: datetime) -> Ended | NeverStar
     return Ended(run_dir=run.run_dir, ending=ending)
 
 
-def _kill_owner(run: Run) -> bool:
+def _kill_owner(run: KnownRun) -> bool:
     owner = run_record.lock_owner(run.run_dir)
     return (
         owner is not None
@@ -200,18 +200,18 @@ def _kill_owner(run: Run) -> bool:
     )
 
 
-def _give_up(run: Run, now: datetime) -> Ended:
+def _give_up(run: KnownRun, now: datetime) -> Ended:
     """Settle a run whose lock somebody holds who does not go on. Blocking."""
     return _damaged(run, "lock is held by a process that is not its holder", now)
 
 
-def _damaged(run: Run, problem: object, now: datetime) -> Ended:
+def _damaged(run: KnownRun, problem: object, now: datetime) -> Ended:
     known = () if run.process is None else (run.process,)
     containment.end_run(run.mark, *known)
     return Ended(run_dir=run.run_dir, ending=damaged_exit(run, problem, now))
 
 
-def _started(run: Run) -> Started | None:
+def _started(run: KnownRun) -> StartRecord | None:
     """Read who runs.
 
     Raises:
@@ -220,7 +220,7 @@ def _started(run: Run) -> Started | None:
     record = run_record.read(run.run_dir, run_record.STARTED)
     if record is None:
         return None
-    started = Started.decode(record)
+    started = StartRecord.decode(record)
     if run.process not in (None, started.crawl):
         raise BadRecord("started names another process than the one that was started")
     return started

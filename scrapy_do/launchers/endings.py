@@ -4,11 +4,11 @@ import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scrapy_do.launchers.interface import Run
+from scrapy_do.launchers.interface import KnownRun
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending
 from scrapy_do.protocol.frames import BadFrame
-from scrapy_do.protocol.run_record import BadRecord, ExitRecord, Started
+from scrapy_do.protocol.run_record import BadRecord, ExitRecord, StartRecord
 from scrapy_do.protocol.wire import MAX_RESULT_BYTES, Report, Result, decode_result
 
 RESTARTED = "the machine was restarted"
@@ -19,7 +19,9 @@ DAMAGED = "its records are damaged"
 _MAX_REASON_CHARACTERS = 300
 
 
-def read_exit(run: Run, started: Started, last_report: Report | None = None) -> Ending | None:
+def read_exit(
+    run: KnownRun, started: StartRecord, last_report: Report | None = None
+) -> Ending | None:
     """Return the recorded end, or None when there is no exit record.
 
     To be called when the holder is gone. `last_report` makes up for a result that a full
@@ -50,7 +52,7 @@ def read_exit(run: Run, started: Started, last_report: Report | None = None) -> 
 
 
 def lost_exit(
-    run: Run, reason: str, *, found_at: datetime, same_boot: bool, was_opened: bool = False
+    run: KnownRun, reason: str, *, found_at: datetime, same_boot: bool, was_opened: bool = False
 ) -> Ending:
     """Return the end of a crawl that nobody recorded.
 
@@ -62,18 +64,18 @@ def lost_exit(
     return replace(ending, opened=is_open)
 
 
-def gone_exit(run: Run, found_at: datetime) -> Ending:
+def gone_exit(run: KnownRun, found_at: datetime) -> Ending:
     """Return the end of a crawl whose records have disappeared."""
     return replace(_unrecorded(run, found_at, GONE), opened=True)
 
 
-def damaged_exit(run: Run, problem: object, found_at: datetime) -> Ending:
+def damaged_exit(run: KnownRun, problem: object, found_at: datetime) -> Ending:
     """Return the end of a crawl whose records cannot be believed."""
     damaged = f"{DAMAGED}: {problem}"[:_MAX_REASON_CHARACTERS]
     return replace(_unrecorded(run, found_at, damaged), opened=True, lost=None, damaged=damaged)
 
 
-def _unrecorded(run: Run, found_at: datetime, lost: str) -> Ending:
+def _unrecorded(run: KnownRun, found_at: datetime, lost: str) -> Ending:
     result = _last_words(run, None)
     return Ending(
         ended_at=found_at,
@@ -84,7 +86,7 @@ def _unrecorded(run: Run, found_at: datetime, lost: str) -> Ending:
     )
 
 
-def _last_words(run: Run, last_report: Report | None) -> Result:
+def _last_words(run: KnownRun, last_report: Report | None) -> Result:
     result = Result(opened=last_report is not None, close_reason=None, time_ms=0)
     try:
         written = run_record.read(run.result.parent, run.result.name, MAX_RESULT_BYTES)

@@ -15,11 +15,11 @@ from twisted.logger import Logger
 
 from scrapy_do.launchers import containment
 from scrapy_do.launchers.endings import HOLDER_DIED, damaged_exit, gone_exit, lost_exit, read_exit
-from scrapy_do.launchers.interface import Run
+from scrapy_do.launchers.interface import KnownRun
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending, Process
-from scrapy_do.protocol.run_record import BadRecord, Started
+from scrapy_do.protocol.run_record import BadRecord, StartRecord
 from scrapy_do.protocol.wire import Report
 from scrapy_do.system.runtime import Runtime, background
 
@@ -34,8 +34,8 @@ class HeldCrawl:
 
     def __init__(
         self,
-        run: Run,
-        started: Started,
+        run: KnownRun,
+        started: StartRecord,
         holder: int,
         *,
         runtime: Runtime,
@@ -134,7 +134,7 @@ class HeldCrawl:
 
 
 def settled_end(
-    run: Run, started: Started, *, found_at: datetime, last_report: Report | None = None
+    run: KnownRun, started: StartRecord, *, found_at: datetime, last_report: Report | None = None
 ) -> Ending:
     """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking.
 

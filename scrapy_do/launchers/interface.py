@@ -30,16 +30,16 @@ __all__ = [
     "Alive",
     "Crawl",
     "Ended",
+    "KnownRun",
     "Launcher",
     "NeverStarted",
-    "Run",
     "SpiderList",
     "SpidersRequest",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class KnownRun:
     """One attempt of one job: the directory of its records, the file of the crawl's last words.
 
     `process` is the crawl's process, where the daemon knows it from elsewhere.
@@ -52,7 +52,7 @@ class Run:
     process: Process | None = None
 
     @classmethod
-    def of(cls, spec: CrawlSpec) -> "Run":
+    def of(cls, spec: CrawlSpec) -> "KnownRun":
         """Return the run that a specification orders."""
         return cls(
             job_id=spec.order.job_id,
@@ -126,7 +126,7 @@ class Launcher(Protocol):
     """Starts crawls on this machine. See the module's docstring for the contract."""
 
     async def start(
-        self, runs: Sequence[Run], on_report: Callable[[Report], None]
+        self, runs: Sequence[KnownRun], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
         """Begin; settle every run given, in the order given.
 

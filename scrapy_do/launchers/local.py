@@ -25,15 +25,15 @@ from scrapy_do.launchers.interface import (
     Alive,
     Crawl,
     Ended,
+    KnownRun,
     NeverStarted,
-    Run,
     SpiderList,
 )
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending, Process
 from scrapy_do.protocol.frames import BadFrame
-from scrapy_do.protocol.run_record import Started
+from scrapy_do.protocol.run_record import StartRecord
 from scrapy_do.protocol.wire import (
     CRAWL_ORDER,
     FAILED_ANNOUNCEMENT,
@@ -101,7 +101,7 @@ class LocalLauncher:
         self._log = Logger(source=self)
 
     async def start(
-        self, runs: Sequence[Run], on_report: Callable[[Report], None]
+        self, runs: Sequence[KnownRun], on_report: Callable[[Report], None]
     ) -> tuple[Adopted, ...]:
         """Settle the runs given and begin to listen to their crawls."""
         self._on_report = on_report
@@ -126,7 +126,7 @@ class LocalLauncher:
     async def _launch(self, spec: CrawlSpec) -> Crawl:
         """Start one crawl: the records decide about what its holder has not announced."""
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
-        match await self._settle_surely(Run.of(spec), _announced(said)):
+        match await self._settle_surely(KnownRun.of(spec), _announced(said)):
             case Alive(crawl=crawl):
                 return crawl
             case Ended(ending=ending):
@@ -241,13 +241,13 @@ class LocalLauncher:
 
     # --- crawls ------------------------------------------------------------------------------
 
-    async def _settle(self, run: Run, announced: Started | None = None) -> Adopted:
+    async def _settle(self, run: KnownRun, announced: StartRecord | None = None) -> Adopted:
         found = await self._settler.settle(run, announced)
         if isinstance(found, Alive) and isinstance(found.crawl, HeldCrawl):
             self._crawls[found.crawl.job_id, found.crawl.attempt] = found.crawl
         return found
 
-    async def _settle_surely(self, run: Run, announced: Started | None) -> Adopted:
+    async def _settle_surely(self, run: KnownRun, announced: StartRecord | None) -> Adopted:
         """Settle a start of which a process may exist: give up only with certainty."""
         while True:
             try:
@@ -286,11 +286,11 @@ class EndedCrawl:
         """Nothing is left to kill."""
 
 
-def _announced(said: bytes | None) -> Started | None:
+def _announced(said: bytes | None) -> StartRecord | None:
     """Return what a holder said of the start of its crawl, None when it said something else."""
     if said is None or not said.startswith(STARTED_ANNOUNCEMENT):
         return None
-    return Started.decode(said.removeprefix(STARTED_ANNOUNCEMENT))
+    return StartRecord.decode(said.removeprefix(STARTED_ANNOUNCEMENT))
 
 
 def _failure(said: bytes | None) -> str:

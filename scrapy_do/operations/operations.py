@@ -17,14 +17,14 @@ from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.operations.jobs import CANCEL_WAIT_S, JobOperations
 from scrapy_do.operations.listing import ListingOperations
 from scrapy_do.operations.logs import LogOperations
-from scrapy_do.operations.outputs import Output, OutputOperations, Stream
+from scrapy_do.operations.outputs import Output, OutputOperations, OutputStream
 from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.server import ServerOperations
 from scrapy_do.operations.status import Status, StatusOperations
 
-__all__ = ["JobFile", "LeftOut", "Operations", "Output", "Pushed", "Status", "Stream"]
+__all__ = ["JobFile", "LeftOut", "Operations", "Output", "OutputStream", "Pushed", "Status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime
 
 
-class Stream(StrEnum):
+class OutputStream(StrEnum):
     """The two streams of a crawl's process."""
 
     OUT = "out"
@@ -46,13 +46,13 @@ class OutputOperations:
         self._waiting: dict[UUID, list[Callable[[], None]]] = {}
         store.events.subscribe(self._look)
 
-    async def log(self, job_id: UUID, stream: Stream) -> Output:
+    async def log(self, job_id: UUID, stream: OutputStream) -> Output:
         """The output of a job that has started.
 
         Raises:
             LogNotFound: there is no such job, it has not started, or its files were pruned.
         """
-        kind = Artifact.STDOUT if stream is Stream.OUT else Artifact.STDERR
+        kind = Artifact.STDOUT if stream is OutputStream.OUT else Artifact.STDERR
         return await self.output(job_id, kind)
 
     async def items(self, job_id: UUID, attempt: int | None = None) -> Output:

@@ -147,7 +147,7 @@ def is_alive(identity: Process) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class StartRecord:
     """Who runs: the crawl's main process, leader of its own session, and its holder.
 
     `seal` is empty in records of versions that had none.
@@ -206,7 +206,7 @@ class ExitRecord:
     memory_kills: int = 0
     secret: str = ""
 
-    def is_sealed(self, started: Started) -> bool:
+    def is_sealed(self, started: StartRecord) -> bool:
         """Whether the holder that wrote `started` wrote this. See Note [Sealed ends]."""
         return not started.seal or seal_of(self.secret) == started.seal
 

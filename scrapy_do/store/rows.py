@@ -194,7 +194,7 @@ def event_values(event: ScheduleEvent) -> Values:
     }
 
 
-def event_of(row: AnyRow) -> ScheduleEvent:
+def schedule_event_of(row: AnyRow) -> ScheduleEvent:
     """The event of a row of schedule_events."""
     return ScheduleEvent(
         schedule_id=row.schedule_id,

@@ -41,9 +41,9 @@ from scrapy_do.store.jobs import jobs_changed, save_jobs
 from scrapy_do.store.rows import (
     SCHEDULE_ROWS,
     Values,
-    event_of,
     event_values,
     maybe_ms,
+    schedule_event_of,
     schedule_of,
     schedule_values,
 )
@@ -293,7 +293,7 @@ class Schedules:
             .offset(skip)
         )
         return await self._database.read(
-            lambda connection: [event_of(row) for row in connection.execute(query)]
+            lambda connection: [schedule_event_of(row) for row in connection.execute(query)]
         )
 
     async def events_since(

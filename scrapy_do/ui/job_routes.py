@@ -356,11 +356,13 @@ def _text(params: Params) -> str:
     return params.optional_text("q", "").strip()
 
 
-def _place(params: Params) -> page.Place:
+def _place(params: Params) -> page.ListPlace:
     def number_of(name: str) -> int | None:
         return params.integer(name, minimum=0, maximum=_LARGEST, default=None)
 
-    return page.Place(after=number_of("after"), newer_than=number_of("newer"), top=number_of("top"))
+    return page.ListPlace(
+        after=number_of("after"), newer_than=number_of("newer"), top=number_of("top")
+    )
 
 
 def _action(params: Params) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from scrapy_do.core.principal import Role
 from scrapy_do.errors import NotAuthenticated
-from scrapy_do.ui.render import Page, Renderer
+from scrapy_do.ui.render import PageView, Renderer
 from scrapy_do.web.answer import Answer, redirect
 from scrapy_do.web.router import Call, Router
 from scrapy_do.web.sessions import Sessions, cookie_of, set_cookie
@@ -75,7 +75,7 @@ class LoginRoutes:
         return _with_cookie(redirect(LOGIN), call, "")
 
     def _page(self, call: Call, form: LoginForm, status: int = 200) -> Answer:
-        page = Page(template="login.html", title="Log in", view=form, status=status)
+        page = PageView(template="login.html", title="Log in", view=form, status=status)
         return self._renderer.answer(page, call)
 
 

@@ -76,7 +76,7 @@ def filled(params: Params, before: Filled) -> Filled:
     return Filled(values=values, days=days or before.days, tab=tab if tab in TABS else before.tab)
 
 
-def empty(zone: str) -> Filled:
+def empty_form(zone: str) -> Filled:
     """A new form."""
     return Filled(values={**USUAL, **DEFAULTS, "timezone": zone})
 
@@ -107,7 +107,7 @@ def form_of(schedule: Schedule) -> Filled:
     return Filled(values={**USUAL, **shown}, tab="text")
 
 
-def read(form: Filled, standing: JobRequest | None = None) -> Read:
+def read_form(form: Filled, standing: JobRequest | None = None) -> Read:
     """Read all of a form; what is wrong is gathered, not raised."""
     errors: dict[str, str] = {}
 

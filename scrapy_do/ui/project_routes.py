@@ -32,8 +32,8 @@ from scrapy_do.ui.pages import projects as all_projects
 from scrapy_do.ui.pages import spider as one_spider
 from scrapy_do.ui.pages.failure import not_found
 from scrapy_do.ui.pages.push import push_form, push_result
-from scrapy_do.ui.pages.run import RunFields, request_of, run_form
-from scrapy_do.ui.render import Page, Renderer
+from scrapy_do.ui.pages.run import RunFields, form_request, run_form
+from scrapy_do.ui.render import PageView, Renderer
 from scrapy_do.ui.twins import csv_twin, json_twin
 from scrapy_do.web.answer import Answer, redirect
 from scrapy_do.web.params import parse_uuid
@@ -75,7 +75,7 @@ class ProjectRoutes:
         add("POST", "/ui/push", self.push, role=Role.PUSH, body=rules)
         add("GET", "/ui/pushes/<report>", self.push_result)
 
-    def _answer(self, page: Page, call: Call) -> Answer:
+    def _answer(self, page: PageView, call: Call) -> Answer:
         return self._renderer.answer(page, call)
 
     # --- projects
@@ -206,7 +206,7 @@ class ProjectRoutes:
         if "more" in call.params:
             return self._answer(await self._run_page(call, fields), call)
         try:
-            request = request_of(fields, call.params)
+            request = form_request(fields, call.params)
             job = await self._operations.jobs.enqueue(request, by=call.principal)
         except ScrapyDoError as error:
             return self._answer(await self._run_page(call, fields, error), call)
@@ -214,7 +214,7 @@ class ProjectRoutes:
 
     async def _run_page(
         self, call: Call, fields: RunFields, error: ScrapyDoError | None = None
-    ) -> Page:
+    ) -> PageView:
         return await run_form(
             self._operations,
             fields,
@@ -229,7 +229,7 @@ class ProjectRoutes:
         """Show the form."""
         return self._answer(await self._push_page(call), call)
 
-    async def _push_page(self, call: Call, problem: str = "") -> Page:
+    async def _push_page(self, call: Call, problem: str = "") -> PageView:
         return await push_form(
             self._operations,
             limit_bytes=self._archive_bytes,

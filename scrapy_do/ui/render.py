@@ -37,7 +37,7 @@ _LEVEL = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PageView:
     """What a page function gives: a template, the values it shows, and the frame around them.
 
     `room` is the entry of the navigation that is current, "" for none. `live` names what the
@@ -104,7 +104,13 @@ class Renderer:
         self._names = names
 
     def html(
-        self, page: Page, *, path: str, base: str, by: Principal | None, has_session: bool = False
+        self,
+        page: PageView,
+        *,
+        path: str,
+        base: str,
+        by: Principal | None,
+        has_session: bool = False,
     ) -> bytes:
         """The text of a page for the address `path` of the server `base`, as somebody sees it."""
         template = _environment().get_template(page.template)
@@ -123,7 +129,7 @@ class Renderer:
             times=self._times,
         ).encode("utf-8", "backslashreplace")
 
-    def answer(self, page: Page, call: Call) -> Response:
+    def answer(self, page: PageView, call: Call) -> Response:
         """A page as an answer to a request, compressed where that helps."""
         host = call.base_url.partition("://")[2]
         return compressed(

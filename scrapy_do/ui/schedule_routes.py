@@ -9,7 +9,7 @@ from scrapy_do.core.job import Job
 from scrapy_do.core.schedule import Schedule
 from scrapy_do.errors import BadArgument, Invalid, NotFound, ScheduleNotFound
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.order_form import Filled, field_of, read, said
+from scrapy_do.ui.order_form import Filled, field_of, read_form, said
 from scrapy_do.ui.pages import schedule as page
 from scrapy_do.ui.pages import schedules as listed
 from scrapy_do.ui.render import Renderer
@@ -119,7 +119,7 @@ class ScheduleRoutes:
     async def create(self, call: Call) -> Answer:
         """Give the order, or show the form again with what is wrong."""
         form, _ = page.form_from(call.params, self._zone, None)
-        meant = read(form)
+        meant = read_form(form)
         errors = meant.errors
         if not errors:
             try:
@@ -172,7 +172,7 @@ class ScheduleRoutes:
 
     async def _update(self, call: Call, schedule: Schedule, form: Filled) -> dict[str, str]:
         """Try to change it; say what is wrong, by input."""
-        meant = read(form, schedule.request)
+        meant = read_form(form, schedule.request)
         if meant.errors:
             return dict(meant.errors)
         if meant.request.project != schedule.request.project:

@@ -96,7 +96,7 @@ def few(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
         yield run
 
 
-async def whole(written: Written, pause: Callable[[], Awaitable[None]]) -> Response:
+async def whole_answer(written: Written, pause: Callable[[], Awaitable[None]]) -> Response:
     """Make an answer; `pause` gives others a turn.
 
     Raises:

@@ -34,7 +34,7 @@ from scrapy_do.web.answer import PIECE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ConnectionLimits:
     """How long and how much. Seconds, bytes, connections.
 
     `headers_s` runs from the first byte of a request, or from the connection. A body must

@@ -7,16 +7,16 @@ from typing import Any
 from scrapy_do.config import WebConfig
 from scrapy_do.system.runtime import Runtime
 from scrapy_do.system.service import Farewell
-from scrapy_do.web.connection import Limits
+from scrapy_do.web.connection import ConnectionLimits
 from scrapy_do.web.site import Site
 
 EMPTIED_S = 2.0
 """How long connections may go on with what they do once everything else has stopped."""
 
 
-def limits_of_connections(web: WebConfig) -> Limits:
+def limits_of_connections(web: WebConfig) -> ConnectionLimits:
     """What the configuration says of connections."""
-    return Limits(
+    return ConnectionLimits(
         connections=web.connections,
         connections_per_address=web.connections_per_address,
         stall_s=web.reader_timeout_s,
@@ -51,7 +51,7 @@ class Front:
         self._ports: list[Any] = []
 
     async def start(self) -> None:
-        """Hold nothing yet: the `Door` is opened when everything else works."""
+        """Hold nothing yet: the `Entrance` is opened when everything else works."""
 
     def listen(self) -> None:
         """Accept connections."""
@@ -72,7 +72,7 @@ class Front:
         for site in self._sites:
             site.drain()
 
-    def limit(self, limits: Limits) -> None:
+    def limit(self, limits: ConnectionLimits) -> None:
         """Keep to other limits from now on."""
         for site in self._sites:
             site.limits = limits
@@ -90,7 +90,7 @@ class Front:
                 abort.cancel()
 
 
-class Door:
+class Entrance:
     """Lets requests in once everything works, and refuses them before anything stops.
 
     `refuse` has what comes in on a connection that is open be refused, too.

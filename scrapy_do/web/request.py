@@ -23,7 +23,7 @@ from zope.interface import implementer, provider
 
 from scrapy_do.errors import TooLarge, TooManyConnections
 from scrapy_do.web.answer import PIECE_BYTES, Response, Stream
-from scrapy_do.web.connection import Channel, Limits
+from scrapy_do.web.connection import Channel, ConnectionLimits
 from scrapy_do.web.sinks import Sink
 from scrapy_do.web.upload import Form
 
@@ -74,7 +74,7 @@ class Visit(Protocol):
 class Door(Protocol):
     """The site, as its connections and requests see it."""
 
-    limits: Limits
+    limits: ConnectionLimits
     is_draining: bool
 
     def disconnected(self, channel: Channel) -> None:

@@ -67,7 +67,7 @@ from scrapy_do.web.answer import (
     Response,
     Stream,
     Written,
-    whole,
+    whole_answer,
     written_json,
 )
 from scrapy_do.web.auth import Access
@@ -245,7 +245,7 @@ class Router:
         if isinstance(result, Response | Stream):
             return result
         written = result if isinstance(result, Written) else written_json(result)
-        return await whole(written, call.pause)
+        return await whole_answer(written, call.pause)
 
 
 class Dialect(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Response, Stream
-from scrapy_do.web.tail import OpenFile, pieces
+from scrapy_do.web.tail import OpenFile, file_pieces
 
 
 async def shelved(answer: Response, directory: Path, in_thread: InThread) -> Response | Stream:
@@ -33,7 +33,7 @@ async def shelved(answer: Response, directory: Path, in_thread: InThread) -> Res
     file = OpenFile(descriptor, len(body), in_thread)
     return Stream(
         status=answer.status,
-        chunks=pieces(file, 0, len(body)),
+        chunks=file_pieces(file, 0, len(body)),
         length_bytes=len(body),
         content_type=answer.content_type,
         headers=answer.headers,

@@ -28,7 +28,7 @@ from scrapy_do.web.upload import (
     BodyRules,
     Form,
     UploadedFile,
-    decode,
+    decode_field,
     decode_pairs,
     parse_json,
 )
@@ -274,7 +274,7 @@ class MultipartSink:
     def _end(self) -> None:
         name = self._name()
         if self._spool is None:
-            self._fields.setdefault(name, []).append(decode(name, bytes(self._value)))
+            self._fields.setdefault(name, []).append(decode_field(name, bytes(self._value)))
         else:
             filename = "" if self._part is None else self._part.filename or ""
             self._files.setdefault(name, _uploaded(self._spool, filename))

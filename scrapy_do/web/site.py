@@ -15,7 +15,7 @@ from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
 from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Answer, Response, Stream, json_response
 from scrapy_do.web.auth import Access
-from scrapy_do.web.connection import Channel, Limits, Phase
+from scrapy_do.web.connection import Channel, ConnectionLimits, Phase
 from scrapy_do.web.digest import Digests
 from scrapy_do.web.origin import OwnHosts
 from scrapy_do.web.request import Head, Request
@@ -38,7 +38,9 @@ class Site(http.HTTPFactory):
     requestFactory = Request
     timeOut = None  # `Channel` keeps better time
 
-    def __init__(self, parts: SiteParts, *, reactor: IReactorTime, limits: Limits) -> None:
+    def __init__(
+        self, parts: SiteParts, *, reactor: IReactorTime, limits: ConnectionLimits
+    ) -> None:
         super().__init__(reactor=reactor)
         self.timeOut = None
         self.limits = limits
@@ -241,7 +243,7 @@ def make_site(
     in_thread: InThread,
     reactor: IReactorTime,
     public: Iterable[str] = (),
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     digests: Callable[[], Digests | None] = lambda: None,
     sessions: Sessions | None = None,
     login: str = "",
@@ -274,4 +276,4 @@ def make_site(
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )
-    return Site(parts, reactor=reactor, limits=Limits() if limits is None else limits)
+    return Site(parts, reactor=reactor, limits=ConnectionLimits() if limits is None else limits)

@@ -197,7 +197,7 @@ def _ranged(file: OpenFile, wanted: str, content_type: str) -> Stream:
         headers += (("Content-Range", f"bytes {start}-{stop - 1}/{size_bytes}"),)
     return Stream(
         status=200 if span is None else 206,
-        chunks=pieces(file, start, stop),
+        chunks=file_pieces(file, start, stop),
         length_bytes=stop - start,
         content_type=content_type,
         headers=headers,
@@ -205,7 +205,7 @@ def _ranged(file: OpenFile, wanted: str, content_type: str) -> Stream:
     )
 
 
-async def pieces(file: OpenFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+async def file_pieces(file: OpenFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """The bytes of a file from `start` to before `stop`."""
     offset = start
     while offset < stop:

@@ -77,7 +77,7 @@ class BodyRules:
     upload: str | None = None
 
 
-def decode(name: str, value: bytes) -> str:
+def decode_field(name: str, value: bytes) -> str:
     """The text of a field.
 
     Raises:
@@ -103,11 +103,11 @@ def decode_pairs(data: bytes) -> Fields:
     for pair in pairs:
         raw_name, _, raw_value = pair.replace(b"+", b" ").partition(b"=")
         if raw_name or raw_value:
-            name = decode("a field name", unquote_to_bytes(raw_name))
+            name = decode_field("a field name", unquote_to_bytes(raw_name))
             value = unquote_to_bytes(raw_value)
             if len(value) > FIELD_BYTES:
                 raise TooLarge(f"The field {name}", FIELD_BYTES)
-            fields.setdefault(name, []).append(decode(name, value))
+            fields.setdefault(name, []).append(decode_field(name, value))
     return {name: tuple(values) for name, values in fields.items()}
 
 

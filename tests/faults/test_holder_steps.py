@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, KnownRun, NeverStarted
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.wire import CrawlSpec, StartMethod, encode
 from tests.faults.conftest import SWEEP
@@ -87,7 +87,7 @@ async def test_killed_at_a_call(real: RealHarness, call: str, number: int) -> No
     killed = await deferToThread(_hold, spec, call, number)
     await real.launcher.stop(leave_crawls=True)
     real.renew()
-    (found,) = await real.launcher.start([Run.of(spec)], real.take)
+    (found,) = await real.launcher.start([KnownRun.of(spec)], real.take)
     left = sweep(spec.order.mark)
     words = [mark.word for mark in read_marks(marks)]
 

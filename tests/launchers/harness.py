@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred
 
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers import make_launcher
-from scrapy_do.launchers.interface import Adopted, Crawl, Launcher, Run, SpiderList
+from scrapy_do.launchers.interface import Adopted, Crawl, KnownRun, Launcher, SpiderList
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending
-from scrapy_do.protocol.run_record import Started
+from scrapy_do.protocol.run_record import StartRecord
 from scrapy_do.protocol.wire import (
     CrawlLimits,
     CrawlOrder,
@@ -101,10 +101,10 @@ def make_spec(directory: Path, spider: str, project: str = "good", **changes: An
     )
 
 
-def runs_in(directory: Path) -> list[Run]:
+def runs_in(directory: Path) -> list[KnownRun]:
     """Return the runs that were ordered in a directory."""
     return [
-        Run(
+        KnownRun(
             job_id=UUID(path.name.partition(".")[0]),
             attempt=int(path.name.partition(".")[2]),
             run_dir=path,
@@ -237,12 +237,12 @@ class RealHarness:
             assert self.runtime.reactor.seconds() < deadline_s, "it never came to be"
             await self.runtime.pause(0.01)
 
-    def started(self, crawl: Crawl) -> Started:
+    def started(self, crawl: Crawl) -> StartRecord:
         """Return the record of the crawl's start."""
         run_dir = self.directory / "runs" / f"{crawl.job_id}.{crawl.attempt}"
         record = run_record.read(run_dir, run_record.STARTED)
         assert record is not None
-        return Started.decode(record)
+        return StartRecord.decode(record)
 
 
 def records(path: Path | None) -> list[Any]:

@@ -13,10 +13,10 @@ import pytest
 from scrapy_do.errors import LaunchFailed
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import DAMAGED, GONE, HOLDER_DIED, RESTARTED
-from scrapy_do.launchers.interface import Adopted, Alive, Ended, NeverStarted, Run
+from scrapy_do.launchers.interface import Adopted, Alive, Ended, KnownRun, NeverStarted
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Process
-from scrapy_do.protocol.run_record import ExitRecord, Started
+from scrapy_do.protocol.run_record import ExitRecord, StartRecord
 from scrapy_do.protocol.wire import CrawlSpec, encode
 from tests.launchers.harness import RealHarness, on_reactor
 
@@ -27,7 +27,7 @@ async def settle(real: RealHarness, spec: CrawlSpec) -> Adopted:
     """Return what a new launcher finds in one run directory."""
     await real.launcher.stop(leave_crawls=True)
     real.renew()
-    (found,) = await real.launcher.start([Run.of(spec)], real.take)
+    (found,) = await real.launcher.start([KnownRun.of(spec)], real.take)
     return found
 
 
@@ -67,7 +67,7 @@ async def test_an_end_in_between_is_found(real: RealHarness) -> None:
     os.kill(started.crawl.pid, signal.SIGTERM)
     await real.until(lambda: not run_record.is_alive(started.holder))
     real.renew()
-    (found,) = await real.launcher.start([Run.of(spec)], real.take)
+    (found,) = await real.launcher.start([KnownRun.of(spec)], real.take)
 
     assert isinstance(found, Ended)
     assert (found.ending.status, found.ending.close_reason) == (0, "shutdown")
@@ -130,7 +130,7 @@ def write_dead_run(spec: CrawlSpec, crawl: Process) -> None:
     assert lock is not None
     os.close(lock)
     holder = replace(crawl, start_ticks=crawl.start_ticks + 1)
-    started = Started(crawl=crawl, holder=holder, time_ms=1)
+    started = StartRecord(crawl=crawl, holder=holder, time_ms=1)
     (spec.placement.run_dir / run_record.ORDER).write_bytes(encode(spec))
     (spec.placement.run_dir / run_record.STARTED).write_bytes(started.encode())
 
@@ -213,7 +213,7 @@ def forge_exit(spec: CrawlSpec) -> None:
 
 def forge_start(spec: CrawlSpec, process: Process) -> None:
     """Say that the crawl and its holder are this process."""
-    forged = Started(crawl=process, holder=process, time_ms=1)
+    forged = StartRecord(crawl=process, holder=process, time_ms=1)
     run_record.write(spec.placement.run_dir, run_record.STARTED, forged.encode(), synced=False)
 
 
@@ -261,7 +261,7 @@ async def test_a_forged_start_signals_nobody(
     forge_start(spec, stranger)
     await real.launcher.stop(leave_crawls=True)
     real.renew()
-    run = replace(Run.of(spec), process=process if is_known else None)
+    run = replace(KnownRun.of(spec), process=process if is_known else None)
     (found,) = await real.launcher.start([run], real.take)
 
     assert isinstance(found, Ended)
@@ -298,7 +298,7 @@ async def test_records_that_are_gone(real: RealHarness, *, is_alive: bool) -> No
     await real.launcher.stop(leave_crawls=True)
     shutil.rmtree(spec.placement.run_dir)
     real.renew()
-    run = replace(Run.of(spec), process=process)
+    run = replace(KnownRun.of(spec), process=process)
     (found,) = await real.launcher.start([run], real.take)
 
     assert isinstance(found, Ended)

@@ -25,13 +25,13 @@ from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
 from scrapy_do.launchers.inbox import Inbox
-from scrapy_do.launchers.interface import Adopted, Ended, NeverStarted, Run
+from scrapy_do.launchers.interface import Adopted, Ended, KnownRun, NeverStarted
 from scrapy_do.launchers.local import EndedCrawl
 from scrapy_do.launchers.reports import ReportsSocket
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending, Process, Progress
-from scrapy_do.protocol.run_record import ExitRecord, Started
+from scrapy_do.protocol.run_record import ExitRecord, StartRecord
 from scrapy_do.protocol.wire import MARK, Report, ReportKind, Result, encode
 from scrapy_do.system.runtime import Runtime
 from tests.fakes import still_runtime
@@ -49,7 +49,7 @@ REPORT = Report(
 )
 RESULT = Result(opened=True, close_reason=None, time_ms=1, progress=Progress(items=1))
 SOMEBODY = Process(pid=2**22, start_ticks=1, boot_id="none")
-STARTED = Started(crawl=SOMEBODY, holder=SOMEBODY, time_ms=1, seal=run_record.seal_of("secret"))
+STARTED = StartRecord(crawl=SOMEBODY, holder=SOMEBODY, time_ms=1, seal=run_record.seal_of("secret"))
 EXIT = ExitRecord(
     secret="secret", status=0, signal=None, time_ms=0, user_s=1.0, system_s=2.0, max_rss_bytes=3
 )
@@ -208,8 +208,8 @@ def test_a_socket_that_cannot_be_bound_is_an_error(tmp_path: Path) -> None:
         ReportsSocket(Readers(), tmp_path / "absent" / "reports.sock", lambda _report: None)
 
 
-def run_in(directory: Path) -> Run:
-    return Run(
+def run_in(directory: Path) -> KnownRun:
+    return KnownRun(
         job_id=UUID(int=1), attempt=1, run_dir=directory, result=directory / "crawl" / "result"
     )
 
@@ -343,7 +343,7 @@ def test_pauses_between_warm_parents_grow() -> None:
 # --- contradictions ----------------------------------------------------------------------------
 
 
-def settle(clock: Readers, run: Run) -> Adopted:
+def settle(clock: Readers, run: KnownRun) -> Adopted:
     """Settle a run directory with time passing as fast as it is asked for."""
     settler = Settler(still_runtime(clock, lambda: NOW), lambda _crawl: None)
     settling = Deferred.fromCoroutine(settler.settle(run))
@@ -361,7 +361,7 @@ def test_what_nobody_has_thought_of_is_damage(
         raise RecursionError("too deep")
 
     monkeypatch.setattr(run_record, "is_locked", fail)
-    found = settle(Readers(), Run.of(make_spec(tmp_path, "noop")))
+    found = settle(Readers(), KnownRun.of(make_spec(tmp_path, "noop")))
 
     assert isinstance(found, Ended)
     assert found.ending.damaged == f"{DAMAGED}: too deep"
@@ -389,7 +389,7 @@ def test_an_owner_that_never_goes_on_is_killed(tmp_path: Path) -> None:
     ) as owner:
         assert owner.stdout is not None
         owner.stdout.readline()
-        found = settle(Readers(), Run.of(spec))
+        found = settle(Readers(), KnownRun.of(spec))
 
         assert found == NeverStarted(run_dir=spec.placement.run_dir)
         assert owner.wait() == -signal.SIGKILL
@@ -401,12 +401,12 @@ def test_a_lock_of_nobody_is_given_up(tmp_path: Path, names: set[str]) -> None:
     spec = make_spec(tmp_path, "noop")
     dead = Process(pid=2**22, start_ticks=1, boot_id=run_record.boot_id())
     for name in names:
-        record = Started(crawl=dead, holder=dead, time_ms=1).encode()
+        record = StartRecord(crawl=dead, holder=dead, time_ms=1).encode()
         (spec.placement.run_dir / name).write_bytes(record)
     lock = run_record.take_lock(spec.placement.run_dir)
     assert lock is not None
     (spec.placement.run_dir / run_record.LOCK).write_bytes(b"nobody")
-    found = settle(Readers(), Run.of(spec))
+    found = settle(Readers(), KnownRun.of(spec))
     os.close(lock)
 
     assert isinstance(found, Ended)

@@ -155,7 +155,7 @@ def test_a_lost_crawl(daemon: Running, retries: int) -> None:
     job = daemon.run("falling", arg="how=wait", retries=str(retries))
     until(lambda: waiting(daemon), "it waits")
     record = (daemon.data / "runs" / "active" / f"{job}.1" / "started").read_bytes()
-    started = run_record.Started.decode(record)
+    started = run_record.StartRecord.decode(record)
     daemon.kill()
     for process in (started.holder, started.crawl):
         os.kill(process.pid, signal.SIGKILL)

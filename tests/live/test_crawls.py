@@ -183,7 +183,7 @@ def test_a_crawl_lost_before_it_began_starts_again(start: Start, launcher: str) 
     job = daemon.run("hesitant")
     written = data_of(daemon) / "crawl.pid"
     crawl = int(until(lambda: written.read_text() if written.exists() else None, "the crawl"))
-    holder = run_record.Started.decode(
+    holder = run_record.StartRecord.decode(
         (daemon.data / "runs" / "active" / f"{job}.1" / run_record.STARTED).read_bytes()
     ).holder
     os.kill(holder.pid, signal.SIGKILL)

@@ -14,10 +14,10 @@ import pytest
 
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Process
-from scrapy_do.protocol.run_record import BadRecord, ExitRecord, Started
+from scrapy_do.protocol.run_record import BadRecord, ExitRecord, StartRecord
 
 IDENTITY = Process(pid=10, start_ticks=20, boot_id="boot")
-STARTED = Started(
+STARTED = StartRecord(
     crawl=IDENTITY, holder=Process(pid=9, start_ticks=2, boot_id="b"), time_ms=3, seal="s"
 )
 EXIT = ExitRecord(
@@ -27,7 +27,7 @@ EXIT = ExitRecord(
 
 def test_records_come_back_as_they_were() -> None:
     """Encoding and decoding changes nothing."""
-    assert Started.decode(STARTED.encode()) == STARTED
+    assert StartRecord.decode(STARTED.encode()) == STARTED
     assert ExitRecord.decode(EXIT.encode()) == EXIT
 
 
@@ -36,7 +36,7 @@ def test_records_come_back_as_they_were() -> None:
 )
 def test_a_damaged_record_is_refused(record: bytes) -> None:
     """Bytes that no writer of ours wrote are refused as such."""
-    for kind in (Started, ExitRecord):
+    for kind in (StartRecord, ExitRecord):
         with pytest.raises(BadRecord):
             kind.decode(record)
 
@@ -111,7 +111,7 @@ def test_an_exit_is_sealed() -> None:
     """Only who knows the secret of a holder can write an exit for it; old records have none."""
     secret = run_record.new_secret()
     own = run_record.own_identity()
-    started = Started(crawl=own, holder=own, time_ms=1, seal=run_record.seal_of(secret))
+    started = StartRecord(crawl=own, holder=own, time_ms=1, seal=run_record.seal_of(secret))
 
     assert replace(EXIT, secret=secret).is_sealed(started)
     assert not replace(EXIT, secret=run_record.new_secret()).is_sealed(started)
@@ -131,10 +131,10 @@ def test_a_forged_identity_is_refused(forged: dict[str, object]) -> None:
     """Numbers that no process has, or that mean a group or everybody, are no identity."""
     own = {"pid": 7, "start_ticks": 1, "boot_id": "x"}
     record = {"crawl": own, "holder": own, "time_ms": 1}
-    Started.decode(json.dumps(record).encode())
+    StartRecord.decode(json.dumps(record).encode())
     for name in ("crawl", "holder"):
         with pytest.raises(BadRecord):
-            Started.decode(json.dumps({**record, name: {**own, **forged}}).encode())
+            StartRecord.decode(json.dumps({**record, name: {**own, **forged}}).encode())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.config import load
 from scrapy_do.protocol.facts import Progress
 from scrapy_do.store.copies import kept_copies
-from scrapy_do.ui.pages.compare import groups_of
+from scrapy_do.ui.pages.compare import fact_groups
 from scrapy_do.ui.routes import Pages as PageRoutes
 from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
@@ -114,7 +114,7 @@ def test_two_jobs_are_compared(world: World) -> None:
     first = replace(first, progress=Progress(items=10, stats={"a/count": 4, "text": "<b>"}))
     second = replace(second, progress=Progress(items=15, stats={"a/count": 4}))
 
-    rows = {row.name: row for group in groups_of([first, second]) for row in group.rows}
+    rows = {row.name: row for group in fact_groups([first, second]) for row in group.rows}
 
     assert rows["items"].difference == "+5 (+50%)"
     assert list(rows["page"].values) == ["1", "2"]

@@ -11,7 +11,7 @@ from twisted.internet import reactor as global_reactor
 from twisted.internet.threads import deferToThread
 
 from scrapy_do.web.auth import OpenAccess
-from scrapy_do.web.connection import Limits
+from scrapy_do.web.connection import ConnectionLimits
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.router import Call, Router
 from scrapy_do.web.site import make_site
@@ -64,7 +64,7 @@ def main() -> None:
         spool_dir=directory,
         in_thread=in_thread,
         reactor=reactor,
-        limits=Limits(headers_s=2, idle_s=0.2),
+        limits=ConnectionLimits(headers_s=2, idle_s=0.2),
     )
     reactor.adoptStreamPort(listening.fileno(), socket.AF_INET, site)
     sys.stdout.write(f"{number}\n")

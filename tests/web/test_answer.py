@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_do.web.answer import ROWS_PER_TURN, Rows, whole, written_json
+from scrapy_do.web.answer import ROWS_PER_TURN, Rows, whole_answer, written_json
 from tests.http_client import HttpClient, completed, site_of
 from tests.web.dialects import Echo, Single
 
@@ -35,7 +35,7 @@ def test_text_of_a_value(value: Any) -> None:
     async def pause() -> None:
         pauses.append(None)
 
-    response = completed(whole(written_json(value), pause))
+    response = completed(whole_answer(written_json(value), pause))
     rows = max((len(one) for one in (value, *_members(value)) if isinstance(one, list)), default=0)
     assert response.body.decode() == json.dumps(value, ensure_ascii=False) + "\n"
     assert len(pauses) == rows // ROWS_PER_TURN

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.web.auth import TokenAccess, token_digest
-from scrapy_do.web.connection import Limits
+from scrapy_do.web.connection import ConnectionLimits
 from scrapy_do.web.upload import BodyRules
 from tests.http_client import HOST, HttpClient, multipart, raw_head, site_of
 from tests.web.dialects import UPLOAD_BYTES, Echo, Pouring, Single, Waiting, hello, no_content
@@ -275,7 +275,7 @@ def test_slow_reader(tmp_path: Path) -> None:
 def test_reader_that_may_not_stall(tmp_path: Path) -> None:
     """Where an option says so, a reader has to take a piece within a time."""
     pouring = Pouring(_pieces)
-    site = site_of(pouring, spool_dir=tmp_path, limits=Limits(stall_s=60))
+    site = site_of(pouring, spool_dir=tmp_path, limits=ConnectionLimits(stall_s=60))
     client = HttpClient(site)
     connection = client.connect(reads=False)
     connection.send(client.raw_request("GET", "/pour"))
@@ -327,7 +327,7 @@ def test_large_answer(tmp_path: Path, method: str) -> None:
 def test_too_many_connections(tmp_path: Path) -> None:
     """Beyond the limit who asks takes the place of the oldest idle; if all work, it is told."""
     waiting = Waiting()
-    limits = Limits(connections=3, connections_per_address=2, surplus=2)
+    limits = ConnectionLimits(connections=3, connections_per_address=2, surplus=2)
     site = site_of(waiting, spool_dir=tmp_path, limits=limits)
     near, far = HttpClient(site), HttpClient(site, address="127.0.0.9")
     busy, idle = near.connect(), near.connect()
@@ -359,7 +359,7 @@ def test_too_many_connections(tmp_path: Path) -> None:
 
 def test_no_limit_of_an_address(tmp_path: Path) -> None:
     """Behind a proxy, where all share one address, the limit of an address can be left out."""
-    limits = Limits(connections=100, connections_per_address=0)
+    limits = ConnectionLimits(connections=100, connections_per_address=0)
     waiting = Waiting()
     client = HttpClient(site_of(waiting, spool_dir=tmp_path, limits=limits))
     for _ in range(100):
@@ -369,9 +369,11 @@ def test_no_limit_of_an_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(connections=8), Limits(connections_per_address=8)], ids=["all", "one"]
+    "limits",
+    [ConnectionLimits(connections=8), ConnectionLimits(connections_per_address=8)],
+    ids=["all", "one"],
 )
-def test_readers_leave_room(tmp_path: Path, limits: Limits) -> None:
+def test_readers_leave_room(tmp_path: Path, limits: ConnectionLimits) -> None:
     """Answers that may take long get three quarters of the connections, the rest is for others."""
     pouring = Pouring(_pieces)
     client = HttpClient(site_of(pouring, spool_dir=tmp_path, limits=limits))

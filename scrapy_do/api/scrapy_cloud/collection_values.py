@@ -10,7 +10,7 @@ from typing import Any
 
 from scrapy_do.api.scrapy_cloud.data_filters import filters_of
 from scrapy_do.api.scrapy_cloud.data_reading import add_members, is_set, whole_number
-from scrapy_do.api.scrapy_cloud.data_writing import BadRecord, parse_line, parse_name, parse_object
+from scrapy_do.api.scrapy_cloud.data_writing import BadLine, parse_name, parse_object, parse_record
 from scrapy_do.api.scrapy_cloud.formats import Format, RowWriter, Value, encode_json
 from scrapy_do.core.collection import CollectionKind, CollectionName, StoredValue
 from scrapy_do.errors import BadArgument
@@ -89,7 +89,7 @@ def any_value(_stored: StoredValue) -> bool:
 # --- shown -------------------------------------------------------------------------------------
 
 
-class Shown:
+class ShownValue:
     """How values are shown: their text with the meta fields that are asked for."""
 
     def __init__(self, params: Params) -> None:
@@ -120,7 +120,7 @@ class ValueWriter:
     def __init__(self, params: Params, form: Format) -> None:
         self._form = form
         self._rows = RowWriter(form)
-        self._shown = Shown(params)
+        self._shown = ShownValue(params)
         self._passes = passes_of(params) or any_value
         self._left = whole_number(params, "count")
         self.is_full = self._left == 0
@@ -171,10 +171,10 @@ def parse_texts(line: bytes) -> list[str]:
     Raises:
         BadRecord: there is something else.
     """
-    value, _ = parse_line(line)
+    value, _ = parse_record(line)
     texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
-        raise BadRecord("a line must be a text or an array of texts")
+        raise BadLine("a line must be a text or an array of texts")
     return texts
 
 

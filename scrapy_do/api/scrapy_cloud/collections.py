@@ -26,7 +26,7 @@ import json
 
 from scrapy_do.api.scrapy_cloud.access import check_project, own_projects
 from scrapy_do.api.scrapy_cloud.collection_values import (
-    Shown,
+    ShownValue,
     ValueWriter,
     any_value,
     checked_name,
@@ -56,7 +56,7 @@ from scrapy_do.api.scrapy_cloud.formats import (
 )
 from scrapy_do.core.collection import CollectionName
 from scrapy_do.errors import ValueNotFound
-from scrapy_do.operations.cloud.collections import CollectionOperations, Tally
+from scrapy_do.operations.cloud.collections import CollectionOperations, CollectionTally
 from scrapy_do.operations.records import VALUE_LIMIT_BYTES
 from scrapy_do.web.answer import JSON, Answer, Response, json_response
 from scrapy_do.web.auth import Access
@@ -156,7 +156,7 @@ class CloudCollectionsAPI:
             most=MOST_VALUES if most is None else min(most, MOST_VALUES),
             scanned=MOST_SCANNED if scanned is None else min(scanned, MOST_SCANNED),
         )
-        shown = Shown(params)
+        shown = ShownValue(params)
         listed = b",".join(shown.text(value) for value in values)
         rest = b"" if next_start is None else b',"nextstart":' + encode_json(next_start)
         body = b'{"values":[' + listed + b"]" + rest + b"}\n"
@@ -176,7 +176,7 @@ class CloudCollectionsAPI:
         collection = _collection(call, project, kind, name)
         found = await self._collections.find(collection, key)
         if found is not None:
-            shown = Shown(call.params)
+            shown = ShownValue(call.params)
             if wants_msgpack(call):
                 return Response(body=pack(shown.value(found)), content_type=MSGPACK_TYPE)
             return Response(body=shown.text(found) + b"\n", content_type=JSON_TYPE)
@@ -214,6 +214,6 @@ def _collection(call: Call, project: int, kind: str, name: str) -> CollectionNam
     return collection_of(project, kind, name)
 
 
-def _tally(tally: Tally, word: str) -> JSON:
+def _tally(tally: CollectionTally, word: str) -> JSON:
     rest: dict[str, JSON] = {} if tally.next_start is None else {"nextstart": tally.next_start}
     return {word: tally.passed, "scanned": tally.scanned, **rest}

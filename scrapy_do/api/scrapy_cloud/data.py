@@ -21,11 +21,11 @@ from scrapy_do.api.scrapy_cloud.data_reading import (
     Choice,
     FieldTaker,
     RecordTaker,
-    attempt_of,
+    asked_attempt,
     is_set,
     range_of,
 )
-from scrapy_do.api.scrapy_cloud.data_writing import BODY, judge_of, judged_lines, start_of
+from scrapy_do.api.scrapy_cloud.data_writing import BODY, first_number, judge_of, judged_lines
 from scrapy_do.api.scrapy_cloud.formats import (
     MSGPACK_TYPE,
     TEXT_TYPE,
@@ -118,15 +118,15 @@ class CloudDataAPI:
         key = JobKey(project=project, spider=spider, number=number)
         check_own(call.principal, key)
         wanted = RecordRange(project=project, spider=spider, number=number)
-        found = await self._data.stats(key, self._kind, attempt_of(call.params, wanted))
-        return stats_json(found, has_hidden=is_set(call.params, "all"))
+        found = await self._data.stats(key, self._kind, asked_attempt(call.params, wanted))
+        return counts_json(found, has_hidden=is_set(call.params, "all"))
 
     async def write(self, call: Call, *, project: int, spider: int, number: int) -> Answer:
         """Store records, all or none."""
         key = JobKey(project=project, spider=spider, number=number)
         check_own(call.principal, key)
         lines = await judged_lines(call, judge_of(self._kind, self._data.now_ms()))
-        await self._data.write(key, self._kind, lines, start=start_of(call))
+        await self._data.write(key, self._kind, lines, start=first_number(call))
         return Response()
 
 
@@ -140,7 +140,7 @@ def _check_range(principal: Principal, wanted: RecordRange) -> None:
     check_own(principal, key)
 
 
-def stats_json(stats: RecordStats, *, has_hidden: bool) -> JSON:
+def counts_json(stats: RecordStats, *, has_hidden: bool) -> JSON:
     """The counts of a job, exactly these members."""
     counts = dict(stats.counts) if has_hidden else stats.visible_counts()
     return {

@@ -57,7 +57,7 @@ def range_of(params: Params, wanted: RecordRange) -> RecordRange:
     Raises:
         BadArgument: one of them means nothing.
     """
-    wanted = replace(wanted, attempt=attempt_of(params, wanted))
+    wanted = replace(wanted, attempt=asked_attempt(params, wanted))
     if params.optional_text("start") == "random":
         count = whole_number(params, "count")
         if wanted.number is None or count is None or count > MOST_SAMPLED:
@@ -76,7 +76,7 @@ def range_of(params: Params, wanted: RecordRange) -> RecordRange:
     )
 
 
-def attempt_of(params: Params, wanted: RecordRange) -> int | None:
+def asked_attempt(params: Params, wanted: RecordRange) -> int | None:
     """The number of an abandoned attempt of one job, our own addition.
 
     Raises:

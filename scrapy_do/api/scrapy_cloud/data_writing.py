@@ -33,7 +33,7 @@ _RANGE = re.compile(r"items\s+([0-9]{1,18})-.*", re.ASCII)
 _Judged = TypeVar("_Judged")
 
 
-class BadRecord(Invalid):
+class BadLine(Invalid):
     """A line of a body that cannot be stored; then nothing of the body is.
 
     Source: Scrapy Cloud collections API, its sentences.
@@ -43,7 +43,7 @@ class BadRecord(Invalid):
         super().__init__(f"Error parsing data, {problem}")
 
 
-def start_of(call: Call) -> int | None:
+def first_number(call: Call) -> int | None:
     """The number of the first record, by `start` or Content-Range; None: behind the last.
 
     Raises:
@@ -112,7 +112,7 @@ def _judging(
 # --- one line ----------------------------------------------------------------------------------
 
 
-def parse_line(line: bytes) -> tuple[Value, bytes]:
+def parse_record(line: bytes) -> tuple[Value, bytes]:
     """The value of a line, and its text as it can be stored.
 
     NaN and infinities, which some clients send but JSON does not have, become null.
@@ -126,11 +126,11 @@ def parse_line(line: bytes) -> tuple[Value, bytes]:
         decoder = _DECODER if "N" not in text and "I" not in text else _noting(constants)
         value = decoder.decode(text)
     except RecursionError:
-        raise BadRecord("nested too deeply") from None
+        raise BadLine("nested too deeply") from None
     except ValueError as error:
-        raise BadRecord(f"not a line of JSON: {str(error)[:200]}") from None
+        raise BadLine(f"not a line of JSON: {str(error)[:200]}") from None
     if line.count(b"[") + line.count(b"{") > DEEPEST and _is_deep(value):
-        raise BadRecord("nested too deeply")
+        raise BadLine("nested too deeply")
     return value, encode_json(value) if constants else line
 
 
@@ -156,14 +156,14 @@ def _is_deep(value: Value) -> bool:
 
 
 def parse_object(line: bytes) -> tuple[dict[str, Any], bytes]:
-    """As `parse_line`, for a line that must be an object.
+    """As `parse_record`, for a line that must be an object.
 
     Raises:
         BadRecord: it is none.
     """
-    value, text = parse_line(line)
+    value, text = parse_record(line)
     if not isinstance(value, dict):
-        raise BadRecord("a line must be an object")
+        raise BadLine("a line must be an object")
     return value, text
 
 
@@ -218,29 +218,29 @@ def _request(record: Mapping[str, Value]) -> bytes:
 
 
 def _sample(line: bytes) -> bytes:
-    value, text = parse_line(line)
+    value, text = parse_record(line)
     if not isinstance(value, list) or not value or not _is_number(value[0]):
-        raise BadRecord("a sample must be an array that begins with its time")
+        raise BadLine("a sample must be an array that begins with its time")
     return text
 
 
 def _text(record: Mapping[str, Value], name: str) -> str:
     value = _required(record, name)
     if not isinstance(value, str):
-        raise BadRecord(f"the {name} field must be a text")
+        raise BadLine(f"the {name} field must be a text")
     return value
 
 
 def _whole(record: Mapping[str, Value], name: str) -> int:
     value = _required(record, name)
     if not _is_number(value) or not abs(value) < 2**63:
-        raise BadRecord(f"the {name} field must be a whole number")
+        raise BadLine(f"the {name} field must be a whole number")
     return int(value)
 
 
 def _required(record: Mapping[str, Value], name: str) -> Value:
     if record.get(name) is None:
-        raise BadRecord(f"missing value for {name} field")
+        raise BadLine(f"missing value for {name} field")
     return record[name]
 
 
@@ -259,7 +259,7 @@ def parse_name(record: Mapping[str, Value], field: str) -> str:
     """
     name = record.get(field)
     if not isinstance(name, str) or not name:
-        raise BadRecord(f"missing value for {field} field")
+        raise BadLine(f"missing value for {field} field")
     return checked_text(field, name)
 
 
@@ -270,7 +270,7 @@ def checked_text(field: str, text: str) -> str:
         BadRecord: it is too long, or has characters that a database lacks.
     """
     if "\0" in text or len(text.encode("utf-8", "replace")) > LONGEST_NAME_BYTES:
-        raise BadRecord(f"the {field} field is too long, or holds a NUL")
+        raise BadLine(f"the {field} field is too long, or holds a NUL")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadRecord(f"the {field} field is no Unicode text")
+        raise BadLine(f"the {field} field is no Unicode text")
     return text

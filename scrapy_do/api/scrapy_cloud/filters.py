@@ -67,7 +67,7 @@ def job_key(text: str, name: str) -> JobKey:
         raise BadArgument(name, f"{text[:60]!r} is not a job key such as '1/2/3'") from error
 
 
-def whole(params: Params, name: str, *, default: int) -> int:
+def row_count(params: Params, name: str, *, default: int) -> int:
     """A number of rows, from 0."""
     return params.integer(name, minimum=0, maximum=LARGEST, default=default)
 

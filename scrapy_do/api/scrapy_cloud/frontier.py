@@ -25,7 +25,7 @@ from scrapy_do.api.scrapy_cloud.data import STYLE
 from scrapy_do.api.scrapy_cloud.data_reading import whole_number
 from scrapy_do.api.scrapy_cloud.data_writing import (
     BODY,
-    BadRecord,
+    BadLine,
     checked_text,
     judged_lines,
     parse_name,
@@ -140,7 +140,7 @@ def _priority(value: Value) -> int:
         return 0
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -_PRIORITY_LIMIT <= value < _PRIORITY_LIMIT:
-        raise BadRecord("the p field must be a whole number")
+        raise BadLine("the p field must be a whole number")
     return int(value)
 
 

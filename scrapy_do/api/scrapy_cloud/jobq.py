@@ -37,8 +37,8 @@ from scrapy_do.api.scrapy_cloud.filters import (
     job_filter,
     job_key,
     keys_of,
+    row_count,
     state_named,
-    whole,
 )
 from scrapy_do.api.scrapy_cloud.formats import (
     RAW,
@@ -170,8 +170,8 @@ class CloudJobQAPI:
         params = call.params
         wanted = replace(
             await self._wanted(call, project),
-            skip=whole(params, "start", default=0),
-            limit=whole(params, "count", default=USUAL_ROWS),
+            skip=row_count(params, "start", default=0),
+            limit=row_count(params, "count", default=USUAL_ROWS),
         )
         stop = params.optional_text("stop")
         pages = self._rows(call, wanted, None if stop is None else job_key(stop, "stop"))
@@ -215,8 +215,8 @@ class CloudJobQAPI:
         wanted = replace(wanted, states=STORED[name])
         page = replace(
             wanted,
-            skip=whole(call.params, "start", default=0),
-            limit=min(whole(call.params, "count", default=USUAL_SUMMARY), MOST_SUMMARY),
+            skip=row_count(call.params, "start", default=0),
+            limit=min(row_count(call.params, "count", default=USUAL_SUMMARY), MOST_SUMMARY),
         )
         rows = [row for rows in [r async for r in self._rows(call, page, None)] for row in rows]
         return {"name": name.value, "count": await self._cloud.count(wanted), "summary": rows}

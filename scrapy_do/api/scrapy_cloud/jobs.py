@@ -23,7 +23,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_filter, keys_of, state_named, whole
+from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_filter, keys_of, row_count, state_named
 from scrapy_do.api.scrapy_cloud.formats import ROW_LINES, listed
 from scrapy_do.api.scrapy_cloud.shapes import MANUAL, Fields, addresses, dash_json
 from scrapy_do.core.cloud_states import CloudState
@@ -200,7 +200,7 @@ def _page(params: Params, wanted: JobFilter, *, most: int | None) -> JobFilter:
     limit = count if count is None else abs(count)
     if limit is not None and most is not None:
         limit = min(limit, most)
-    return replace(wanted, skip=whole(params, "offset", default=0), limit=limit)
+    return replace(wanted, skip=row_count(params, "offset", default=0), limit=limit)
 
 
 def _spider_json(spider: CloudSpider, project: Project) -> Fields:

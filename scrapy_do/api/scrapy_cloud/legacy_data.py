@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from scrapy_do.api.scrapy_cloud.data_filters import Filter, Value
 from scrapy_do.api.scrapy_cloud.data_reading import Choice, RecordTaker, meta_of
-from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_key, whole
+from scrapy_do.api.scrapy_cloud.filters import LARGEST, job_key, row_count
 from scrapy_do.api.scrapy_cloud.formats import (
     LEVELS,
     Format,
@@ -128,7 +128,7 @@ class CloudLegacyDataAPI:
         self, call: Call, key: JobKey, choice: Choice, form: Format, *, level: int | None = None
     ) -> Answer:
         params = call.params
-        offset = whole(params, "offset", default=0)
+        offset = row_count(params, "offset", default=0)
         count = params.integer("count", minimum=-LARGEST, maximum=LARGEST, default=None)
         if count is not None and count < 0:
             stats = await self._data.stats(key, choice.kind)

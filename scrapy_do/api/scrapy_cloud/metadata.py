@@ -26,7 +26,7 @@ from scrapy_do.api.scrapy_cloud.access import (
     not_for_jobs,
     own_projects,
 )
-from scrapy_do.api.scrapy_cloud.filters import core_states, whole
+from scrapy_do.api.scrapy_cloud.filters import core_states, row_count
 from scrapy_do.api.scrapy_cloud.formats import (
     EMPTY,
     RAW,
@@ -81,8 +81,8 @@ class CloudMetadataAPI:
             project_id=named.id,
             spider_number=spider,
             states=core_states(call.params.texts("state"), usual=frozenset(StateName)),
-            skip=whole(call.params, "start", default=0),
-            limit=whole(call.params, "count", default=USUAL_ROWS),
+            skip=row_count(call.params, "start", default=0),
+            limit=row_count(call.params, "count", default=USUAL_ROWS),
         )
         return await listed(call, self._rows(call, wanted), row_format_of(call, "jl", "json"))
 

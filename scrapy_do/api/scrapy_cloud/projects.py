@@ -27,7 +27,7 @@ from typing import Any
 
 from scrapy_do.api.scrapy_cloud.access import STORAGE, AnyAccess, KeyAccess, own_projects
 from scrapy_do.api.scrapy_cloud.data_filters import filters_of
-from scrapy_do.api.scrapy_cloud.filters import whole
+from scrapy_do.api.scrapy_cloud.filters import row_count
 from scrapy_do.api.scrapy_cloud.formats import (
     EMPTY,
     RAW,
@@ -124,7 +124,7 @@ class _Spiders:
         jobs = await self._cloud.projects.last_finished(named, spider)
         first = _spider_in(params.optional_text("start"))
         after = _spider_in(params.optional_text("startafter"))
-        count = whole(params, "count", default=len(jobs))
+        count = row_count(params, "count", default=len(jobs))
         chosen = [
             job
             for job in jobs
@@ -232,15 +232,15 @@ class _Activity:
     async def of_project(self, call: Call, *, project: int) -> Answer:
         """Show what has happened in a project."""
         named = await self._cloud.projects.get(project)
-        count = min(whole(call.params, "count", default=USUAL_EVENTS), MOST_EVENTS)
+        count = min(row_count(call.params, "count", default=USUAL_EVENTS), MOST_EVENTS)
         happened = await self._happened(call, named, count)
         return json_lines(_event_json(one, named, call.params.texts("meta")) for one in happened)
 
     async def of_projects(self, call: Call) -> Answer:
         """Show what has happened in some projects."""
         params = call.params
-        count = min(whole(params, "count", default=USUAL_EVENTS), MOST_EVENTS)
-        each = min(whole(params, "pcount", default=count), MOST_EVENTS)
+        count = min(row_count(params, "count", default=USUAL_EVENTS), MOST_EVENTS)
+        each = min(row_count(params, "pcount", default=count), MOST_EVENTS)
         happened: list[tuple[Happened, Project]] = []
         for text in params.texts("p")[:MOST_PROJECTS]:
             project = await self._cloud.projects.named(text, by=call.principal)

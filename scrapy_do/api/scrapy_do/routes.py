@@ -36,16 +36,16 @@ from uuid import UUID
 from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_names
 from scrapy_do.api.scrapy_do.schedules import (
     ORDER_FIELDS,
-    ScheduleRoutes,
+    ScheduleCalls,
     accepted_json,
     schedule_request,
 )
 from scrapy_do.api.scrapy_do.shapes import (
+    answered,
     attachment_headers,
     job_details_json,
     job_files_json,
     job_or_schedule_json,
-    merged,
     page_json,
     project_json,
     pushed_json,
@@ -67,7 +67,7 @@ from scrapy_do.errors import (
     ScrapyDoError,
 )
 from scrapy_do.operations.jobs import CANCEL_WAIT_S
-from scrapy_do.operations.operations import Operations, Output, Stream
+from scrapy_do.operations.operations import Operations, Output, OutputStream
 from scrapy_do.web.answer import Rows, redirect
 from scrapy_do.web.answer import Stream as Sent
 from scrapy_do.web.params import parse_uuid
@@ -144,12 +144,12 @@ class ScrapyDoAPI:
         add("GET", "/get-items/data/<name>", self.get_items)
         add("GET", "/job-files.json", self.job_files)
         add("GET", "/get-file/data/<job>/<path:path>", self.get_file)
-        ScheduleRoutes(operations).add_to(self.router)
+        ScheduleCalls(operations).add_to(self.router)
 
     async def status(self, _call: Call) -> JSON:
         """Answer how the daemon is."""
         problems = await self._operations.status.problems()
-        return merged(status_json(await self._operations.status.status(), problems))
+        return answered(status_json(await self._operations.status.status(), problems))
 
     # --- projects ------------------------------------------------------------------------------
 
@@ -163,13 +163,13 @@ class ScrapyDoAPI:
             force=call.params.flag("force"),
             activate=call.params.flag("activate", default=True),
         )
-        return merged(pushed_json(pushed))
+        return answered(pushed_json(pushed))
 
     async def list_projects(self, _call: Call) -> JSON:
         """Name the projects."""
         projects = await self._operations.projects.all()
         pushed = [project for project in projects if project.current]
-        return merged(
+        return answered(
             {
                 "projects": [project.name for project in pushed],
                 "details": [project_json(project) for project in pushed],
@@ -180,14 +180,14 @@ class ScrapyDoAPI:
         """Name the spiders of a project."""
         project = await self._operations.projects.get(call.params.text("project"))
         spiders = sorted(project.current.spiders) if project.current else []
-        return merged({"project": project.name, "spiders": spiders})
+        return answered({"project": project.name, "spiders": spiders})
 
     async def list_versions(self, call: Call) -> JSON:
         """List the versions of a project."""
         name = call.params.text("project")
         project = await self._operations.projects.get(name)
         versions = await self._operations.projects.versions(name)
-        return merged(
+        return answered(
             {
                 "project": name,
                 "versions": [version_json(version, project.current) for version in versions],
@@ -199,7 +199,7 @@ class ScrapyDoAPI:
         call.params.require("project", "version")
         name, version = call.params.text("project"), call.params.text("version")
         await self._operations.projects.activate(name, version)
-        return merged({"project": name, "version": version})
+        return answered({"project": name, "version": version})
 
     async def remove_version(self, call: Call) -> JSON:
         """Forget a version."""
@@ -207,7 +207,7 @@ class ScrapyDoAPI:
         await self._operations.projects.remove_version(
             call.params.text("project"), call.params.text("version")
         )
-        return merged()
+        return answered()
 
     async def remove_project(self, call: Call) -> JSON:
         """Remove a project."""
@@ -215,7 +215,7 @@ class ScrapyDoAPI:
         if name not in {project.name for project in await self._operations.projects.all()}:
             raise NothingToRemove(name)
         await self._operations.projects.remove(name)
-        return merged()
+        return answered()
 
     # --- jobs ----------------------------------------------------------------------------------
 
@@ -227,20 +227,20 @@ class ScrapyDoAPI:
         accepted = await self._operations.schedules.submit(
             request, schedule_request(call.params), by=call.principal
         )
-        return merged(accepted_json(accepted))
+        return answered(accepted_json(accepted))
 
     async def list_jobs(self, call: Call) -> JSON:
         """List jobs and schedules."""
         params = call.params
         if "id" in params:
-            return merged({"jobs": [await self._one(params.text("id"))]})
+            return answered({"jobs": [await self._one(params.text("id"))]})
         if "status" not in params:
             raise BadArgument("status or id")
         page = await self._operations.listing.page(list_names(params), job_filter(params))
         jobs = [row for row in page.rows if isinstance(row, Job)]
         waiting = await self._operations.jobs.waiting_for(jobs)
         rows = Rows(made=(job_or_schedule_json(row, waiting) for row in page.rows))
-        return merged(page_json("jobs", rows, page))
+        return answered(page_json("jobs", rows, page))
 
     async def _one(self, text: str) -> JSON:
         found = await self._operations.job_or_schedule(_identifier(text))
@@ -258,7 +258,7 @@ class ScrapyDoAPI:
         job = await self._operations.jobs.named(
             call.params.text("id"), project=call.params.optional_text("project")
         )
-        return merged({"job": await self._details(job)})
+        return answered({"job": await self._details(job)})
 
     async def cancel_job(self, call: Call) -> JSON:
         """End a job or a schedule; `wait` is how long the answer may wait for the end."""
@@ -268,19 +268,19 @@ class ScrapyDoAPI:
         await self._operations.cancel(
             identifier, by=call.principal.name, force=force, wait_s=wait_s
         )
-        return merged()
+        return answered()
 
     async def retry_job(self, call: Call) -> JSON:
         """Accept what a job was ordered with once more, for the version that is current now."""
         job = await self._operations.jobs.again(
             _identifier(call.params.text("id")), by=call.principal
         )
-        return merged(accepted_json(job))
+        return answered(accepted_json(job))
 
     async def delete_job(self, call: Call) -> JSON:
         """Remove a finished job with its files."""
         await self._operations.jobs.delete(call.params.uuid("id"))
-        return merged()
+        return answered()
 
     async def pages(self, _call: Call) -> Answer:
         """Send whoever opens the bare address to the pages."""
@@ -290,8 +290,8 @@ class ScrapyDoAPI:
 
     async def get_log(self, call: Call, *, name: str) -> Answer:
         """Send or follow a standard stream of a job."""
-        job_id, suffix = _file_name(name, *Stream)
-        output = await self._operations.outputs.log(job_id, Stream(suffix))
+        job_id, suffix = _file_name(name, *OutputStream)
+        output = await self._operations.outputs.log(job_id, OutputStream(suffix))
         return await self._send(call, output, TEXT)
 
     async def get_log_of_nothing(self, call: Call) -> JSON:
@@ -312,7 +312,7 @@ class ScrapyDoAPI:
         files, left_out = await self._operations.outputs.files(
             job_id, _attempt(call), after=after, limit=limit + 1
         )
-        return merged(job_files_json(job_id, files, left_out, limit, _attempt(call)))
+        return answered(job_files_json(job_id, files, left_out, limit, _attempt(call)))
 
     async def get_file(self, call: Call, *, job: str, path: str) -> Answer:
         """Send a file that a job's run has left; never for a browser to show."""

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from scrapy_do.api.scrapy_do.requests import job_filter, job_request
-from scrapy_do.api.scrapy_do.shapes import iso, job_json, merged, page_json, status_of
+from scrapy_do.api.scrapy_do.shapes import answered, iso_local, job_json, page_json, status_name
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule import (
     CatchUp,
@@ -207,11 +207,11 @@ def schedule_json(outlook: Outlook) -> dict[str, Any]:
         "version": request.version,
         "schedule": schedule.timing.spec,
         "timezone": schedule.timing.zone_name,
-        "next-run": iso(schedule.next_due),
+        "next-run": iso_local(schedule.next_due),
         "next-runs": _texts(outlook.runs),
-        "last-planned": None if last is None else iso(last.planned_at),
+        "last-planned": None if last is None else iso_local(last.planned_at),
         "last-job": None if last is None else str(last.id),
-        "last-outcome": None if last is None else status_of(last.state),
+        "last-outcome": None if last is None else status_name(last.state),
         "fired": schedule.counts.fired,
         "missed": schedule.counts.missed,
         "skipped": schedule.counts.skipped,
@@ -219,7 +219,7 @@ def schedule_json(outlook: Outlook) -> dict[str, Any]:
         "catchup-window": policies.catchup_window_s,
         "overlap": policies.overlap.value,
         "jitter": policies.jitter_s,
-        "until": iso(policies.until),
+        "until": iso_local(policies.until),
         "max-runs": policies.max_runs,
         "note": schedule.note,
         "error": schedule.error,
@@ -234,17 +234,17 @@ def schedule_json(outlook: Outlook) -> dict[str, Any]:
         "memory-limit": request.memory_limit_bytes,
         "retries": request.retries,
         "retry-delay": request.retry_delay_s,
-        "created": iso(schedule.created_at),
+        "created": iso_local(schedule.created_at),
         "created-by": schedule.created_by,
-        "changed": iso(schedule.changed_at),
+        "changed": iso_local(schedule.changed_at),
     }
 
 
 def _event_json(event: ScheduleEvent) -> dict[str, Any]:
     return {
         "what": event.kind.value,
-        "first": iso(event.first),
-        "last": iso(event.last),
+        "first": iso_local(event.first),
+        "last": iso_local(event.last),
         "count": event.count,
         "reason": event.reason,
     }
@@ -291,7 +291,7 @@ def _texts(instants: tuple[datetime, ...]) -> list[str]:
 # --- answering -----------------------------------------------------------------------------------
 
 
-class ScheduleRoutes:
+class ScheduleCalls:
     """The routes of schedules, a part of the dialect. See the module's docstring."""
 
     def __init__(self, operations: Operations) -> None:
@@ -316,20 +316,20 @@ class ScheduleRoutes:
             (outlook,) = await self._schedules.outlooks(
                 [await self._schedules.named(params.text("id"))]
             )
-            return merged({"schedules": [schedule_json(outlook)], "total": 1})
+            return answered({"schedules": [schedule_json(outlook)], "total": 1})
         limit, skip = _page(params)
         wanted = replace(job_filter(params), limit=limit, skip=skip)
         page = await self._listing.schedules(wanted, _states(params))
         total = await self._listing.count_schedules(wanted, _states(params))
         outlooks = await self._schedules.outlooks(page.rows)
         rows = Rows(made=(schedule_json(one) for one in outlooks))
-        return merged(page_json("schedules", rows, page), {"total": total})
+        return answered(page_json("schedules", rows, page), {"total": total})
 
     async def list_history(self, call: Call) -> JSON:
         """List what became of the instants of one."""
         limit, skip = _page(call.params)
         history = await self._schedules.history(_identifier(call.params), limit=limit, skip=skip)
-        return merged(_history_json(history))
+        return answered(_history_json(history))
 
     async def preview(self, call: Call) -> JSON:
         """Say what a specification means."""
@@ -340,7 +340,7 @@ class ScheduleRoutes:
             start=params.timestamp("from", default=None),
             count=params.integer("count", minimum=1, maximum=MOST_PREVIEWED, default=5),
         )
-        return merged(_preview_json(preview))
+        return answered(_preview_json(preview))
 
     async def update(self, call: Call) -> JSON:
         """Change what is said, keep the rest."""
@@ -371,7 +371,7 @@ class ScheduleRoutes:
     async def run(self, call: Call) -> JSON:
         """Make an extra job of one."""
         job = await self._schedules.run_now(_identifier(call.params), by=call.principal.name)
-        return merged(accepted_json(job))
+        return answered(accepted_json(job))
 
     async def backfill(self, call: Call) -> JSON:
         """Make jobs for past instants."""
@@ -381,8 +381,8 @@ class ScheduleRoutes:
             last=_instant(call.params, "to"),
             by=call.principal.name,
         )
-        return merged({"identifiers": [str(job.id) for job in jobs]})
+        return answered({"identifiers": [str(job.id) for job in jobs]})
 
     async def _shown(self, schedule: Schedule) -> JSON:
         (outlook,) = await self._schedules.outlooks([schedule])
-        return merged(schedule_json(outlook))
+        return answered(schedule_json(outlook))

@@ -39,12 +39,12 @@ def local(instant: datetime) -> str:
     return instant.astimezone().strftime(TIMESTAMP)
 
 
-def iso(instant: datetime | None) -> str | None:
+def iso_local(instant: datetime | None) -> str | None:
     """An instant in ISO 8601 with its offset."""
     return None if instant is None else instant.astimezone().isoformat()
 
 
-def status_of(state: State) -> str:
+def status_name(state: State) -> str:
     """The Scrapy Do name of a job's state. A lost job shows as FAILED, with its reason."""
     match state:
         case Pending():
@@ -54,7 +54,7 @@ def status_of(state: State) -> str:
         case Finished(outcome=outcome):
             return "FAILED" if outcome is Outcome.LOST else outcome.value
         case Deleted(finished=finished):
-            return status_of(finished)
+            return status_name(finished)
 
 
 def duration_s(state: State) -> int | None:
@@ -69,7 +69,7 @@ def job_json(job: Job, waiting_for: str | None = None) -> dict[str, Any]:
     state, request = job.state, job.request
     return {
         "identifier": str(job.id),
-        "status": status_of(state),
+        "status": status_name(state),
         "actor": job.actor.value,
         "schedule": "now",
         "project": request.project,
@@ -78,9 +78,9 @@ def job_json(job: Job, waiting_for: str | None = None) -> dict[str, Any]:
         "timestamp": local(job.changed_at),
         "duration": duration_s(state),
         "payload": request.payload,
-        "created": iso(job.created_at),
-        "started": iso(started_at(state)),
-        "finished": iso(state.since if isinstance(state, Finished) else None),
+        "created": iso_local(job.created_at),
+        "started": iso_local(started_at(state)),
+        "finished": iso_local(state.since if isinstance(state, Finished) else None),
         "outcome-reason": state.reason if isinstance(state, Finished) else None,
         "version": request.version,
         "items": job.progress.items,
@@ -90,7 +90,7 @@ def job_json(job: Job, waiting_for: str | None = None) -> dict[str, Any]:
         "key": str(job.key),
         "attempt": getattr(state, "attempt", None),
         "schedule-id": None if job.schedule_id is None else str(job.schedule_id),
-        "planned": iso(job.planned_at),
+        "planned": iso_local(job.planned_at),
         "warnings": list(warnings_of(job)),
         "waiting-for": waiting_for,
     }
@@ -151,8 +151,8 @@ def schedule_job_json(schedule: Schedule) -> dict[str, Any]:
         "timestamp": local(schedule.changed_at),
         "duration": None,
         "payload": request.payload,
-        "created": iso(schedule.created_at),
-        "next-run": iso(schedule.next_due),
+        "created": iso_local(schedule.created_at),
+        "next-run": iso_local(schedule.next_due),
         "timezone": schedule.timing.zone_name,
         "missed": schedule.counts.missed,
         "skipped": schedule.counts.skipped,
@@ -171,7 +171,7 @@ def uptime_text(uptime: timedelta) -> str:
     return " ".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
 
 
-def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+def answered(*parts: Mapping[str, Any]) -> dict[str, Any]:
     """An answer that went well, `status` first."""
     answer: dict[str, Any] = {"status": "ok"}
     for part in parts:
@@ -187,7 +187,7 @@ def project_json(project: Project) -> dict[str, Any]:
         "id": project.id,
         "version": current.label if current else None,
         "spiders": len(current.spiders) if current else 0,
-        "pushed": iso(current.pushed_at) if current else None,
+        "pushed": iso_local(current.pushed_at) if current else None,
         "pushed-by": current.pushed_by if current else None,
     }
 
@@ -201,7 +201,7 @@ def version_json(version: Version, current: Version | None) -> dict[str, Any]:
         "spiders": sorted(version.spiders),
         "digest": version.archive.digest,
         "size": version.archive.size_bytes,
-        "pushed": iso(version.pushed_at),
+        "pushed": iso_local(version.pushed_at),
         "pushed-by": version.pushed_by,
     }
 
@@ -258,7 +258,7 @@ def job_files_json(
             {
                 "path": file.path,
                 "size": file.size_bytes,
-                "modified": iso(datetime.fromtimestamp(file.modified_ms / 1000, UTC)),
+                "modified": iso_local(datetime.fromtimestamp(file.modified_ms / 1000, UTC)),
                 "url": f"get-file/data/{job_id}/{quote(file.path)}{query}",
             }
             for file in files[:limit]

@@ -40,7 +40,7 @@ class ValueQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class CollectionTally:
     """What a call has counted or deleted, how many values it looked at, and where it stopped.
 
     `next_start` is the key to go on with, None at the end.
@@ -100,13 +100,13 @@ class CollectionOperations:
 
     async def count(
         self, name: CollectionName, query: ValueQuery, passes: Passes | None = None
-    ) -> Tally:
+    ) -> CollectionTally:
         """Count values: all at once, or as many as `SCANNED` if their content matters."""
         if passes is None and query.prefix_count is None and query.keys is None:
             total = 0
             for wanted, _ in _ranges(query):
                 total += await self._store.collections.count(name, wanted, now=self._now())
-            return Tally(passed=total, scanned=total)
+            return CollectionTally(passed=total, scanned=total)
         return await self._look(name, query, passes, delete=False)
 
     async def batch(
@@ -161,7 +161,7 @@ class CollectionOperations:
 
     async def delete_all(
         self, name: CollectionName, query: ValueQuery, passes: Passes | None = None
-    ) -> Tally:
+    ) -> CollectionTally:
         """Delete the values that a query finds, as many as `SCANNED` at once."""
         return await self._look(name, query, passes, delete=True)
 
@@ -199,17 +199,17 @@ class CollectionOperations:
 
     async def _look(
         self, name: CollectionName, query: ValueQuery, passes: Passes | None, *, delete: bool
-    ) -> Tally:
+    ) -> CollectionTally:
         passed = scanned = 0
         async for values in self._scan(name, query):
             if scanned >= SCANNED:
-                return Tally(passed=passed, scanned=scanned, next_start=values[0].key)
+                return CollectionTally(passed=passed, scanned=scanned, next_start=values[0].key)
             kept = values if passes is None else await self._in_thread(_passing(passes, values))
             if delete:
                 await self._store.collections.delete(name, [value.key for value in kept])
             passed += len(kept)
             scanned += len(values)
-        return Tally(passed=passed, scanned=scanned)
+        return CollectionTally(passed=passed, scanned=scanned)
 
 
 def _step(taker: ValueTaker, values: Sequence[StoredValue]) -> Callable[[], bytes]:

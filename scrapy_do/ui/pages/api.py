@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scrapy_do.ui.addresses import curl
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.web.router import Dialect, Route
 
 _HIDDEN_METHODS = frozenset({"OPTIONS", "HEAD"})
@@ -38,7 +38,7 @@ class Api:
     dialects: Sequence[DialectRows]
 
 
-def api(dialects: Iterable[Dialect], *, base: str, user: str) -> Page:
+def api(dialects: Iterable[Dialect], *, base: str, user: str) -> PageView:
     """Gather the page."""
     shown = [
         DialectRows(
@@ -52,7 +52,7 @@ def api(dialects: Iterable[Dialect], *, base: str, user: str) -> Page:
         for dialect in dialects
         if dialect.prefix != "/ui"
     ]
-    return Page(template="api.html", title="API", view=Api(dialects=shown))
+    return PageView(template="api.html", title="API", view=Api(dialects=shown))
 
 
 def _row(route: Route, base: str, user: str) -> RouteRow:

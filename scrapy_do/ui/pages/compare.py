@@ -8,7 +8,7 @@ from typing import Any
 from scrapy_do.core.job import Finished, Job
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import duration, number
 from scrapy_do.web.params import Params, parse_uuid
 
@@ -32,7 +32,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class FactGroup:
     """Rows of one kind."""
 
     name: str
@@ -44,7 +44,7 @@ class Compare:
     """What the page shows."""
 
     jobs: Sequence[Job]
-    groups: Sequence[Group]
+    groups: Sequence[FactGroup]
 
 
 async def wanted_jobs(operations: Operations, params: Params) -> list[Job]:
@@ -66,17 +66,17 @@ async def wanted_jobs(operations: Operations, params: Params) -> list[Job]:
     return jobs
 
 
-def compare(jobs: Sequence[Job]) -> Page:
+def compare(jobs: Sequence[Job]) -> PageView:
     """Gather the page."""
-    return Page(
+    return PageView(
         template="compare.html",
         title="Compare jobs",
         room="jobs",
-        view=Compare(jobs=jobs, groups=groups_of(jobs) if len(jobs) > 1 else ()),
+        view=Compare(jobs=jobs, groups=fact_groups(jobs) if len(jobs) > 1 else ()),
     )
 
 
-def groups_of(jobs: Sequence[Job]) -> list[Group]:
+def fact_groups(jobs: Sequence[Job]) -> list[FactGroup]:
     """All facts of some jobs, row by row; groups that none has are left out."""
     given = [
         _texts("spider", [f"{job.request.project}/{job.request.spider}" for job in jobs]),
@@ -92,11 +92,11 @@ def groups_of(jobs: Sequence[Job]) -> list[Group]:
         ),
     ]
     groups = [
-        Group(name="What was run", rows=given),
-        Group(name="Arguments", rows=_merged([job.request.arguments for job in jobs])),
-        Group(name="Settings", rows=_merged([job.request.settings for job in jobs])),
-        Group(name="What it did", rows=done),
-        Group(name="Statistics", rows=_merged([job.progress.stats for job in jobs])),
+        FactGroup(name="What was run", rows=given),
+        FactGroup(name="Arguments", rows=_merged([job.request.arguments for job in jobs])),
+        FactGroup(name="Settings", rows=_merged([job.request.settings for job in jobs])),
+        FactGroup(name="What it did", rows=done),
+        FactGroup(name="Statistics", rows=_merged([job.progress.stats for job in jobs])),
     ]
     return [group for group in groups if group.rows]
 

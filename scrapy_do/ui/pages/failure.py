@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from scrapy_do.errors import ProjectNotFound, ScrapyDoError, SpiderNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.addresses import project_page, spider_page
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.web.status import InternalError, UnknownPath
 
 _TITLES = {
@@ -35,12 +35,12 @@ class Failure:
     nearest: Nearest
 
 
-def failure(error: ScrapyDoError, status: int, nearest: Nearest = ()) -> Page:
+def failure(error: ScrapyDoError, status: int, nearest: Nearest = ()) -> PageView:
     """Gather the page."""
     if isinstance(error, UnknownPath):
         asked = error.path.removeprefix("/ui").strip("/")
         nearest = [(f"/ui/{room}", room) for room in _near(asked, _ROOMS)]
-    return Page(
+    return PageView(
         template="error.html",
         title=_TITLES.get(status, "That did not work"),
         view=Failure(
@@ -52,7 +52,7 @@ def failure(error: ScrapyDoError, status: int, nearest: Nearest = ()) -> Page:
     )
 
 
-async def not_found(operations: Operations, error: ProjectNotFound | SpiderNotFound) -> Page:
+async def not_found(operations: Operations, error: ProjectNotFound | SpiderNotFound) -> PageView:
     """The page of a project or spider that is not there, with those that are called alike."""
     if isinstance(error, SpiderNotFound):
         spiders = await operations.projects.spiders(error.project)

@@ -38,7 +38,7 @@ TABS = ("log", "items", "requests", "stats", "arguments", "runs", "files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class JobHead:
     """What all pages of a job show.
 
     `kill_at` is when a crawl that was asked to stop is killed. `before` is the run to compare
@@ -67,14 +67,14 @@ class Head:
 
 async def head(
     operations: Operations, job: Job, tab: str, *, now: datetime, told: str = ""
-) -> Head:
+) -> JobHead:
     """Gather it."""
     runs = (await operations.jobs.runs([job], limit=RUNS))[job.key.project, job.key.spider]
     length = duration_of(job, now)
     is_running = length is not None and is_active(job.state)
     latest = await operations.data.latest(job.id) if is_running else Latest()
     hints = [_hint(one) for one in await unlike(operations, job, now=now)]
-    return Head(
+    return JobHead(
         job=job,
         said=said(job),
         started=started_at(job.state),

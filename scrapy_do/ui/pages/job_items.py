@@ -13,10 +13,10 @@ from scrapy_do.core.job import Job
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.records import RecordKind, RecordStats, decode
 from scrapy_do.ui.addresses import with_query
-from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.job import JobHead, head
 from scrapy_do.ui.pages.job_parts import page_of
 from scrapy_do.ui.pages.likeness import before
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.twins import cell, csv_line
 
 ROWS = 50
@@ -40,7 +40,7 @@ class Column:
 class Items:
     """What the page shows."""
 
-    head: Head
+    head: JobHead
     columns: Sequence[Column]
     more_columns: int
     rows: Sequence[tuple[int, Sequence[str]]]
@@ -66,7 +66,7 @@ MATCHES: Mapping[Match, str] = {
 
 async def job_items(
     operations: Operations, job: Job, wanted: ItemFilter | None, start: int, *, now: datetime
-) -> Page:
+) -> PageView:
     """Gather the page: items from number `start` on, or from there on of those that fit."""
     stats = await operations.data.stats(job.key, RecordKind.ITEMS)
     if wanted is None:
@@ -190,7 +190,7 @@ class StatusClass:
 class Requests:
     """What the page shows."""
 
-    head: Head
+    head: JobHead
     classes: Sequence[StatusClass]
     facts: Sequence[tuple[str, int | None]]
     received_bytes: int | None
@@ -217,7 +217,7 @@ _FACTS = {
 _FIRST_WRONG = 400
 
 
-async def job_requests(operations: Operations, job: Job, start: int, *, now: datetime) -> Page:
+async def job_requests(operations: Operations, job: Job, start: int, *, now: datetime) -> PageView:
     """Gather the page: what became of the requests, the wrong ones, the slow hosts."""
     statuses: Counter[str] = Counter()
     wrong: list[Mapping[str, Any]] = []

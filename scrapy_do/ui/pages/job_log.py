@@ -10,9 +10,9 @@ from scrapy_do.core.log_lines import ERROR, LEVEL_NAMES, WARNING, LogFilter, Log
 from scrapy_do.operations.logs import LogWindow
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.ansi import Piece, pieces
-from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.job import JobHead, head
 from scrapy_do.ui.pages.job_charts import Charts, charts
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 
 LINES = 200
 FOLDED_AFTER = 6
@@ -48,7 +48,7 @@ class Shown:
 class JobLog:
     """What the page shows. Addresses are "" where there is nothing."""
 
-    head: Head
+    head: JobHead
     asked: Asked
     lines: Sequence[Shown]
     window: LogWindow
@@ -85,20 +85,20 @@ def address(job: Job, asked: Asked, **place: int) -> str:
 
 async def job_log(
     operations: Operations, job: Job, asked: Asked, *, now: datetime, told: str = ""
-) -> Page:
+) -> PageView:
     """Gather the page."""
     window = await _window(operations, job, asked)
     lines = window.lines
     plain = replace(asked, before=None, after=None, around=None)
     first, last = (lines[0].number, lines[-1].number) if lines else (0, 0)
-    return Page(
+    return PageView(
         template="job_log.html",
         title=f"{job.request.spider} {job.key}",
         room="jobs",
         view=JobLog(
             head=await head(operations, job, "log", now=now, told=told),
             asked=asked,
-            lines=[shown(line, job, asked) for line in lines],
+            lines=[shown_line(line, job, asked) for line in lines],
             window=window,
             errors=sum(count for level, count in window.levels.items() if level >= ERROR),
             levels=tuple(LEVEL_NAMES.items()),
@@ -128,7 +128,7 @@ async def _last_error(operations: Operations, job: Job, asked: Asked) -> Shown |
     if not isinstance(state, Finished) or state.outcome not in (Outcome.FAILED, Outcome.LOST):
         return None
     found = await operations.logs.window(job.id, LogFilter(level=ERROR), limit=1)
-    return shown(found.lines[-1], job, asked) if found.lines else None
+    return shown_line(found.lines[-1], job, asked) if found.lines else None
 
 
 async def _window(operations: Operations, job: Job, asked: Asked) -> LogWindow:
@@ -148,7 +148,7 @@ def _events(job: Job, asked: Asked, seen: int) -> str:
     return f"{path}/events?{query}"
 
 
-def shown(line: LogLine, job: Job, asked: Asked) -> Shown:
+def shown_line(line: LogLine, job: Job, asked: Asked) -> Shown:
     """Make a line ready to be shown."""
     text, folded, folded_lines = fold(line.message)
     return Shown(

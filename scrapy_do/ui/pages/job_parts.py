@@ -9,11 +9,11 @@ from typing import Any
 from scrapy_do.core.job import NO_PAYLOAD, Job, is_active
 from scrapy_do.core.run_history import Run, run_of
 from scrapy_do.operations.operations import JobFile, LeftOut, Operations
-from scrapy_do.ui.pages.job import Head, head
+from scrapy_do.ui.pages.job import JobHead, head
 from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import before, runs_like
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import duration, number, size
 
 FILES = 200
@@ -34,7 +34,7 @@ class Stat:
 class Stats:
     """What the page shows."""
 
-    head: Head
+    head: JobHead
     stats: Sequence[Stat]
     before: Job | None
     starts: str
@@ -44,7 +44,7 @@ class Stats:
 class Arguments:
     """What the page shows: everything that the job was given."""
 
-    head: Head
+    head: JobHead
     arguments: Mapping[str, str]
     settings: Mapping[str, Any]
     environment: Sequence[str]
@@ -56,16 +56,16 @@ class Arguments:
 class Runs:
     """What the page shows: the last runs of the spider with the same arguments."""
 
-    head: Head
+    head: JobHead
     rows: Sequence[tuple[Job, float | None]]
     runs: Sequence[Run]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
+class JobNow:
     """What changes of a job while it runs."""
 
-    head: Head
+    head: JobHead
     charts: Charts | None
 
 
@@ -73,15 +73,15 @@ class Now:
 class Files:
     """What the page shows: files with when each was changed, and where the next page begins."""
 
-    head: Head
+    head: JobHead
     files: Sequence[tuple[JobFile, datetime]]
     left_out: LeftOut
     next: int | None
 
 
-def page_of(job: Job, template: str, view: object) -> Page:
+def page_of(job: Job, template: str, view: object) -> PageView:
     """A part of the page of a job."""
-    return Page(
+    return PageView(
         template=template,
         title=f"{job.request.spider} {job.key}",
         room="jobs",
@@ -90,7 +90,7 @@ def page_of(job: Job, template: str, view: object) -> Page:
     )
 
 
-async def job_stats(operations: Operations, job: Job, starts: str, *, now: datetime) -> Page:
+async def job_stats(operations: Operations, job: Job, starts: str, *, now: datetime) -> PageView:
     """Gather the statistics, beside those of the run before."""
     earlier = await before(operations, job)
     old = {} if earlier is None else earlier.progress.stats
@@ -135,7 +135,7 @@ def _difference(value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values
     return f"{sign}{text}{percent}"
 
 
-async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> Page:
+async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> PageView:
     """Gather what the job was given."""
     request = job.request
     limits = (
@@ -157,7 +157,7 @@ async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> P
     return page_of(job, "job_arguments.html", view)
 
 
-async def job_runs(operations: Operations, job: Job, *, now: datetime) -> Page:
+async def job_runs(operations: Operations, job: Job, *, now: datetime) -> PageView:
     """Gather the runs like this one."""
     like = await runs_like(operations, job)
     view = Runs(
@@ -168,16 +168,16 @@ async def job_runs(operations: Operations, job: Job, *, now: datetime) -> Page:
     return page_of(job, "job_runs.html", view)
 
 
-async def job_now(operations: Operations, job: Job, *, now: datetime) -> Page:
+async def job_now(operations: Operations, job: Job, *, now: datetime) -> PageView:
     """Gather what changes while a job runs, with the runs before it: a part of its page."""
-    view = Now(
+    view = JobNow(
         head=await head(operations, job, "log", now=now),
         charts=await charts(operations, job, now=now, former=True),
     )
     return page_of(job, "job_now.html", view)
 
 
-async def job_files(operations: Operations, job: Job, after: int, *, now: datetime) -> Page:
+async def job_files(operations: Operations, job: Job, after: int, *, now: datetime) -> PageView:
     """Gather the files that the run has left, from behind number `after` on."""
     files, left_out = await operations.outputs.files(job.id, after=after, limit=FILES + 1)
     shown = files[:FILES]

@@ -15,7 +15,7 @@ from scrapy_do.errors import BadSearch
 from scrapy_do.operations.listing import Page as Listed
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui import words
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 
 ROWS = 50
 MOST_ROWS = 1000
@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Jobs:
+class JobsPage:
     """What the page shows. `upto` is the newest job that is there, for what is done to all."""
 
     text: str
@@ -91,7 +91,7 @@ class Misunderstood:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ListPlace:
     """Which page of the list: behind a job, before one, or the first. `top` was newest then."""
 
     after: int | None = None
@@ -99,11 +99,11 @@ class Place:
     top: int | None = None
 
 
-def misunderstood(error: BadSearch) -> Page:
+def misunderstood(error: BadSearch) -> PageView:
     """Show which part of a search means nothing."""
-    return Page(
+    return PageView(
         template="jobs_search.html",
-        title="Jobs",
+        title="JobsPage",
         room="jobs",
         status=400,
         view=Misunderstood(
@@ -117,8 +117,8 @@ def misunderstood(error: BadSearch) -> Page:
 
 
 async def jobs(
-    operations: Operations, text: str, place: Place, *, now: datetime, said: str = ""
-) -> Page:
+    operations: Operations, text: str, place: ListPlace, *, now: datetime, said: str = ""
+) -> PageView:
     """Gather the page.
 
     Raises:
@@ -128,11 +128,11 @@ async def jobs(
     wanted = replace(search.wanted, limit=ROWS, after=place.after, newer_than=place.newer_than)
     listed = await operations.listing.jobs(wanted)
     if place.newer_than is not None and listed.next_after is None:  # these are the newest
-        place = Place()
+        place = ListPlace()
         listed = await operations.listing.jobs(replace(wanted, newer_than=None))
-    return Page(
+    return PageView(
         template="jobs.html",
-        title="Jobs",
+        title="JobsPage",
         room="jobs",
         live=("jobs",),
         view=await _view(operations, search, listed, place, now=now, said=said),
@@ -143,11 +143,11 @@ async def _view(
     operations: Operations,
     search: Search,
     listed: Listed[Job],
-    place: Place,
+    place: ListPlace,
     *,
     now: datetime,
     said: str,
-) -> Jobs:
+) -> JobsPage:
     is_first = place.after is None and place.newer_than is None
     wanted, rows = search.wanted, listed.rows
     upto = rows[0].sequence if rows else 0
@@ -159,7 +159,7 @@ async def _view(
     older = ""
     if rows and (listed.next_after is not None or place.newer_than is not None):
         older = address(search.text, after=rows[-1].sequence, top=top)
-    return Jobs(
+    return JobsPage(
         text=search.text,
         query=urlencode({"q": search.text}),
         chips=await _chips(operations, search),
@@ -233,7 +233,7 @@ def duration_of(job: Job, now: datetime) -> float | None:
 
 
 async def rows(
-    operations: Operations, text: str, place: Place, *, limit: int, now: datetime
+    operations: Operations, text: str, place: ListPlace, *, limit: int, now: datetime
 ) -> tuple[Search, list[dict[str, Any]], int | None]:
     """The jobs of a page as plain values, and where the next page begins.
 
@@ -310,7 +310,7 @@ async def bulk_question(
     *,
     selected: tuple[UUID, ...] | None = None,
     now: datetime,
-) -> Page:
+) -> PageView:
     """Ask before something is done to all jobs of a search, or to those that were selected.
 
     Raises:
@@ -330,7 +330,7 @@ async def bulk_question(
         which = f"among the {words.number(len(selected))} selected"
     chosen = () if selected is None else (("selected", "1"), *(("job", str(i)) for i in selected))
     kind = "active" if action == "cancel" else "ended"
-    return Page(
+    return PageView(
         template="question.html",
         title=f"{verb} {jobs_word}?",
         room="jobs",
@@ -347,7 +347,7 @@ async def bulk_question(
     )
 
 
-def cancel_question(job: Job, *, grace_s: float) -> Page:
+def cancel_question(job: Job, *, grace_s: float) -> PageView:
     """Ask before a job is cancelled, or before a crawl that was asked to stop is killed."""
     is_forced = isinstance(job.state, Stopping)
     name = f"{job.request.spider} {job.key}"
@@ -365,7 +365,7 @@ def cancel_question(job: Job, *, grace_s: float) -> Page:
             f"The crawl is asked to close its spider, and killed if that takes longer than "
             f"{words.duration(grace_s)}. {found} It cannot be taken up again where it stopped."
         )
-    return Page(
+    return PageView(
         template="question.html",
         title=f"{verb} {name}?",
         room="jobs",
@@ -382,10 +382,10 @@ def cancel_question(job: Job, *, grace_s: float) -> Page:
     )
 
 
-def delete_question(job: Job) -> Page:
+def delete_question(job: Job) -> PageView:
     """Ask before a job is deleted."""
     name = f"{job.request.spider} {job.key}"
-    return Page(
+    return PageView(
         template="question.html",
         title=f"Delete {name}?",
         room="jobs",

@@ -11,7 +11,7 @@ from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.schedule import Schedule, sentence_of
 from scrapy_do.operations.operations import Operations, Status
 from scrapy_do.ui.pages.attention import RECENT, Attention, attention
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 
 MOST_RUNNING = 50
 MOST_RECENT = 1000
@@ -41,7 +41,7 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class LaneBlock:
     """One run in a lane: where it begins and how long it is, in minutes."""
 
     kind: str
@@ -55,7 +55,7 @@ class Lane:
 
     project: str
     spider: str
-    blocks: Sequence[Block]
+    blocks: Sequence[LaneBlock]
     label: str
 
 
@@ -68,7 +68,7 @@ class Next:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class OverviewPage:
     """What the page shows."""
 
     status: Status
@@ -81,7 +81,7 @@ class Overview:
     example: str
 
 
-async def overview(operations: Operations, *, now: datetime) -> Page:
+async def overview(operations: Operations, *, now: datetime) -> PageView:
     """Gather the page."""
     status = await operations.status.status()
     jobs = operations.jobs
@@ -94,12 +94,12 @@ async def overview(operations: Operations, *, now: datetime) -> Page:
     runs = await jobs.runs_of(list(spiders)[: MOST_RUNNING + LANES], limit=RUNS)
     lanes = _lanes(recent, running, now)
     first = next((one for one in await operations.projects.all() if one.current), None)
-    return Page(
+    return PageView(
         template="overview.html",
-        title="Overview",
+        title="OverviewPage",
         room="overview",
         live=("jobs", "status"),
-        view=Overview(
+        view=OverviewPage(
             status=status,
             running=[_going(job, runs.get(_spider(job), ()), now) for job in running],
             attention=await attention(operations, status, recent, runs, since=now - RECENT),
@@ -145,7 +145,7 @@ def _going(job: Job, runs: Iterable[Run], now: datetime) -> Going:
 
 def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -> Sequence[Lane]:
     """The runs of a day, a lane for each spider, what ended last on top."""
-    blocks: dict[tuple[str, str], list[Block]] = {}
+    blocks: dict[tuple[str, str], list[LaneBlock]] = {}
     for job in running:
         name = (job.request.project, job.request.spider)
         blocks.setdefault(name, []).append(_block("run", started_at(job.state) or now, now, now))
@@ -159,15 +159,15 @@ def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -
     ]
 
 
-def _block(kind: str, start: datetime, end: datetime, now: datetime) -> Block:
+def _block(kind: str, start: datetime, end: datetime, now: datetime) -> LaneBlock:
     def minute(instant: datetime) -> int:
         return max(0, min(MINUTES, MINUTES - round((now - instant).total_seconds() / 60)))
 
     width = max(_SHORTEST_MINUTES, minute(end) - minute(start))
-    return Block(kind=kind, x=min(minute(start), MINUTES - width), width=width)
+    return LaneBlock(kind=kind, x=min(minute(start), MINUTES - width), width=width)
 
 
-def _label(blocks: Sequence[Block]) -> str:
+def _label(blocks: Sequence[LaneBlock]) -> str:
     words = {"good": "successful", "bad": "failed", "ended": "cancelled", "run": "running"}
     counts = {kind: sum(block.kind == kind for block in blocks) for kind in words}
     return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count)

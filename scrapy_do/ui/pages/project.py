@@ -10,7 +10,7 @@ from scrapy_do.core.project import Project, Spider, Version
 from scrapy_do.core.push_report import PushReport
 from scrapy_do.core.run_history import Run
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import iso
 
 RUNS = 20
@@ -60,12 +60,12 @@ class ProjectView:
 
 async def project(
     operations: Operations, name: str, *, done: str, label: str, problem: str = ""
-) -> Page:
+) -> PageView:
     """Gather the page; `done` and `label` are what was done before, to be said if it is true."""
     found = await operations.projects.get(name)
     versions = await operations.projects.versions(name)
     spiders = await operations.projects.spiders(name)
-    return Page(
+    return PageView(
         template="project.html",
         title=name,
         room="projects",

@@ -7,14 +7,14 @@ from typing import Any
 from scrapy_do.core.project import Project
 from scrapy_do.core.push_report import PushReport
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import iso
 
 COLUMNS = ("name", "version", "pushed", "pushed_by", "size_bytes", "spiders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Projects:
+class ProjectsPage:
     """What the page shows. `gone` is the name of a project that was just removed."""
 
     projects: Sequence[Project]
@@ -22,16 +22,16 @@ class Projects:
     gone: str
 
 
-async def projects(operations: Operations, *, gone: str) -> Page:
+async def projects(operations: Operations, *, gone: str) -> PageView:
     """Gather the page."""
     found = await operations.projects.all()
     is_gone = gone and gone not in {project.name for project in found}
-    return Page(
+    return PageView(
         template="projects.html",
-        title="Projects",
+        title="ProjectsPage",
         room="projects",
         live=("projects",),
-        view=Projects(
+        view=ProjectsPage(
             projects=found,
             failed=[one for one in await operations.projects.reports() if one.problem],
             gone=gone if is_gone else "",

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from scrapy_do.core.push_report import PushReport
 from scrapy_do.errors import ProjectNotFound
 from scrapy_do.operations.operations import Operations
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class PushResult:
 
 async def push_form(
     operations: Operations, *, limit_bytes: int, name: str, problem: str = ""
-) -> Page:
+) -> PageView:
     """Gather the form and the last pushes."""
-    return Page(
+    return PageView(
         template="push.html",
         title="Push a project",
         room="push",
@@ -54,11 +54,11 @@ async def push_form(
     )
 
 
-async def push_result(operations: Operations, report_id: UUID) -> Page:
+async def push_result(operations: Operations, report_id: UUID) -> PageView:
     """Read back what a push did."""
     for going in operations.projects.pushes_under_way():
         if going.id == report_id:
-            return Page(
+            return PageView(
                 template="push_going.html",
                 title=f"Pushing {going.project or 'a project'}",
                 room="push",
@@ -75,7 +75,7 @@ async def push_result(operations: Operations, report_id: UUID) -> Page:
         else:
             current = None if project.current is None else project.current.label
             kept = frozenset(version.label for version in versions)
-    return Page(
+    return PageView(
         template="push_result.html",
         title="Push failed" if report.problem else f"Pushed {report.project}",
         room="push",

@@ -9,7 +9,7 @@ from scrapy_do.core.project import Project, check_name
 from scrapy_do.errors import BadArgument, ProjectNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.addresses import curl, scrapy_do_order
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.web.params import Params
 
 SPARE_ROWS = 2
@@ -103,7 +103,7 @@ def _rows(params: Params, name: str) -> Pairs:
     return tuple((key.strip(), value) for key, value in pairs if key.strip() or value)
 
 
-def request_of(fields: RunFields, params: Params) -> JobRequest:
+def form_request(fields: RunFields, params: Params) -> JobRequest:
     """What the form asks for.
 
     Raises:
@@ -162,7 +162,7 @@ async def run_form(
     base: str,
     user: str,
     error: Exception | None = None,
-) -> Page:
+) -> PageView:
     """Gather the form around what stands in it."""
     projects = [one for one in await operations.projects.all() if one.current is not None]
     spiders: Sequence[str] = ()
@@ -172,7 +172,7 @@ async def run_form(
             spiders = sorted(one.current.spiders)
             versions = [known.label for known in await operations.projects.versions(one.name)]
     spare = (("", ""),) * SPARE_ROWS
-    return Page(
+    return PageView(
         template="run.html",
         title=f"Run {fields.spider}" if fields.spider else "Run a spider",
         room="projects",

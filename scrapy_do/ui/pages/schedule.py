@@ -18,9 +18,9 @@ from scrapy_do.core.spec_advice import EXAMPLES, Advice, advise, nearest
 from scrapy_do.errors import BadArgument, BadWhen, Invalid
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import Meeting, Preview
-from scrapy_do.ui.order_form import CATCHUP, OVERLAP, Filled, empty, filled, form_of, told
+from scrapy_do.ui.order_form import CATCHUP, OVERLAP, Filled, empty_form, filled, form_of, told
 from scrapy_do.ui.pages.schedules import words_of
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.when_tabs import CRON_FIELDS, TABS, read_back, written
 from scrapy_do.ui.words import StateWord, iso, state
 from scrapy_do.web.params import Params
@@ -105,7 +105,7 @@ def form_from(params: Params, zone: str, schedule: Schedule | None) -> tuple[Fil
 
     The second value says what was imported, or why nothing was.
     """
-    before = empty(zone) if schedule is None else form_of(schedule)
+    before = empty_form(zone) if schedule is None else form_of(schedule)
     form, note = filled(params, before), ""
     match params.optional_text("write", ""):
         case "line":
@@ -244,9 +244,9 @@ async def new_schedule(
     now: datetime,
     errors: Mapping[str, str] | None = None,
     note: str = "",
-) -> Page:
+) -> PageView:
     """The form of a new schedule."""
-    return Page(
+    return PageView(
         template="schedule_form.html",
         title="New schedule",
         room="schedules",
@@ -273,7 +273,7 @@ async def one_schedule(
     note: str = "",
     said: str = "",
     skip: int = 0,
-) -> Page:
+) -> PageView:
     """The form of a schedule that stands, with what became of its instants."""
     history = await operations.schedules.history(schedule.id, limit=EVENTS + 1, skip=skip)
     seen = await meaning(
@@ -285,7 +285,7 @@ async def one_schedule(
     if schedule.request.spider not in spiders:
         spiders = (schedule.request.spider, *spiders)
     more = len(history.jobs) > EVENTS or len(history.events) > EVENTS
-    return Page(
+    return PageView(
         template="schedule_form.html",
         title=f"Schedule of {schedule.request.spider}",
         room="schedules",
@@ -308,9 +308,9 @@ async def one_schedule(
     )
 
 
-def preview_page(shown: Shown) -> Page:
+def preview_page(shown: Shown) -> PageView:
     """Only what the text means, for a page that asks while somebody types."""
-    return Page(template="schedule_preview.html", title="", view=shown)
+    return PageView(template="schedule_preview.html", title="", view=shown)
 
 
 async def _targets(operations: Operations) -> Mapping[str, Sequence[str]]:

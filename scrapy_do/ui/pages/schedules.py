@@ -19,7 +19,7 @@ from scrapy_do.core.schedule import (
 )
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import Outlook
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import StateWord, iso, state
 
 ROWS = 50
@@ -69,7 +69,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedules:
+class SchedulesPage:
     """What the page shows."""
 
     rows: Sequence[Row]
@@ -120,7 +120,7 @@ async def schedules(
     after: int | None,
     now: datetime,
     said: str = "",
-) -> Page:
+) -> PageView:
     """Gather the page."""
     wanted = JobFilter(project=project or None, after=after, limit=ROWS)
     found = await operations.listing.schedules(wanted, CHIPS[state_word][1])
@@ -139,12 +139,12 @@ async def schedules(
         for word, (label, _) in CHIPS.items()
     ]
     more = "" if found.next_after is None else str(found.next_after)
-    return Page(
+    return PageView(
         template="schedules.html",
-        title="Schedules",
+        title="SchedulesPage",
         room="schedules",
         live=("schedules",),
-        view=Schedules(
+        view=SchedulesPage(
             rows=await rows_of(operations, outlooks, now=now),
             chips=chips,
             total=counts[state_word],
@@ -242,11 +242,11 @@ class Question:
     back: str
 
 
-async def delete_question(operations: Operations, schedule_id: UUID) -> Page:
+async def delete_question(operations: Operations, schedule_id: UUID) -> PageView:
     """Ask before a schedule is deleted."""
     schedule = await operations.schedules.get(schedule_id)
     spider, sentence = schedule.request.spider, sentence_of(schedule)
-    return Page(
+    return PageView(
         template="question.html",
         title="Delete a schedule",
         room="schedules",

@@ -13,7 +13,7 @@ from scrapy_do.core.schedule import STANDING, Schedule
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.records import RecordKind
 from scrapy_do.ui.charts import Bars, measures
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import duration, iso, number
 
 RUNS = 100
@@ -61,7 +61,7 @@ class SpiderView:
     schedules: Sequence[Schedule]
 
 
-async def spider(operations: Operations, project: str, name: str) -> Page:
+async def spider(operations: Operations, project: str, name: str) -> PageView:
     """Gather the page."""
     found = await operations.projects.spider(project, name)
     wanted = JobFilter(project=project, spider=name, limit=RUNS)
@@ -69,7 +69,7 @@ async def spider(operations: Operations, project: str, name: str) -> Page:
     schedules = await operations.listing.schedules(wanted, STANDING)
     runs = await _runs(operations, found)
     fields = await _coverage(operations, jobs)
-    return Page(
+    return PageView(
         template="spider.html",
         title=name,
         room="projects",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scrapy_do.core.project import Interpreter
 from scrapy_do.operations.operations import Operations, Status
 from scrapy_do.operations.server import OptionFact, Storage
-from scrapy_do.ui.render import Page
+from scrapy_do.ui.render import PageView
 
 MOST_TRASH = 100
 LOG_LINES = 100
@@ -26,13 +26,13 @@ class System:
     log: Sequence[str]
 
 
-async def system(operations: Operations) -> Page:
+async def system(operations: Operations) -> PageView:
     """Gather the page."""
     sections: dict[str, list[OptionFact]] = {}
     for option in operations.server.options():
         sections.setdefault(option.section, []).append(option)
     problems = await operations.status.problems()
-    return Page(
+    return PageView(
         template="system.html",
         title="System",
         live=("status",),
