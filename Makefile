@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench | soak | faults | setup; ARGS='...' is passed on.
+# make demo | test | lint | docs | dist | bench | soak | faults | setup; ARGS='...' is passed on.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand: `make demo` sets up
 # what running needs, `make test` the rest, also what is not Python (see tools/needs.sh).
@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTED := $(VENV)/.installed-for-tests
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint docs bench soak faults
+.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint docs dist bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -76,6 +76,11 @@ soak: $(TESTED)
 
 faults: $(TESTED)
 	FAULTS=sweep $(BIN)/pytest -m faults $(ARGS)
+
+# Wheel and sdist, into dist: the same sources give the same bytes (tools/build_backend.py).
+dist: $(TESTED)
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m build --outdir dist .
 
 test-cloud-suite: $(TESTED)
 	$(BIN)/python -m tests.cloud_suite $(SUITE) $(ARGS)

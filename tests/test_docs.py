@@ -15,7 +15,7 @@ import pytest
 from scrapy_do.client.commands.server import serve
 from scrapy_do.client.errors import MEANINGS, Exit
 from tests.client.commanding import check_hint
-from tools import reference_docs
+from tools import man_pages, reference_docs
 from tools.command_docs import docs_text
 
 TOP = Path(__file__).parent.parent
@@ -99,6 +99,24 @@ def test_every_module_with_routes_is_in_the_reference() -> None:
         if "| method | path " in path.read_text()
     }
     assert with_routes == {name for names in reference_docs.APIS.values() for name in names}
+
+
+@pytest.mark.parametrize("name", man_pages.PAGES)
+def test_man_pages_are_made_from_the_pages(name: str) -> None:
+    """Each says what the page of its subject says."""
+    made = man_pages.PAGES[name].text(name)
+    assert made == (man_pages.MAN / name).read_text(), "run python -m tools.man_pages"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", man_pages.PAGES)
+def test_man_shows_the_page_without_a_warning(name: str) -> None:
+    """The program that shows man pages has nothing to complain about."""
+    if shutil.which("groff") is None:
+        pytest.skip("groff is not installed")
+    words = ["groff", "-mandoc", "-Tutf8", "-ww", "-rHY=0", "-z", str(man_pages.MAN / name)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.live

@@ -1,0 +1,75 @@
+"""Wheel and sdist: the same sources give the same bytes, and nothing is missing in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+MAN = ("man1/scrapy-do.1", "man1/scrapy-do-cl.1", "man5/scrapy-do.conf.5")
+
+
+def sources() -> list[str]:
+    """Return the names of all files that git knows, or would."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    said = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=True)
+    return [name for name in said.stdout.splitlines() if (TOP / name).is_file()]
+
+
+def begin_build(place: Path, umask: int) -> "subprocess.Popen[str]":
+    """Build from a copy of the sources, whose files are new, in another place."""
+    for name in sources():
+        target = place / "copy" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TOP / name, target)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            "--outdir",
+            str(place / "dist"),
+            str(place / "copy"),
+        ],
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000"},
+        umask=umask,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.live
+def test_two_builds_give_the_same_bytes_with_all_in_them(tmp_path: Path) -> None:
+    """Neither place, time nor umask shows; the wheel has our files, man pages and the licence."""
+    builds = {place: begin_build(tmp_path / place, umask) for place, umask in _PLACES.items()}
+    for build in builds.values():
+        said, _ = build.communicate()
+        assert build.returncode == 0, said[-3000:]
+    made = {
+        place: {one.name: one.read_bytes() for one in (tmp_path / place / "dist").iterdir()}
+        for place in _PLACES
+    }
+    assert made["one"] == made["other"]
+
+    [wheel] = (tmp_path / "one" / "dist").glob("*.whl")
+    [sdist] = (tmp_path / "one" / "dist").glob("*.tar.gz")
+    packed = zipfile.ZipFile(wheel).namelist()
+    package = {name for name in sources() if name.startswith("scrapy_do/")}
+    assert package - {*packed} == set()
+    assert [page for page in MAN if not any(name.endswith(page) for name in packed)] == []
+    assert any(name.endswith("licenses/LICENSE") for name in packed)
+    assert wheel.stat().st_size < 1_000_000
+    with tarfile.open(sdist) as archive:
+        shipped = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {name for name in sources() if name.startswith(("docs/", "etc/", "tools/"))}
+    assert (wanted | package) - shipped == set()
+
+
+_PLACES = {"one": 0o022, "other": 0o077}
