@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | dist | bench | soak | faults | setup; ARGS='...' is passed on.
+# make demo | test | lint | pages | docs | dist | bench | soak | faults | setup; ARGS='...' is passed on.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand: `make demo` sets up
 # what running needs, `make test` the rest, also what is not Python (see tools/needs.sh).
@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTED := $(VENV)/.installed-for-tests
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint docs dist bench soak faults
+.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint pages docs dist bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)
@@ -35,6 +35,11 @@ lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell *.md docs etc scrapy_do tools
+
+# The pages and man pages that are made from the code's own tables.
+pages: $(TESTED)
+	for page in config command reference; do $(BIN)/python -m tools.$${page}_docs || exit; done
+	$(BIN)/python -m tools.man_pages
 
 # The site of the documentation, into build/docs.
 docs: $(TESTED)

@@ -87,7 +87,7 @@ def test_every_page_stands_in_the_contents() -> None:
 def test_reference_is_made_from_the_code(page: str) -> None:
     """Routes, outcomes and the old client stand there in the code's own words."""
     made = reference_docs.PAGES[page]()
-    assert made == (TOP / "docs" / page).read_text(), "run python -m tools.reference_docs"
+    assert made == (TOP / "docs" / page).read_text(), "run make pages"
 
 
 def test_every_module_with_routes_is_in_the_reference() -> None:
@@ -105,7 +105,7 @@ def test_every_module_with_routes_is_in_the_reference() -> None:
 def test_man_pages_are_made_from_the_pages(name: str) -> None:
     """Each says what the page of its subject says."""
     made = man_pages.PAGES[name].text(name)
-    assert made == (man_pages.MAN / name).read_text(), "run python -m tools.man_pages"
+    assert made == (man_pages.MAN / name).read_text(), "run make pages"
 
 
 @pytest.mark.live
@@ -174,7 +174,7 @@ def test_examples_are_our_code() -> None:
 
 def test_the_page_of_the_command_line_is_made_from_the_commands() -> None:
     """Every command, option and exit code stands there, with its own words."""
-    assert docs_text() == COMMAND_LINE, "run python -m tools.command_docs"
+    assert docs_text() == COMMAND_LINE, "run make pages"
     assert list(MEANINGS) == list(Exit)
 
 
