@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from scrapy_do.errors import NoSpace
+from scrapy_do.protocol.regular_file import make_usable
 
 MEMORY_BYTES = 64 * 1024
 _PREFIX = "upload-"
@@ -77,7 +78,13 @@ class Spool:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> IO[bytes]:
-        descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, self._directory)
+        """Make the file; a directory that a crawl has closed is opened again."""
+        try:
+            descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, self._directory)
+        except PermissionError:
+            for directory in (self._directory.parent, self._directory):
+                make_usable(directory)
+            descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, self._directory)
         self.path = Path(name)
         # Unbuffered: what a client sent is on its way to the disk and nowhere in our memory.
         file = os.fdopen(descriptor, "wb", buffering=0)

@@ -1,5 +1,7 @@
 """Bodies taken in piece by piece."""
 
+import errno
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -295,6 +297,31 @@ def test_spool_moves_to_disk(tmp_path: Path) -> None:
         assert file.read() == b"a" * MEMORY_BYTES + b"b"
     spool.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_directory_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a crawl has closed the directory of uploads, those that follow are taken."""
+    incoming = tmp_path / "archives" / "incoming"
+    incoming.mkdir(parents=True)
+    incoming.chmod(0)
+    incoming.parent.chmod(0)
+    make = tempfile.mkstemp
+
+    def refused_by_modes(suffix: str, prefix: str, directory: Path) -> tuple[int, str]:
+        """What the system says to everybody but root."""
+        if not directory.parent.stat().st_mode & directory.stat().st_mode & 0o700:
+            raise PermissionError(errno.EACCES, "Permission denied", str(directory))
+        return make(suffix, prefix, directory)
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused_by_modes)
+    spool = Spool(incoming, memory_bytes=0)
+    spool.write(b"an archive")
+    spool.finish()
+
+    with spool.open() as file:
+        assert file.read() == b"an archive"
 
 
 def test_full_disk(tmp_path: Path) -> None:
