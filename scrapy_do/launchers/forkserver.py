@@ -46,6 +46,14 @@ class ForkServer:
         if not self._start(python).send(order, source, sink):
             raise LaunchFailed("the warm parent ended at once")
 
+    def give_up(self, python: str, ordered_s: float) -> None:
+        """Kill a warm parent that has not answered; the next order makes a new one."""
+        parent = self._parents.get(python)
+        if parent is not None and parent.born_s <= ordered_s:
+            self._log.warn("The warm parent of {python} is stuck and is killed", python=python)
+            del self._parents[python]
+            parent.kill()
+
     async def stop(self) -> None:
         """Let the warm parents go and wait until they have gone."""
         parents = list(self._parents.values())
@@ -60,16 +68,15 @@ class ForkServer:
             raise LaunchFailed(f"the warm parent keeps dying; tried again in {wait_s:.0f} s")
         parent = _WarmParent(self._runtime, python, self._environment)
         self._parents[python] = parent
-        born_s = self._runtime.reactor.seconds()
-        parent.gone.addCallback(lambda _: self._forget(python, parent, born_s))
+        parent.gone.addCallback(lambda _: self._forget(python, parent))
         return parent
 
-    def _forget(self, python: str, parent: "_WarmParent", born_s: float) -> None:
+    def _forget(self, python: str, parent: "_WarmParent") -> None:
         if self._parents.get(python) is parent:
             del self._parents[python]
         if not parent.left:
             self._log.warn("The warm parent of {python} died", python=python)
-            self._pauses[python].died(self._runtime.reactor.seconds() - born_s)
+            self._pauses[python].died(self._runtime.reactor.seconds() - parent.born_s)
 
 
 class _WarmParent:
@@ -78,6 +85,7 @@ class _WarmParent:
     def __init__(self, runtime: Runtime, python: str, environment: Mapping[str, str]) -> None:
         self.gone: Deferred[None] = Deferred()
         self.left = False
+        self.born_s: float = runtime.reactor.seconds()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         try:
@@ -108,6 +116,10 @@ class _WarmParent:
         except BlockingIOError:
             raise LaunchFailed("the warm parent is busy") from None
         return True
+
+    def kill(self) -> None:
+        """Kill it; harmless after its end."""
+        self._child.kill()
 
     async def leave(self) -> None:
         """Give no more orders, and wait until it takes none; kill it if it is stuck."""

@@ -73,6 +73,10 @@ class Starter(Protocol):
         """
         ...
 
+    def give_up(self, python: str, ordered_s: float) -> None:
+        """Hear that an order of that time was not answered: the next one must be."""
+        ...
+
     async def stop(self) -> None:
         """Let go of what starts processes; what was started goes on."""
         ...
@@ -125,7 +129,10 @@ class LocalLauncher:
 
     async def _launch(self, spec: CrawlSpec) -> Crawl:
         """Start one crawl: the records decide about what its holder has not announced."""
+        placement, ordered_s = spec.placement, self._runtime.reactor.seconds()
         said = await self._order_crawl(spec).read(_START_PATIENCE_S)
+        if said is None and not self._stopped:
+            self._starters[placement.start_method].give_up(placement.python, ordered_s)
         match await self._settle_surely(KnownRun.of(spec), _announced(said)):
             case Alive(crawl=crawl):
                 return crawl

@@ -36,6 +36,9 @@ class Spawner:
         )
         self._children.add(Child(self._runtime.reactor, process, self._children.discard))
 
+    def give_up(self, python: str, ordered_s: float) -> None:
+        """Do nothing: each order has an interpreter of its own."""
+
     async def stop(self) -> None:
         """Let go of the holders; they do not need us."""
         for child in self._children:

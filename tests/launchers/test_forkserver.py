@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 
 from scrapy_do.errors import LaunchFailed
+from scrapy_do.launchers import local
 from scrapy_do.launchers.containment import sweep
 from scrapy_do.launchers.endings import HOLDER_DIED
 from scrapy_do.protocol import run_record
@@ -73,6 +74,28 @@ async def test_crawls_do_not_need_the_warm_parent(fork: RealHarness) -> None:
     assert ending.close_reason == "finished"
     assert (await running.ended).close_reason == "shutdown"
     assert warm_parents() != [parent]
+
+
+@on_reactor
+async def test_one_that_stands_still_is_replaced(
+    fork: RealHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warm parent that does not answer is killed, so that the launch after it goes well."""
+    running = await fork.launch("sleeper")
+    await fork.heard(running)
+    parent, waiting, _crawl = await in_reserve(fork)
+    for pid in (parent, waiting):
+        os.kill(pid, signal.SIGSTOP)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(local, "_START_PATIENCE_S", 0.5)
+        with pytest.raises(LaunchFailed, match="did not answer"):
+            await fork.launch("noop")
+    await fork.until(lambda: parent not in warm_parents())
+    ending = await fork.run(fork.spec("noop", attempt=2))
+    running.ask_to_stop()
+
+    assert ending.close_reason == "finished"
+    assert (await running.ended).close_reason == "shutdown"
 
 
 @on_reactor
