@@ -135,7 +135,7 @@ group = Commands(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     call = Invocation()
     call.words = given
     try:
@@ -166,6 +166,14 @@ def _as_ours(error: click.ClickException) -> UserError:
     """An error of click's, in our three parts."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = "scrapy-do" if context is None else context.command_path
+    if context is not None and isinstance(error, click.exceptions.NoArgsIsHelpError):
+        names = context.command.list_commands(context) if isinstance(context.command, Group) else ()
+        return UserError(
+            f"{path} needs a command behind it",
+            notes=[f"known: {', '.join(names)}"],
+            try_=f"{path} --help",
+            code=Exit.USAGE,
+        )
     message = error.format_message().rstrip(".")
     is_word = message[1:2].islower()
     return UserError(

@@ -28,7 +28,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(capsys, "--version") == (0, f"scrapy-do {__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["serve", "--help"], ["demo", "-h"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["serve", "--help"], ["demo", "-h"]])
 def test_help(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """Every command explains itself."""
     code, out, err = _run(capsys, *words)
@@ -41,6 +41,17 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
     code, out, err = _run(capsys, "demoo")
     assert (code, out) == (Exit.USAGE, "")
     assert "did you mean demo?" in err
+
+
+def test_a_group_needs_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A group alone says in a line what may follow."""
+    code, out, err = _run(capsys, "db")
+    assert (code, out) == (Exit.USAGE, "")
+    assert err == (
+        "error: scrapy-do db needs a command behind it\n"
+        "  known: backup, check, clean, restore, upgrade\n"
+        "  try:   scrapy-do db --help\n"
+    )
 
 
 def test_a_wrong_configuration_is_one_sentence(
