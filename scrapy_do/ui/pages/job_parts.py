@@ -121,7 +121,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
     if value is None:
         return "\N{EN DASH}"
     if _is_number(value):
-        return number(round(value, 3) if isinstance(value, float) else value)
+        return number(int(value) if value == value // 1 else round(value, 3))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
