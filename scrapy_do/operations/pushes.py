@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -44,13 +45,16 @@ class PushNotes:
     def so_far(self) -> PushReport:
         """What is known of a push that goes on; its last step has no end yet."""
         going = (Step(name=self._step, took=None),) if self._step else ()
+        return replace(self._report(), steps=(*self._steps, *going))
+
+    def _report(self) -> PushReport:
         return PushReport(
             id=self.id,
             at=self._at,
             by=self._by,
             project=self.project,
             version=None,
-            steps=(*self._steps, *going),
+            steps=tuple(self._steps),
             earlier=self.earlier,
         )
 
@@ -65,15 +69,10 @@ class PushNotes:
     ) -> PushReport:
         """The push has made a version current; `before` and `after` are the spiders."""
         self._end(failed=False)
-        return PushReport(
-            id=self.id,
-            at=self._at,
-            by=self._by,
-            project=self.project,
+        return replace(
+            self._report(),
             version=version,
-            steps=tuple(self._steps),
             warnings=tuple(warnings[:_MOST_WARNINGS]),
-            earlier=self.earlier,
             added=tuple(sorted(set(after) - set(before))),
             removed=tuple(sorted(set(before) - set(after))),
             unchanged=tuple(sorted(set(before) & set(after))),
@@ -90,17 +89,11 @@ class PushNotes:
         module = missing_module(traceback) or ""
         is_own = module.partition(".")[0] == self.own_package
         command = f"{sys.executable} -m pip install {package_of(module)}"
-        return PushReport(
-            id=self.id,
-            at=self._at,
-            by=self._by,
-            project=self.project,
-            version=None,
-            steps=tuple(self._steps),
+        return replace(
+            self._report(),
             problem=str(error),
             traceback=traceback,
             missing_module=module,
             install="" if is_own or not module else command,
             warnings=warnings,
-            earlier=self.earlier,
         )

@@ -9,12 +9,13 @@ from scrapy_do.ui.words import number
 
 HEIGHT = 24
 _STEP, _WIDTH = 6, 4
-_KINDS = {
+KINDS = {
     Outcome.SUCCESSFUL: "good",
     Outcome.FAILED: "bad",
     Outcome.LOST: "bad",
     Outcome.CANCELED: "ended",
 }
+"""The shape and colour of a run, by its outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ def bars(runs: Sequence[Run]) -> Bars:
     """Draw runs, the newest last."""
     most = max((run.items for run in runs), default=0)
     paths = _paths(
-        (_KINDS[run.outcome], place, max(2, round(run.items / most * HEIGHT)) if most else 2)
+        (KINDS[run.outcome], place, max(2, round(run.items / most * HEIGHT)) if most else 2)
         for place, run in enumerate(runs)
     )
     return Bars(width=max(1, len(runs)) * _STEP, height=HEIGHT, paths=paths, label=_label(runs))

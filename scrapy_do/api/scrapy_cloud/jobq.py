@@ -25,12 +25,10 @@ from dataclasses import replace
 from typing import Any
 
 from scrapy_do.api.scrapy_cloud.access import (
-    STORAGE,
-    JobAccess,
     JobRunner,
     check_own,
     not_for_jobs,
-    own_projects,
+    storage_router,
 )
 from scrapy_do.api.scrapy_cloud.filters import (
     LARGEST,
@@ -59,7 +57,7 @@ from scrapy_do.errors import BadArgument, DuplicateJob, NotPermitted
 from scrapy_do.operations.cloud.jobs import CloudOperations, Push, Update
 from scrapy_do.web.answer import Answer, Response
 from scrapy_do.web.auth import Access
-from scrapy_do.web.router import Call, Router
+from scrapy_do.web.router import Call
 
 USUAL_ROWS = 1000
 USUAL_SUMMARY = 5
@@ -75,12 +73,7 @@ class CloudJobQAPI:
 
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
-        self.router = Router(
-            style=STORAGE,
-            any_slash=True,
-            access=JobAccess(access, cloud.tokens),
-            guard=own_projects,
-        )
+        self.router = storage_router(access, cloud.tokens)
         add = self.router.add
         top = "/jobq/<int:project>"
         add("POST", f"{top}/push", not_for_jobs(self.push), body=RAW)

@@ -20,11 +20,9 @@ A running job may use its token for its own metadata; all else needs an API key.
 from collections.abc import AsyncGenerator, Sequence
 
 from scrapy_do.api.scrapy_cloud.access import (
-    STORAGE,
-    JobAccess,
     check_own,
     not_for_jobs,
-    own_projects,
+    storage_router,
 )
 from scrapy_do.api.scrapy_cloud.filters import core_states, row_count
 from scrapy_do.api.scrapy_cloud.formats import (
@@ -44,7 +42,7 @@ from scrapy_do.core.job import Job, JobKey
 from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.web.answer import Answer
 from scrapy_do.web.auth import Access
-from scrapy_do.web.router import Call, Router
+from scrapy_do.web.router import Call
 
 TOKEN = "auth"  # noqa: S105 - the name of a field
 USUAL_ROWS = 1000
@@ -57,12 +55,7 @@ class CloudMetadataAPI:
 
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
-        self.router = Router(
-            style=STORAGE,
-            any_slash=True,
-            access=JobAccess(access, cloud.tokens),
-            guard=own_projects,
-        )
+        self.router = storage_router(access, cloud.tokens)
         add = self.router.add
         add("GET", "/jobs/<int:project>", not_for_jobs(self.list))
         add("GET", "/jobs/<int:project>/<int:spider>", not_for_jobs(self.list))

@@ -10,6 +10,7 @@ from scrapy_do.core.job import Job, Outcome, started_at
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.schedule import Schedule, sentence_of
 from scrapy_do.operations.operations import Operations, Status
+from scrapy_do.ui.charts import KINDS
 from scrapy_do.ui.pages.attention import RECENT, Attention, attention
 from scrapy_do.ui.render import PageView
 
@@ -21,12 +22,6 @@ RUNS = 20
 MINUTES = 24 * 60
 _FEWEST_RUNS = 3
 _SHORTEST_MINUTES = 6
-_KINDS = {
-    Outcome.SUCCESSFUL: "good",
-    Outcome.FAILED: "bad",
-    Outcome.LOST: "bad",
-    Outcome.CANCELED: "ended",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +146,7 @@ def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -
         blocks.setdefault(name, []).append(_block("run", started_at(job.state) or now, now, now))
     for one in recent:
         run = one.run
-        block = _block(_KINDS[run.outcome], run.started or run.ended, run.ended, now)
+        block = _block(KINDS[run.outcome], run.started or run.ended, run.ended, now)
         blocks.setdefault((one.project, one.spider), []).append(block)
     return [
         Lane(project=project, spider=spider, blocks=some, label=_label(some))

@@ -19,6 +19,7 @@ from scrapy_do.core.schedule import (
 )
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.schedules import Outlook
+from scrapy_do.ui.pages.jobs import Question
 from scrapy_do.ui.render import PageView
 from scrapy_do.ui.words import StateWord, iso, state
 
@@ -226,20 +227,6 @@ def _cells(outlook: Outlook) -> Mapping[str, Any]:
 
 def _maybe(instant: datetime | None) -> str | None:
     return None if instant is None else iso(instant)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked before a schedule is deleted."""
-
-    title: str
-    sentence: str
-    action: str
-    fields: Sequence[tuple[str, str]]
-    is_bad: bool
-    button: str
-    count: int
-    back: str
 
 
 async def delete_question(operations: Operations, schedule_id: UUID) -> PageView:
