@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scrapy_do.client.settings import Settings
 
 PROGRAM = "scrapy-do"
+HELP = ("-h", "--help")
 _ASKING = frozenset({"projects", "spiders", "jobs", "schedule", "status"})
 """Commands that errors of the daemon hint at."""
 
@@ -255,6 +256,10 @@ class Command(click.Command):
 
     has_json = True
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Both of them, wherever it stands in the tree."""
+        return [*HELP]
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Its own and those that every command takes."""
         return _with_global(super().get_params(ctx), has_json=self.has_json)
@@ -280,6 +285,10 @@ class Group(click.Group):
     """A group of commands."""
 
     command_class = Command
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Both of them, wherever it stands in the tree."""
+        return [*HELP]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Its own and those that every command takes."""

@@ -128,7 +128,6 @@ class Commands(Group):
 group = Commands(
     name="scrapy-do",
     help="Run and schedule Scrapy spiders on your own machines.",
-    context_settings={"help_option_names": ["-h", "--help"]},
     params=[_VERSION],
 )
 
