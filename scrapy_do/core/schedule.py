@@ -6,6 +6,7 @@ It is not a job. A planned instant is a key: `(schedule, planned)` never makes t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -161,14 +162,20 @@ def timing_of(schedule: Schedule) -> Timing:
 def stored_timing(spec: str, zone_name: str, *, anchor: datetime) -> Timing | Unreadable:
     """Read what is stored of a schedule; a single instant stays right after its time."""
     try:
-        zone = parse_zone(zone_name)
-        when = parse_when(spec, now=anchor, zone=zone)
+        when, zone = _when_of(spec, zone_name, anchor)
     except (BadArgument, BadWhen) as error:
         return Unreadable(spec=spec, zone_name=zone_name, problem=str(error))
     if isinstance(when, Now):
         problem = "'now' makes a job, not a schedule; for example: 'every day at 12:30'"
         return Unreadable(spec=spec, zone_name=zone_name, problem=problem)
     return Timing(when=when, zone=zone)
+
+
+@lru_cache(maxsize=1024)
+def _when_of(spec: str, zone_name: str, anchor: datetime) -> tuple[When | Now, ZoneInfo]:
+    """Read it once: the same schedules are looked at again and again, by pages and passes."""
+    zone = parse_zone(zone_name)
+    return parse_when(spec, now=anchor, zone=zone), zone
 
 
 class ScheduleEventKind(StrEnum):
