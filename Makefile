@@ -1,4 +1,5 @@
 # make demo | test | lint | pages | docs | dist | bench | soak | faults | setup; ARGS='...' is passed on.
+# make openapi: requests made of /openapi.json, EXAMPLES (100) of each kind.
 # make test-cloud-suite SUITE=path: the official Scrapy Cloud client's own tests, of a checkout.
 # On a machine with Python 3.11 or later nothing has to be installed beforehand: `make demo` sets up
 # what running needs, `make test` the rest, also what is not Python (see tools/needs.sh).
@@ -72,6 +73,9 @@ test-processes: $(TESTED)
 
 test-faults: $(TESTED)
 	$(PYTEST) -m faults
+
+openapi: $(TESTED)
+	OPENAPI_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -q tests/live/test_openapi.py $(ARGS)
 
 bench: $(TESTED)
 	$(BIN)/python -m bench $(ARGS)

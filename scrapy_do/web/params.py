@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
 from scrapy_do.errors import BadArgument
@@ -22,12 +22,17 @@ from scrapy_do.web.upload import Fields, Form, UploadedFile
 Default = TypeVar("Default")
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE
+)
 _UUID = re.compile(
     r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
 )
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE = frozenset({"", "0", "false", "no", "off", "n", "f"})
+FLAG_WORDS = (*sorted(_TRUE), *sorted(_FALSE))
+"""How a yes or no may be spelled, in any case."""
+
 _SHOWN_CHARACTERS = 60
 _LOOKS_LIKE = 0.85
 """How alike two names are when one may be a slip for the other, from 0 to 1 (`difflib`)."""
@@ -61,6 +66,10 @@ class Params:
     def __contains__(self, name: object) -> bool:
         return name in self.fields or name in self.files
 
+    def with_defaults(self, fields: Fields) -> Self:
+        """The same arguments, and these where nothing is said."""
+        return type(self)({**fields, **self.fields}, self.files, self._document)
+
     def require(self, *names: str) -> None:
         """Raise one `BadArgument` that names all missing ones."""
         missing = [name for name in names if name not in self]
@@ -91,6 +100,8 @@ class Params:
     def optional_text(self, name: str, default: None = None) -> str | None: ...
     def optional_text(self, name: str, default: str | None = None) -> str | None:
         """An argument that may be absent."""
+        if isinstance(self._document.get(name), list | dict):
+            raise BadArgument(name, "must be one value, not a list or an object")
         values = self.texts(name)
         return values[0] if values else default
 
@@ -117,7 +128,7 @@ class Params:
     def number(
         self, name: str, *, minimum: float, maximum: float, default: Default
     ) -> float | Default:
-        """A number within limits, both included; plain decimals only."""
+        """A number within limits, both included, as JSON and people write it: 5, 0.5, 5e-1."""
         text = self.optional_text(name)
         if text is None:
             return default

@@ -133,10 +133,15 @@ class ErrorStyle:
 
 def status_of(error: ScrapyDoError, style: ErrorStyle) -> int:
     """The status of an error: the most specific class in the style's table or in ours."""
-    for kind in type(error).__mro__:
+    return status_of_kind(type(error), style)
+
+
+def status_of_kind(kind: type[ScrapyDoError], style: ErrorStyle) -> int:
+    """The status of all errors of a class."""
+    for one in kind.__mro__:
         for table in (style.status, STATUS):
-            if kind in table:
-                return table[kind]
+            if one in table:
+                return table[one]
     return 500
 
 

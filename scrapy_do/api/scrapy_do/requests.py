@@ -16,6 +16,12 @@ from scrapy_do.web.params import Params
 LONGEST_TIMEOUT_S = 366 * 86400
 MOST_ROWS = 10_000
 LARGEST_PLACE = 1 << 60
+MOST_MEMORY_BYTES = 1 << 50
+MOST_RETRIES = 100
+LEAST_PRIORITY, MOST_PRIORITY = 0, 4
+MOST_ATTEMPTS = 10**9
+USUAL_FILES, MOST_FILES = 1000, 10_000
+LARGEST_NUMBER = 1 << 40
 
 
 def list_names(params: Params) -> tuple[ListName, ...]:
@@ -45,14 +51,18 @@ def job_request(params: Params) -> JobRequest:
         version=params.optional_text("version"),
         arguments=_pairs(params, "arg"),
         settings=_settings(params),
-        priority=params.integer("priority", minimum=0, maximum=4, default=DEFAULT_PRIORITY),
+        priority=params.integer(
+            "priority", minimum=LEAST_PRIORITY, maximum=MOST_PRIORITY, default=DEFAULT_PRIORITY
+        ),
         tags=tuple(dict.fromkeys(check_name(tag, "tag") for tag in params.texts("tag"))),
         description=params.optional_text("description", ""),
-        payload=payload(params.optional_text("payload", "{}")),
+        payload=payload(params.json_text("payload", "{}")),
         timeout_s=_seconds(params, "timeout"),
         stall_timeout_s=_seconds(params, "stall-timeout"),
-        memory_limit_bytes=params.integer("memory-limit", minimum=0, maximum=1 << 50, default=None),
-        retries=params.integer("retries", minimum=0, maximum=100, default=0),
+        memory_limit_bytes=params.integer(
+            "memory-limit", minimum=0, maximum=MOST_MEMORY_BYTES, default=None
+        ),
+        retries=params.integer("retries", minimum=0, maximum=MOST_RETRIES, default=0),
         retry_delay_s=_seconds(params, "retry-delay") or 0.0,
     )
 

@@ -25,6 +25,7 @@ other parameter and field is an optional addition.
 | GET | /get-items/data/<name> | READ | the items as JSON lines (ID.jsonl) |
 | GET | /job-files.json | READ | the files that a job's run has left in its directory |
 | GET | /get-file/data/<job>/<path:path> | READ | one of them, as an attachment |
+| GET | /openapi.json | READ | this API, described by OpenAPI 3.1 |
 """
 
 import json
@@ -33,7 +34,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from scrapy_do.api.scrapy_do.requests import job_filter, job_request, list_names
+from scrapy_do.api.scrapy_do.openapi import openapi_document
+from scrapy_do.api.scrapy_do.requests import (
+    LARGEST_NUMBER,
+    MOST_ATTEMPTS,
+    MOST_FILES,
+    USUAL_FILES,
+    job_filter,
+    job_request,
+    list_names,
+)
 from scrapy_do.api.scrapy_do.schedules import (
     ORDER_FIELDS,
     ScheduleCalls,
@@ -78,8 +88,6 @@ from scrapy_do.web.upload import BodyRules
 
 TEXT = "text/plain; charset=utf-8"
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
-MOST_ATTEMPTS = 10**9
-USUAL_FILES, MOST_FILES = 1000, 10_000
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 
 
@@ -145,6 +153,7 @@ class ScrapyDoAPI:
         add("GET", "/job-files.json", self.job_files)
         add("GET", "/get-file/data/<job>/<path:path>", self.get_file)
         ScheduleCalls(operations).add_to(self.router)
+        add("GET", "/openapi.json", self.openapi)
 
     async def status(self, _call: Call) -> JSON:
         """Answer how the daemon is."""
@@ -232,11 +241,12 @@ class ScrapyDoAPI:
     async def list_jobs(self, call: Call) -> JSON:
         """List jobs and schedules."""
         params = call.params
+        wanted = job_filter(params)  # also beside an id: what is wrong is wrong
         if "id" in params:
             return answered({"jobs": [await self._one(params.text("id"))]})
         if "status" not in params:
             raise BadArgument("status or id")
-        page = await self._operations.listing.page(list_names(params), job_filter(params))
+        page = await self._operations.listing.page(list_names(params), wanted)
         jobs = [row for row in page.rows if isinstance(row, Job)]
         waiting = await self._operations.jobs.waiting_for(jobs)
         rows = Rows(made=(job_or_schedule_json(row, waiting) for row in page.rows))
@@ -282,6 +292,10 @@ class ScrapyDoAPI:
         await self._operations.jobs.delete(call.params.uuid("id"))
         return answered()
 
+    async def openapi(self, _call: Call) -> JSON:
+        """Describe this API, for programs that make clients or tests of it."""
+        return openapi_document(self.router.routes(), self.router.style)
+
     async def pages(self, _call: Call) -> Answer:
         """Send whoever opens the bare address to the pages."""
         return redirect("/ui/", status=302)
@@ -308,7 +322,7 @@ class ScrapyDoAPI:
         """List what a job's run has left in its directory."""
         job_id = _identifier(call.params.text("id"))
         limit = call.params.integer("limit", minimum=1, maximum=MOST_FILES, default=USUAL_FILES)
-        after = call.params.integer("after", minimum=0, maximum=1 << 40, default=0)
+        after = call.params.integer("after", minimum=0, maximum=LARGEST_NUMBER, default=0)
         files, left_out = await self._operations.outputs.files(
             job_id, _attempt(call), after=after, limit=limit + 1
         )

@@ -139,7 +139,7 @@ def _edited_request(params: Params, standing: JobRequest) -> JobRequest:
     if params.optional_text("project") not in {None, standing.project}:
         raise BadArgument("project", "of a standing order cannot be changed; give a new order")
     named = {"project": (standing.project,), "spider": (standing.spider,)}
-    read = job_request(Params({**named, **params.fields}))
+    read = job_request(params.with_defaults(named))
     said = {
         field: getattr(read, field) for name, field in _REQUEST_FIELDS.items() if name in params
     }
@@ -312,15 +312,16 @@ class ScheduleCalls:
     async def list_schedules(self, call: Call) -> JSON:
         """List schedules, newest change first; of one `id`, or its beginning, only that."""
         params = call.params
+        limit, skip = _page(params)  # also beside an id: what is wrong is wrong
+        wanted = replace(job_filter(params), limit=limit, skip=skip)
+        states = _states(params)
         if "id" in params:
             (outlook,) = await self._schedules.outlooks(
                 [await self._schedules.named(params.text("id"))]
             )
             return answered({"schedules": [schedule_json(outlook)], "total": 1})
-        limit, skip = _page(params)
-        wanted = replace(job_filter(params), limit=limit, skip=skip)
-        page = await self._listing.schedules(wanted, _states(params))
-        total = await self._listing.count_schedules(wanted, _states(params))
+        page = await self._listing.schedules(wanted, states)
+        total = await self._listing.count_schedules(wanted, states)
         outlooks = await self._schedules.outlooks(page.rows)
         rows = Rows(made=(schedule_json(one) for one in outlooks))
         return answered(page_json("schedules", rows, page), {"total": total})
