@@ -7,7 +7,7 @@ RUN pip install --no-cache-dir /tmp/scrapy_do-*.whl \
     && rm /tmp/scrapy_do-*.whl \
     && useradd --system --uid 7654 --home-dir /var/lib/scrapy-do --create-home scrapy-do
 
-USER scrapy-do
+USER 7654
 WORKDIR /var/lib/scrapy-do
 VOLUME /var/lib/scrapy-do
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_do import errors
 from scrapy_do.client.commands.server import serve
 from scrapy_do.client.errors import MEANINGS, Exit
+from scrapy_do.web import status
 from tests.client.commanding import check_hint
 from tools import man_pages, reference_docs
 from tools.command_docs import docs_text
@@ -88,6 +90,26 @@ def test_reference_is_made_from_the_code(page: str) -> None:
     """Routes, outcomes and the old client stand there in the code's own words."""
     made = reference_docs.PAGES[page]()
     assert made == (TOP / "docs" / page).read_text(), "run make pages"
+
+
+def test_every_error_of_the_api_has_its_line() -> None:
+    """The name of each error that a call may be answered with stands on the API's page."""
+    page = (TOP / "docs" / "api.md").read_text()
+    kinds = {name for module in (errors, status) for name in vars(module)}
+    named = {
+        re.sub("(?<!^)(?=[A-Z])", "-", name).lower()
+        for name in kinds - _FAMILIES - _OF_THE_START
+        if isinstance(kind := getattr(errors, name, None) or getattr(status, name, None), type)
+        and issubclass(kind, errors.ScrapyDoError)
+    }
+    assert len(named) > 30
+    assert {name for name in named if f"`{name}`" not in page} == set()
+
+
+_FAMILIES = {"ScrapyDoError", "NotFound", "Invalid", "Conflict", "Denied", "Unavailable"}
+_OF_THE_START = {
+    *("ConfigError", "DataDirectoryInUse", "DatabaseInUse", "NewerSchema", "WrongDatabase"),
+}
 
 
 def test_every_module_with_routes_is_in_the_reference() -> None:
