@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 TESTED := $(VENV)/.installed-for-tests
 PYTEST := $(BIN)/coverage run -m pytest -q
 
-.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint pages docs dist bench soak faults
+.PHONY: setup demo test test-still test-live test-processes test-faults test-cloud-suite lint openapi pages docs dist bench soak faults
 
 demo: $(INSTALLED)
 	$(BIN)/scrapy-do demo $(ARGS)

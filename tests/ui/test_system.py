@@ -103,6 +103,7 @@ def test_the_api_is_described_with_commands_for_this_host(world: World) -> None:
     for route in dialect.router.routes():
         assert f"<code>{route.pattern.replace('<', '&lt;').replace('>', '&gt;')}</code>" in page
     assert "curl -sS http://localhost:7654/status.json" in page
+    assert '<a href="/openapi.json">' in page
     assert "curl -sS -X POST http://localhost:7654/schedule-job.json" in page
 
 

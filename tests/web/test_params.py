@@ -87,6 +87,13 @@ def test_json_body_must_be_an_object() -> None:
     assert expected == problem(Params.of, {}, Form(document=[1]))
 
 
+@pytest.mark.parametrize("member", [[], ["a"], {}, {"k": 1}])
+def test_one_value_is_no_list_and_no_object(member: Any) -> None:
+    """Where a JSON body must hold one value, a list or an object is refused."""
+    found = Params.of({}, Form(document={"note": member or [member]}))
+    assert problem(found.text, "note") == "note: must be one value, not a list or an object"
+
+
 @pytest.mark.parametrize(
     ("member", "expected"),
     [([1, 2], "[1, 2]"), ({"a": 1}, '{"a": 1}'), ("[3]", "[3]"), (None, "null"), (1.5, "1.5")],
@@ -133,8 +140,13 @@ def test_defaults() -> None:
 
 
 def test_number() -> None:
-    """Plain decimals within limits are numbers; others are refused."""
-    assert params(t="2.5").number("t", minimum=0, maximum=10, default=None) == 2.5
+    """Numbers within limits, also as JSON writes small ones, are read; others are refused."""
+    for text, expected in (
+        ("2.5", 2.5),
+        ("1e-07", 1e-07),
+        ("0.12345678901234567", 0.12345678901234567),
+    ):
+        assert params(t=text).number("t", minimum=0, maximum=10, default=None) == expected
     for text in ("nan", "inf", "1e3", "-1", "11", "1_0", ".5"):
         message = problem(params(t=text).number, "t", minimum=0, maximum=10, default=None)
         assert message == f't: must be a number from 0 to 10, not "{text}"'

@@ -56,7 +56,7 @@ def job_request(params: Params) -> JobRequest:
         ),
         tags=tuple(dict.fromkeys(check_name(tag, "tag") for tag in params.texts("tag"))),
         description=params.optional_text("description", ""),
-        payload=payload(params.json_text("payload", "{}")),
+        payload=payload(params.json_text("payload", "{}") if "payload" in params else "{}"),
         timeout_s=_seconds(params, "timeout"),
         stall_timeout_s=_seconds(params, "stall-timeout"),
         memory_limit_bytes=params.integer(
