@@ -116,8 +116,11 @@ class Params:
         return values if name in self._document else tuple(map(_without_line_break, values))
 
     def integer(self, name: str, *, minimum: int, maximum: int, default: Default) -> int | Default:
-        """A whole number within limits, both included."""
+        """A whole number within limits, both included; to JSON 1.0 is one, too."""
         text = self.optional_text(name)
+        member = self._document.get(name)
+        if isinstance(member, float) and member.is_integer():
+            text = str(int(member))
         if text is None:
             return default
         if not _INTEGER.fullmatch(text) or not minimum <= int(text) <= maximum:

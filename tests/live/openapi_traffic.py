@@ -24,6 +24,8 @@ RULES = (
     "is the current version; activate another first",
     "must lie between 1970 and 2200",
     "to: lies before 'from'",
+    "until: must lie ahead, before the year 2200",
+    "of a standing order cannot be changed",
     "a part without a name",
 )
 """What holds between arguments, or with what there is: no schema of one argument can say it."""
@@ -38,7 +40,7 @@ for _format, _names in NAMES.items():
 schemathesis.openapi.format(
     "when",
     st.sampled_from(
-        ["now", "every 3 hours", "every 2 to 5 days", "every monday at 09:30", "0 3 * * *"]
+        ["now", "every 3 hours", "every 2 to 5 days", "every monday at 09:30", "cron 0 3 * * *"]
     ),
 )
 schemathesis.openapi.format("timezone", st.sampled_from(["UTC", "Europe/Warsaw", "Asia/Kolkata"]))

@@ -139,6 +139,14 @@ def test_defaults() -> None:
     )
 
 
+def test_a_whole_number_of_json_may_have_a_point() -> None:
+    """A JSON body may write a whole number as 5.0; half a number is none."""
+    found = Params.of({}, Form(document={"whole": 5.0, "half": 0.5}))
+    assert found.integer("whole", minimum=1, maximum=10, default=None) == 5
+    message = problem(found.integer, "half", minimum=0, maximum=10, default=None)
+    assert message == 'half: must be a whole number from 0 to 10, not "0.5"'
+
+
 def test_number() -> None:
     """Numbers within limits, also as JSON writes small ones, are read; others are refused."""
     for text, expected in (

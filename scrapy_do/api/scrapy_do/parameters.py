@@ -146,6 +146,7 @@ _PROJECT = _text("project", "The name of a project", format="project")
 _SPIDER = _text("spider", "The name of a spider", format="spider")
 _VERSION = _text("version", "The label of a version; without it the current one", format="version")
 _TAG = _texts("tag", "A tag; may be repeated", pattern=_NAME)
+_TAGGED = _texts("tag", "Only what has one of these tags; may be repeated")
 _ID = _text("id", "The identifier of a job or a schedule", is_required=True, format="order")
 _SCHEDULE_ID = _text("id", "The identifier of a schedule", is_required=True, format="schedule")
 _SINCE = _timestamp("since", "Only what has changed from then on")
@@ -247,7 +248,7 @@ OPERATIONS: Mapping[str, Operation] = {
             _STATUS,
             _PROJECT,
             _SPIDER,
-            _TAG,
+            _TAGGED,
             _SINCE,
             _AFTER,
             _integer("limit", 1, MOST_ROWS, "How many", USUAL_ROWS),
@@ -315,7 +316,7 @@ OPERATIONS: Mapping[str, Operation] = {
             _texts("state", "One of them; may be repeated", enum=list(ScheduleState)),
             _PROJECT,
             _SPIDER,
-            _TAG,
+            _TAGGED,
             _SINCE,
             _AFTER,
             *_PAGE,

@@ -242,11 +242,12 @@ class ScrapyDoAPI:
         """List jobs and schedules."""
         params = call.params
         wanted = job_filter(params)  # also beside an id: what is wrong is wrong
+        names = list_names(params) if "status" in params else ()
         if "id" in params:
             return answered({"jobs": [await self._one(params.text("id"))]})
         if "status" not in params:
             raise BadArgument("status or id")
-        page = await self._operations.listing.page(list_names(params), wanted)
+        page = await self._operations.listing.page(names, wanted)
         jobs = [row for row in page.rows if isinstance(row, Job)]
         waiting = await self._operations.jobs.waiting_for(jobs)
         rows = Rows(made=(job_or_schedule_json(row, waiting) for row in page.rows))
