@@ -725,7 +725,7 @@ def test_damaged_records(world: World) -> None:
 def test_an_end_that_cannot_be_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no database holds is damage of one run: all others end as they did, and work goes on."""
     nested: list[Any] = []
-    for _ in range(3000):
+    for _ in range(100_000):
         nested = [nested]
     vandal, neighbour = (world.launcher.crawl_of(world.enqueue()) for _ in range(2))
     with monkeypatch.context() as locked:
