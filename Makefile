@@ -47,8 +47,8 @@ docs: $(TESTED)
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
 
 # The documented calls are tried with curl and jq, faults kill by strace, pages are looked at in a
-# browser. Still tests, those of whole daemons, those of single processes and browsers, and those of faults
-# run side by side (all but the first mostly wait); all count for the coverage.
+# browser. Still tests, those of whole daemons, those of single processes and browsers, and those of
+# faults run side by side. All but the last count for the coverage: whom they kill cannot say what ran.
 ifeq ($(strip $(ARGS)),)
 test:
 	@PYTHON=$(PYTHON) sh tools/needs.sh venv curl jq strace chromium
@@ -72,7 +72,7 @@ test-processes: $(TESTED)
 	$(PYTEST) -m 'live and not faults' --ignore=tests/live
 
 test-faults: $(TESTED)
-	$(PYTEST) -m faults
+	$(BIN)/pytest -q -m faults
 
 openapi: $(TESTED)
 	OPENAPI_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -q tests/live/test_openapi.py $(ARGS)
