@@ -10,11 +10,14 @@ Note [Why patterns are judged]
 
 import re
 from collections.abc import Iterable
-from re import _constants as codes  # type: ignore[attr-defined]  # not in the stubs
-from re import _parser as parser  # type: ignore[attr-defined]  # not in the stubs
+from importlib import import_module
 from typing import Any
 
 from scrapy_do.errors import BadArgument
+
+# Not in the stubs of the standard library: by name.
+codes = import_module("re._constants")
+parser = import_module("re._parser")
 
 LONGEST_PATTERN = 500  # characters
 LONGEST_TEXT = 2000  # characters; of a longer text only the beginning is looked at
