@@ -52,13 +52,17 @@ def push(daemon: Running, path: Path) -> dict[str, Any]:
 
 
 def left_behind(daemon: Running) -> dict[str, Any]:
-    """Return what a push may leave by mistake: files, processes, a version."""
+    """Return what a push may leave by mistake: files, processes, a version.
+
+    Copies that are made ahead of the next crawl of a version come when there is time.
+    """
     data = daemon.data
     return {
         "files": sorted(
             str(path.relative_to(data))
             for root in ("archives", "trees")
             for path in (data / root).rglob("*")
+            if "spare" not in path.parts
         ),
         "listings": processes_of("listing"),
         "versions": daemon.ask("/list-versions.json?project=good")["versions"],
