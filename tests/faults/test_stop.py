@@ -345,4 +345,4 @@ def test_a_broken_directory_is_one_sentence(tmp_path: Path) -> None:
     _, complaint = broken.communicate(timeout=30)
 
     assert broken.returncode == 1
-    assert complaint.splitlines()[0] == f"error: {tmp_path}/archives/incoming: File exists"
+    assert complaint.splitlines()[0] == f"error: {tmp_path}/archives/incoming: Not a directory"
