@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ from scrapy_do.core.schedule import Counts, Schedule, ScheduleEvent, ScheduleEve
 from scrapy_do.store.store import Store, open_store
 from tests.faults.conftest import Lives
 from tests.faults.killing import SCHEDULES, SECOND, give_orders
-from tests.faults.life import PROJECT
+from tests.faults.life import PROJECT, Life
 from tests.http_client import completed
+from tests.live.running import until
 
 SAMPLE = (200,)
 SWEEP = (500, 500, 500, 500)
@@ -62,6 +64,8 @@ def test_killed_around_planned_instants(lives: Lives, part: int, points: int) ->
         subprocess.run(words, cwd=ROOT, env=environment, stderr=log, check=True)
     words_of_running = life.words_of(running)
     life.start()
+    # On a busy machine each life may have been too short for all schedules to be looked at.
+    until(lambda: all(map(_has_fired_or_not, _listed(life))) or None, "a look at each")
     life.stop()
 
     store = open_store(database)
@@ -71,6 +75,15 @@ def test_killed_around_planned_instants(lives: Lives, part: int, points: int) ->
     assert SCHEDULES == len(schedules)
     assert not found, f"FAULTS_SEED={seed - part}, part {part}:\n" + "\n".join(found)
     assert ["start"] == words_of_running
+
+
+def _listed(life: Life) -> list[dict[str, Any]]:
+    schedules: list[dict[str, Any]] = life.call("/list-schedules.json")[1]["schedules"]
+    return schedules
+
+
+def _has_fired_or_not(schedule: dict[str, Any]) -> bool:
+    return any(schedule[count] for count in ("fired", "missed", "skipped"))
 
 
 def faults(store: Store, schedule: Schedule) -> Iterator[str]:
