@@ -21,6 +21,7 @@ from scrapy_do.core.job import (
     Running,
     Starting,
     attempt_of,
+    is_active,
     is_in_hand,
     process_in,
     running_for,
@@ -52,7 +53,7 @@ from scrapy_do.core.transitions import (
     advance,
     event_of,
 )
-from scrapy_do.engine.launch_attempts import Launches
+from scrapy_do.engine.launch_attempts import Launches, Over
 from scrapy_do.engine.memory_watch import MemoryWatch
 from scrapy_do.engine.patience import Patience
 from scrapy_do.engine.progress import ProgressBook
@@ -86,8 +87,7 @@ LONGEST_READING_S = 5.0
 
 _DISCARD_AGAIN = timedelta(seconds=10)
 
-_Over = Exited | Lost | Fenced
-_Event = Claimed | Started | _Over | Limit | Shutdown
+_Event = Claimed | Started | Over | Limit | Shutdown
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class Controller:
         """Take over what a run directory holds; one that no active job is in is cleared away."""
         crawl = adopted.crawl if isinstance(adopted, Alive) else None
         if job is not None and attempt_of(job) == run.attempt:
-            event: _Over | None = None
+            event: Over | None = None
             match adopted:
                 case Ended(ending=ending):
                     event = event_of(await self._run_setup.close(job.id, run.attempt, ending))
@@ -216,6 +216,8 @@ class Controller:
         """Look again when others have changed what is to be done; our own moves are no news."""
         match happening:
             case JobChanged(job=job) if job.id not in self._moving:
+                if not is_active(job.state):
+                    self._launches.forget(job.id)
                 self.wake()
             case SettingsChanged():  # jobs may have waited for runners from outside
                 self.wake()
@@ -282,6 +284,7 @@ class Controller:
     async def _gather(self, now: datetime) -> tuple[View, datetime | None]:
         """The facts, and when a waiting job becomes due."""
         active, due = await self._store.jobs.in_hand(now, self._seen)
+        self._hurried.intersection_update(job.id for job in active)
         # Both at the same moment: a launch that ends between the two would be in neither.
         live = {job_id: held.live for job_id, held in self._held.items()}
         launching = self._launches.under_way
@@ -347,7 +350,7 @@ class Controller:
         if not moves:
             return ()
         moves = [
-            (job, self._launches.judged(job, event) if isinstance(event, _Over) else event)
+            (job, self._launches.judged(job, event) if isinstance(event, Over) else event)
             for job, event in moves
         ]
         saved = {job.id: job for job in await self._saved(moves, now)}
@@ -358,7 +361,8 @@ class Controller:
             new = saved.get(job.id)
             if new is not None:
                 self._follow(new, event)
-                if isinstance(event, _Over):
+                if isinstance(event, Over):
+                    self._launches.note(job, event, after=new)
                     over.append(job.id)
         # Last, as it takes its time: everybody has heard of everything by then.
         for job_id in over:
@@ -421,7 +425,7 @@ class Controller:
         finally:
             self.wake()
 
-    def _hold(self, job: Job, crawl: Crawl | None, ended: _Over | None) -> None:
+    def _hold(self, job: Job, crawl: Crawl | None, ended: Over | None) -> None:
         now = self._steady()
         live = Live(
             job_id=job.id,
@@ -462,7 +466,6 @@ class Controller:
 
     async def _drop(self, job_id: UUID) -> None:
         """Let go of a run that is over, with its directories."""
-        self._hurried.discard(job_id)
         held = self._held.pop(job_id, None)
         self._progress.forget(job_id)
         if held is not None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from twisted.logger import Logger
 
-from scrapy_do.core.job import Job, Starting
+from scrapy_do.core.job import Job, Starting, is_active
 from scrapy_do.core.transitions import Exited, Fenced, Lost
 from scrapy_do.engine.reconcile_loop import FIRST_RETRY_S, LAST_RETRY_S
 from scrapy_do.engine.run_setup import RunSetup
@@ -21,6 +21,9 @@ from scrapy_do.launchers.interface import Crawl, Launcher
 from scrapy_do.system.runtime import background
 
 MOST_LAUNCHES = 3
+
+Over = Exited | Lost | Fenced
+"""How the launch of a job is over."""
 
 
 class Launches:
@@ -66,26 +69,30 @@ class Launches:
         background(self._run_setup.make_ahead(job), "making a tree ahead")
         return crawl
 
-    def judged(self, job: Job, event: Exited | Lost | Fenced) -> Exited | Lost | Fenced:
+    def judged(self, job: Job, event: Over) -> Over:
         """Return the event, or the end of a job that was launched in vain too often.
 
         See Note [Launches that come to nothing].
         """
-        match event:
-            case Fenced(not_before=None) if isinstance(job.state, Starting):
-                why = "there is no trace of its start"
-            case Lost(opened=False, reason=reason):
-                why = reason
-            case Fenced():
-                return event
-            case _:
-                self._came_to_nothing.pop(job.id, None)
-                return event
-        launches = self._came_to_nothing.pop(job.id, 0) + 1
-        if launches >= MOST_LAUNCHES:
-            return Lost(reason=f"launched {launches} times in vain: {why}")
-        self._came_to_nothing[job.id] = launches
-        return event
+        why = _why_in_vain(job, event)
+        launches = self._came_to_nothing.get(job.id, 0) + 1
+        if why is None or launches < MOST_LAUNCHES:
+            return event
+        return Lost(reason=f"launched {launches} times in vain: {why}")
+
+    def note(self, job: Job, event: Over, *, after: Job) -> None:
+        """Count a launch that came to nothing, once it is stored what the job is after it."""
+        if not is_active(after.state):
+            self.forget(job.id)
+        elif _why_in_vain(job, event) is not None:
+            self._came_to_nothing[job.id] = self._came_to_nothing.get(job.id, 0) + 1
+        elif not isinstance(event, Fenced):
+            self._came_to_nothing.pop(job.id, None)
+
+    def forget(self, job_id: UUID) -> None:
+        """A job has ended: it is launched no more."""
+        self._failures.pop(job_id, None)
+        self._came_to_nothing.pop(job_id, None)
 
     def _later(self, job: Job, problem: str) -> Fenced:
         failures = self._failures.get(job.id, 0)
@@ -95,3 +102,14 @@ class Launches:
             "the launch of job {job} failed: {problem}", job=str(job.id), problem=problem
         )
         return Fenced(not_before=self._now() + timedelta(seconds=delay_s))
+
+
+def _why_in_vain(job: Job, event: Over) -> str | None:
+    """Say why a launch that went out came to nothing; None when it did not."""
+    match event:
+        case Fenced(not_before=None) if isinstance(job.state, Starting):
+            return "there is no trace of its start"
+        case Lost(opened=False, reason=reason):
+            return reason
+        case _:
+            return None

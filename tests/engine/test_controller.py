@@ -753,3 +753,27 @@ def test_a_running_job_without_a_trace(world: World) -> None:
 
     state = following.state(job_id)
     assert (state.outcome, state.reason) == (Outcome.LOST, "its records are gone")
+
+
+class LockedJobs(Jobs):
+    """A store that takes no moves, as while another program has the database locked."""
+
+    refused = 0
+
+    async def save_all(self, _pairs: Sequence[tuple[Job, Job]]) -> list[Job]:
+        self.refused += 1
+        raise StoreUnavailable("the database is locked")
+
+
+def test_a_launch_in_vain_counts_once(world: World) -> None:
+    """However often it could not be stored that a launch came to nothing, it is one of three."""
+    job_id = world.enqueue()
+    jobs = world.store.jobs
+    world.store.jobs = locked = LockedJobs(jobs._database)
+    world.launcher.crawl_of(job_id).finish(Ending(ended_at=at(0), lost="killed with its holder"))
+    world.pass_time(30)
+    world.store.jobs = jobs
+    world.pass_time(15)
+
+    assert locked.refused > 3
+    assert isinstance(world.state(job_id), Running)
