@@ -84,10 +84,7 @@ class OutputOperations:
         if not has_started(job.state):
             raise LogNotFound
         path = await self._in_thread(lambda: self._artifacts.ensure(job_id, kind))
-        # Read again: nothing can happen between this and the look at its state below.
-        job = await self._job(job_id)
-        if _writes(job):
-            self._live.add(job_id)
+        await self._see_whether_live(job_id)
         return Output(
             path=path,
             is_live=lambda: job_id in self._live,
@@ -117,6 +114,22 @@ class OutputOperations:
         left = self._artifacts.left(job_id, attempt)
         place, _ = await self._in_thread(lambda: left.find(path))
         return Output(path=place, is_live=lambda: False, on_end=lambda _listener: _nothing)
+
+    async def _see_whether_live(self, job_id: UUID) -> None:
+        """Read the state of a job, unless it is told meanwhile: what was read may be older."""
+        told: list[Job] = []
+
+        def hear(happening: Happening) -> None:
+            if isinstance(happening, JobChanged) and happening.job.id == job_id:
+                told.append(happening.job)
+
+        unsubscribe = self._store.events.subscribe(hear)
+        try:
+            job = await self._job(job_id)
+        finally:
+            unsubscribe()
+        if not told and _writes(job):
+            self._live.add(job_id)
 
     async def _job(self, job_id: UUID) -> Job:
         try:
