@@ -19,7 +19,7 @@ from scrapy_do.launchers.interface import KnownRun
 from scrapy_do.launchers.watch import Watch
 from scrapy_do.protocol import run_record
 from scrapy_do.protocol.facts import Ending, Process
-from scrapy_do.protocol.run_record import BadRecord, StartRecord
+from scrapy_do.protocol.run_record import StartRecord
 from scrapy_do.protocol.wire import Report
 from scrapy_do.system.runtime import Runtime, background
 
@@ -117,10 +117,7 @@ class HeldCrawl:
         while ending is None:
             try:
                 ending = await self._runtime.in_thread(self._read_end)
-            except Exception as error:  # noqa: BLE001 - whatever is found, it has ended
-                if not run_record.is_shortage(error):
-                    ending = damaged_exit(self._run, error, self._runtime.now())
-                    break
+            except Exception as error:  # noqa: BLE001 - the edge: `ended` fires, sooner or later
                 self._log.warn("job={job}: {error}", job=self.job_id, error=error)
                 await self._runtime.pause(_READ_AGAIN_S)
         if not self._left:
@@ -138,7 +135,8 @@ def settled_end(
 ) -> Ending:
     """Return the end of a crawl whose holder is dead; kill what it left behind. Blocking.
 
-    `started` must be what the holder announced, or be believed for another reason.
+    `started` must be what the holder announced, or be believed for another reason. Whatever is
+    wrong with the records, also what nobody has thought of, is damage.
 
     Raises:
         OSError: one of the `run_record.SHORTAGES`.
@@ -146,7 +144,9 @@ def settled_end(
     try:
         is_there = run_record.is_there(run.run_dir)
         ending = read_exit(run, started, last_report)
-    except BadRecord as problem:
+    except Exception as problem:
+        if run_record.is_shortage(problem):
+            raise
         containment.end_run(run.mark, started.crawl)
         return damaged_exit(run, problem, found_at)
     if ending is not None:

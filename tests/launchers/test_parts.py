@@ -1,5 +1,6 @@
 """The parts of a launcher that are tested best alone."""
 
+import errno
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from scrapy_do.launchers import containment
 from scrapy_do.launchers.adopt import Settler
 from scrapy_do.launchers.endings import DAMAGED, lost_exit, read_exit
 from scrapy_do.launchers.forkserver import _Pause
+from scrapy_do.launchers.held_crawl import HeldCrawl
 from scrapy_do.launchers.inbox import Inbox
 from scrapy_do.launchers.interface import Adopted, Ended, KnownRun, NeverStarted
 from scrapy_do.launchers.local import EndedCrawl
@@ -365,6 +367,32 @@ def test_what_nobody_has_thought_of_is_damage(
 
     assert isinstance(found, Ended)
     assert found.ending.damaged == f"{DAMAGED}: too deep"
+
+
+def test_an_end_that_nobody_has_thought_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl has ended when its holder is gone, whatever is wrong with what it has left."""
+    clock = Readers()
+    crawl = HeldCrawl(
+        KnownRun.of(make_spec(tmp_path, "noop")),
+        STARTED,
+        os.pidfd_open(os.getpid()),
+        runtime=still_runtime(clock, lambda: NOW),
+        on_end=lambda _crawl: None,
+    )
+    failures: list[Exception] = [OSError(errno.EMFILE, "too many"), RecursionError("too deep")]
+
+    def fail(_run_dir: Path) -> bool:
+        raise failures.pop(0)
+
+    endings: list[Ending] = []
+    crawl.ended.addCallback(endings.append)
+    monkeypatch.setattr(run_record, "is_there", fail)
+    clock.read()
+    before = len(endings)
+    clock.advance(1)
+
+    assert (before, [ending.damaged for ending in endings]) == (0, [f"{DAMAGED}: too deep"])
+    assert (clock.readers, clock.getDelayedCalls()) == (set(), [])
 
 
 HOLD_THE_LOCK = """
