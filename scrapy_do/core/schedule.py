@@ -1,4 +1,4 @@
-"""A schedule: a schedule that produces jobs at planned instants.
+"""A schedule: what is to run at planned instants, again and again.
 
 It is not a job. A planned instant is a key: `(schedule, planned)` never makes two jobs.
 """
@@ -109,7 +109,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A schedule: what to run, when, and how it has gone so far.
+    """What to run, when, and how it has gone so far.
 
     `anchor` is the instant the grid is counted from. `next_due` is None unless the schedule
     is active. `drawn` is the gap that a random specification drew for the next instant, kept

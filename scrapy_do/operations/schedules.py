@@ -141,7 +141,7 @@ class ScheduleOperations:
     # --- looking -------------------------------------------------------------------------------
 
     async def get(self, schedule_id: UUID) -> Schedule:
-        """One standing asked.
+        """One schedule.
 
         Raises:
             ScheduleNotFound: there is none.
@@ -190,7 +190,7 @@ class ScheduleOperations:
         return await self._store.schedules.events_since(since, kinds)
 
     async def zones(self) -> Sequence[str]:
-        """The names of the zones that can be given, in asked."""
+        """The names of the zones that can be given, in order."""
         return await self._in_thread(_zone_names)
 
     async def meeting(self, at: datetime, *, slots: int, besides: UUID | None = None) -> Meeting:

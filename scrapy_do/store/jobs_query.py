@@ -239,12 +239,13 @@ def _of_queue(*states: StateName) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-# These are asked with every change of a job. Making a statement takes longer than running
-# it, so they are made once.
 MANY = 10
 """From how many known jobs on it pays to ask which of them have changed."""
 
 _NONE: Mapping[UUID, Job] = {}
+
+# These are asked with every change of a job. Making a statement takes longer than running
+# it, so they are made once.
 _IS_ACTIVE = _of_queue(StateName.STARTING, StateName.RUNNING, StateName.STOPPING)
 _ACTIVE = JOB_ROWS.where(*_IS_ACTIVE).order_by(_jobs.c.created_ms, _jobs.c.sequence)
 _ACTIVE_MARKS = (

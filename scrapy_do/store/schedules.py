@@ -1,4 +1,4 @@
-"""The schedules of the store: schedules, their firing and what they left out.
+"""The schedules of the store, their firing and what they left out.
 
 Note [A planned instant is a key]
     Firing is one transaction: the schedule moves from one due instant to the next, guarded
