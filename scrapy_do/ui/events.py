@@ -55,7 +55,9 @@ class ListFeed:
     def _hear(self, happening: Happening) -> None:
         for name, key in _told(happening):
             if name in self._wanted:
-                self._changed.setdefault(name, set()).add(key)
+                keys = self._changed.setdefault(name, set())
+                if len(keys) <= _MOST_IDS:  # of more than that none is told
+                    keys.add(key)
                 self._bell.ring()
 
     async def _events(self, boot: UUID, last_id: str) -> AsyncGenerator[bytes, None]:
@@ -67,8 +69,8 @@ class ListFeed:
                 continue
             changed, self._changed = self._changed, {}
             for name, keys in changed.items():
-                told: JSON = {"ids": sorted(keys)} if keys <= {""} or len(keys) <= _MOST_IDS else {}
-                yield self._event(name, {} if "" in keys else told, boot).encode()
+                are_told = "" not in keys and len(keys) <= _MOST_IDS
+                yield self._event(name, {"ids": sorted(keys)} if are_told else {}, boot).encode()
             await self._bell.sleep(BATCH_S)
 
     def _event(self, name: str, data: JSON, boot: UUID) -> Event:
