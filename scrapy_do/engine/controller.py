@@ -83,7 +83,7 @@ STOP_MARGIN_S = 15.0
 """How much longer than the grace period a stop may take: to kill, to reap, to record."""
 
 LONGEST_READING_S = 5.0
-"""How long the end of a crawl whose processes are gone is waited for."""
+"""How long the ends of crawls whose processes are gone are waited for."""
 
 _DISCARD_AGAIN = timedelta(seconds=10)
 
@@ -229,18 +229,19 @@ class Controller:
     async def settled(self) -> None:
         """Return when the store knows of every crawl that has ended by now.
 
-        The records of a crawl that cannot be read are waited for only so long.
+        The records that cannot be read are waited for only so long, however many they are.
 
         Raises:
             Unavailable: the store cannot be told now.
         """
+        latest_s = self._reactor.seconds() + LONGEST_READING_S
         for held in tuple(self._held.values()):
             if held.crawl is not None and held.live.ended is None and held.crawl.is_ending():
-                await self._heard_of(held.crawl)
+                await self._heard_of(held.crawl, latest_s)
         if any(held.live.ended is not None for held in self._held.values()):
             await self._passes.passed()
 
-    async def _heard_of(self, crawl: Crawl) -> None:
+    async def _heard_of(self, crawl: Crawl, latest_s: float) -> None:
         heard = Deferred[None]()
 
         def hear(_result: object = None) -> None:
@@ -248,7 +249,7 @@ class Controller:
                 heard.callback(None)
 
         crawl.ended.addCallback(hear)
-        patience = self._reactor.callLater(LONGEST_READING_S, hear)
+        patience = self._reactor.callLater(max(0.0, latest_s - self._reactor.seconds()), hear)
         await heard
         if patience.active():
             patience.cancel()

@@ -95,9 +95,10 @@ def test_settled(world: World) -> None:
 
 
 def test_settled_without_records(world: World) -> None:
-    """An end that cannot be read holds nobody up for long."""
-    crawl = world.launcher.crawl_of(world.enqueue())
-    crawl.ending = True
+    """Ends that cannot be read hold nobody up for long, however many they are."""
+    crawls = [world.launcher.crawl_of(world.enqueue()) for _ in range(2)]
+    for crawl in crawls:
+        crawl.ending = True
 
     waiting = Deferred.fromCoroutine(world.controller.settled())
     world.pass_time(4)
@@ -105,7 +106,7 @@ def test_settled_without_records(world: World) -> None:
     world.pass_time(1)
 
     assert (False, True) == (before, waiting.called)
-    assert isinstance(world.state(crawl.job_id), Running)
+    assert all(isinstance(world.state(crawl.job_id), Running) for crawl in crawls)
 
 
 def test_settled_by_a_broken_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
