@@ -20,6 +20,7 @@ from scrapy_do.store.job_rows import (
     job_of,
     job_values,
     outcome_of_state,
+    progress_values,
     state_name,
 )
 from scrapy_do.store.moments import Moments
@@ -93,14 +94,19 @@ def insert_jobs(connection: Connection, rows: Sequence[Values], moments: Moments
 
 
 def difference(new: Job, old: Job) -> Values:
-    """The columns in which two values of a job differ, but those of its names."""
-    before = job_values(old)
-    return {
+    """The columns in which two values of a job differ, but those of its names.
+
+    Progress is one of them, with all its columns: a report may have been stored since `old`
+    was read, and what is known at the end is not to be mixed with that.
+    """
+    before, progress = job_values(old), progress_values(new.progress)
+    changed = {
         name: value
         for name, value in job_values(new).items()
         if value != before[name]
         and name not in {"id", "project_id", "spider_number", "number", "sequence"}
     }
+    return changed | progress if changed.keys() & progress.keys() else changed
 
 
 def update_jobs(

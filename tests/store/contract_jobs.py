@@ -298,6 +298,15 @@ class JobContract:
         assert [saved] == run(store.jobs.find(JobFilter(tags_any=("late",))))
 
     @pytest.mark.usefixtures("pushed")
+    def test_the_progress_of_an_end_is_whole(self, store: Store, run: Run) -> None:
+        """What is counted at the end is not mixed with what was reported just before it."""
+        job = run(store.jobs.add(new(state=Running(since=at(1), attempt=1, process=PROCESS))))
+        told = Progress(items=5, errors=2, stats={"x": 1}, reported_at=at(3))
+        run(store.jobs.record_progress({job.id: told}))
+        counted = replace(job, state=FINISHED, progress=Progress(items=5))
+        assert Progress(items=5) == run(store.jobs.save(counted, expected=job)).progress
+
+    @pytest.mark.usefixtures("pushed")
     def test_progress(self, store: Store, run: Run) -> None:
         """Progress does not move a job, and an ended job keeps its last figures."""
         running = Running(since=at(1), attempt=1, process=PROCESS)
