@@ -6,6 +6,8 @@ from typing import IO, Any
 
 import click
 
+from scrapy_do.client.output import printable
+
 
 class Exit(IntEnum):
     """Every exit code of the command."""
@@ -53,7 +55,6 @@ class UserError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error and the hint where people read them: on standard error."""
-        click.echo(f"error: {self.message}", file=file, err=True)
-        for note in self.notes:
-            click.echo(f"  {note}", file=file, err=True)
-        click.echo(f"  try:   {self.try_}", file=file, err=True)
+        lines = [f"error: {self.message}", *(f"  {note}" for note in self.notes)]
+        for line in (*lines, f"  try:   {self.try_}"):
+            click.echo(printable(line), file=file, err=True)

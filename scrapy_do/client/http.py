@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from shlex import quote as quoted
 from socket import socket
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from scrapy_do.client.errors import Exit, UserError
 
@@ -48,8 +49,18 @@ class Credentials:
 
     @property
     def header(self) -> str | None:
-        """The value of `Authorization`; the token goes first."""
+        """The value of `Authorization`; the token goes first.
+
+        Raises:
+            UserError: the token cannot be sent.
+        """
         if self.token:
+            if not (self.token.isascii() and self.token.isprintable()):
+                raise UserError(
+                    "the token has characters, such as a line break, that no token has",
+                    try_="scrapy-do config show --origin",
+                    code=Exit.LOGIN,
+                )
             return f"Bearer {self.token}"
         if self.username:
             pair = f"{self.username}:{self.password or ''}".encode()
@@ -69,7 +80,7 @@ class Refused(UserError):
         code = Exit.NOT_FOUND if self.kind.endswith("-not-found") else _CODES.get(status, general)
         hint = _HINTS.get(self.kind, "scrapy-do --help")
         if code is Exit.LOGIN:
-            hint = f"scrapy-do login {url}"
+            hint = f"scrapy-do login {quoted(url)}"
         elif code is Exit.SERVER_ERROR:
             hint = "scrapy-do status"
         super().__init__(
@@ -83,7 +94,7 @@ class Broken(UserError):
     def __init__(self, url: str, error: Exception) -> None:
         super().__init__(
             f"the connection to {url} broke ({str(error) or type(error).__name__})",
-            try_=f"scrapy-do status --url {url}",
+            try_=f"scrapy-do status --url {quoted(url)}",
             code=Exit.UNREACHABLE,
         )
 
@@ -106,15 +117,15 @@ class DaemonClient:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or _port(self.url) is None:
+        parts = _parts(self.url)
+        if parts is None:
             raise UserError(
                 f"{url!r} is no address of a daemon, such as http://localhost:7654",
                 try_="scrapy-do login http://localhost:7654",
                 code=Exit.USAGE,
             )
         self._is_secure = parts.scheme == "https"
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
         self._port = parts.port
         self._base = parts.path
         self._ca_file = ca_file
@@ -213,7 +224,7 @@ class DaemonClient:
         except TimeoutError as error:
             raise UserError(
                 f"{self.url} has not answered within {self.timeout_s:g} s",
-                try_=f"scrapy-do status --url {self.url} --timeout 5m",
+                try_=f"scrapy-do status --url {quoted(self.url)} --timeout 5m",
                 code=Exit.WAITED_TOO_LONG,
             ) from error
         except (OSError, HTTPException) as error:
@@ -239,7 +250,7 @@ class DaemonClient:
 
     def _connect(self, connection: HTTPConnection) -> None:
         is_here = self._host in _LOOPBACK
-        elsewhere = f"scrapy-do login {self.url}"
+        elsewhere = f"scrapy-do login {quoted(self.url)}"
         try:
             connection.connect()
         except OSError as error:
@@ -328,12 +339,15 @@ def with_query(path: str, query: Query) -> str:
     return f"{path}?{text}" if text else path
 
 
-def _port(url: str) -> int | None:
-    """The port of an address, 0 for the usual one, None for one that is none."""
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a daemon's address; None for what is none."""
     try:
-        return urlsplit(url).port or 0
-    except ValueError:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and parts.port != 0
+        is_one = is_one and bool((parts.hostname or "").encode("idna"))
+    except ValueError:  # brackets, a port or labels that cannot be
         return None
+    return parts if is_one else None
 
 
 def _object(body: bytes) -> dict[str, Any]:

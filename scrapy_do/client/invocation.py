@@ -73,7 +73,11 @@ class Invocation:
         flags = self.flags
         limit = None if flags.timeout is None else str(flags.timeout)
         said = {"url": flags.url, "profile": flags.profile, "timeout": limit}
-        found = settings_of(said, os.environ, Path.cwd())
+        try:
+            place = Path.cwd()
+        except FileNotFoundError:  # the directory was removed: there is no project here
+            place = Path("/")
+        found = settings_of(said, os.environ, place)
         for warning in found.warnings:
             self.out.talk(f"warning: {warning}")
         return found
@@ -123,10 +127,9 @@ class Invocation:
 
     def with_flags(self, hint: str) -> str:
         """A command that asks the same daemon as this call, where it asks one."""
-        words = shlex.split(hint)[1:2]
-        if self.flags.url and "--url" not in hint and words and words[0] in _ASKING:
-            return f"{hint} --url {shlex.quote(self.flags.url)}"
-        return hint
+        _, *words = shlex.split(hint)
+        asks = bool(words) and words[0] in _ASKING and not {"--url", "--profile"} & {*words}
+        return self.hint(*words) if asks and (self.flags.url or self.flags.profile) else hint
 
     def again(self, *, instead_of: str = "", say: str = "", add: Sequence[str] = ()) -> str:
         """This very command, with one word replaced, or with some words more."""

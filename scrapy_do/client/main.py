@@ -156,8 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if call.flags.debug:
             raise
-        _mistake(error, call).show()
-        code = Exit.FAILED
+        problem = _mistake(error, call)
+        problem.show()
+        code = problem.exit_code
     sys.exit(code)
 
 
@@ -183,12 +184,22 @@ def _as_ours(error: click.ClickException) -> UserError:
 
 
 def _mistake(error: Exception, call: Invocation) -> UserError:
-    """An error that nobody has thought of: without a traceback, but with the way to it."""
+    """An error that nobody has thought of: without a traceback, but with the way to it.
+
+    What the machine refuses (a file that may not be read, a full disk) and words that are no
+    text are no mistakes of ours.
+    """
     told = " ".join(str(error).split())
-    return UserError(
-        f"this is a mistake of ours: {type(error).__name__}: {told}",
-        try_=call.again(add=["--debug"]),
-    )
+    code = Exit.FAILED
+    if isinstance(error, OSError):
+        problem = (
+            f"{error.filename}: {error.strerror}" if error.filename else error.strerror or told
+        )
+    elif isinstance(error, UnicodeEncodeError):
+        problem, code = f'"{error.object}" is not text in UTF-8', Exit.USAGE
+    else:
+        problem = f"this is a mistake of ours: {type(error).__name__}: {told}"
+    return UserError(problem, try_=call.again(add=["--debug"]), code=code)
 
 
 def _leave_the_pipe() -> None:

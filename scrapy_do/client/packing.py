@@ -1,5 +1,6 @@
 """A project as an archive: its directory, without what belongs to the developer's machine."""
 
+import shlex
 import subprocess
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,11 +32,6 @@ class Source:
     project: str | None
     files: Sequence[Path]
 
-    @property
-    def size_bytes(self) -> int:
-        """Of all files."""
-        return sum((self.root / file).stat().st_size for file in self.files)
-
     def write(self, target: Path) -> None:
         """Pack the files into a zip."""
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
@@ -66,7 +62,9 @@ def project_at(place: Path, project: str | None) -> Source:
         package = settings_package(found) or "NAME"
         raise UserError(
             f"{found} has no [deploy] project, so nobody knows how the project is called",
-            try_=f"scrapy-do push {place} -p {package}".replace(" . ", " "),
+            try_=shlex.join(
+                ["scrapy-do", "push", *([] if place == Path() else [str(place)]), "-p", package]
+            ),
             code=Exit.USAGE,
         )
     globs = deploy.get("", {}).get("glob", "").split()

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from scrapy_do.client.errors import Exit, UserError
@@ -112,7 +113,7 @@ def settings_of(flags: Mapping[str, str | None], environ: Mapping[str, str], cwd
             raise UserError(
                 f'there is no profile "{asked}"',
                 notes=[f"known: {names}"] if names else [],
-                try_=f"scrapy-do login {DEFAULT_URL} --profile {asked}",
+                try_=f"scrapy-do login {DEFAULT_URL} --profile {quote(asked)}",
                 code=Exit.USAGE,
             )
         if asked in deploy:
@@ -297,7 +298,10 @@ def _parsed(path: Path) -> configparser.ConfigParser:
 def _netrc(url: str, environ: Mapping[str, str]) -> _Place:
     """Who asks, as `.netrc` says for the host of the daemon."""
     path = Path(environ.get("NETRC") or f"{environ.get('HOME', '~')}/.netrc").expanduser()
-    host = urlsplit(url).hostname
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:  # whoever asks this address says that it is none
+        host = None
     if host is None or not path.is_file():
         return _Place(origin=str(path))
     import netrc  # noqa: PLC0415 - few have such a file

@@ -1,6 +1,7 @@
 """Every error says what to try, and what it says is understood by the command itself."""
 
 import ast
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from scrapy_do.client.errors import Exit
+from scrapy_do.client.invocation import Invocation
 from tests.client.commanding import check_error, home, run
 from tests.http_client import HttpClient
 from tests.world import World
 
+A = "http://127.0.0.1:1"
 CLIENT = Path(__file__).parent.parent.parent / "scrapy_do" / "client"
 
 USAGE = [
@@ -85,6 +88,17 @@ USAGE = [
     "db",
     "db restore copy --in-place",
     "db clean --older-than x",
+    "--profile it's status",
+    "--url http://it's/ api",
+    "--url http://[::1 status",
+    "--url http://[::1 job x",
+    "--url http://localhost:0 status",
+    "--url http://localhost:x status",
+    "--url http://a..b status",
+    "push it's",
+    "push odd",
+    "run books -p x -a word=\udcff",
+    "api GET /\udcff",
 ]
 """Words that mean nothing, or not here: exit code 2."""
 
@@ -94,6 +108,8 @@ OTHERS = {
     "run books": Exit.UNREACHABLE,
     "api GET /status.json": Exit.UNREACHABLE,
     "status --watch": Exit.UNREACHABLE,
+    "--url http://127.0.0.1:1/it's status": Exit.UNREACHABLE,
+    "job http://[x": Exit.NOT_FOUND,
     "login http://127.0.0.1:1": Exit.UNREACHABLE,
     "logout": Exit.NOT_FOUND,
     "profile use nobody": Exit.NOT_FOUND,
@@ -121,6 +137,11 @@ def _somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
     (tmp_path / "named" / "scrapy.cfg").write_text(
         "[settings]\ndefault = named.settings\n[deploy]\n"
     )
+    for name in ("it's", "odd"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "it's" / "scrapy.cfg").write_text("[settings]\ndefault = its.settings\n")
+    (tmp_path / "odd" / "scrapy.cfg").write_text("[deploy]\nproject = odd\n")
+    (tmp_path / "odd" / "\udcff.py").touch()
     monkeypatch.chdir(tmp_path)
     with home(monkeypatch, str(tmp_path), "http://127.0.0.1:1"):
         yield
@@ -141,6 +162,54 @@ def test_what_cannot_be(capsys: pytest.CaptureFixture[str], line: str) -> None:
 def test_enough_errors_are_provoked() -> None:
     """There are at least sixty."""
     assert len(USAGE) + len(OTHERS) >= 60
+
+
+def test_what_the_machine_refuses_is_no_mistake_of_ours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In a directory that was removed a daemon can be asked; a push says what is not there."""
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    check_error(run(capsys, "status"), Exit.UNREACHABLE)
+    ended = run(capsys, "push")
+    check_error(ended, Exit.FAILED)
+    assert ended.error == "No such file or directory"
+
+
+def test_a_token_that_cannot_be_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token with the line break of its file is refused, and not shown."""
+    monkeypatch.setenv("SCRAPY_DO_TOKEN", "secret\r")
+    ended = run(capsys, "status")
+    check_error(ended, Exit.LOGIN)
+    assert "secret" not in ended.err
+
+
+def test_errors_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters in what an error tells are spelled out."""
+    ended = run(capsys, "--url", "nowhere\033[31m", "status")
+    assert "\033" not in ended.err
+    assert r"nowhere\x1b[31m" in ended.error
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint", "kept"),
+    [
+        (["--url", A], "scrapy-do jobs", f"scrapy-do jobs --url {A}"),
+        (["--profile", "live"], "scrapy-do jobs", "scrapy-do jobs --profile live"),
+        (["--profile", "live"], f"scrapy-do status --url {A}", f"scrapy-do status --url {A}"),
+        (["--profile", "live"], "scrapy-do serve", "scrapy-do serve"),
+        ([], 'scrapy-do schedule preview "now"', 'scrapy-do schedule preview "now"'),
+    ],
+)
+def test_hints_ask_the_same_daemon(flags: list[str], hint: str, kept: str) -> None:
+    """A command to try asks the daemon that the command has asked, where it asks one."""
+    call = Invocation()
+    for name, value in zip(flags[::2], flags[1::2], strict=True):
+        setattr(call.flags, name.removeprefix("--"), value)
+    assert call.with_flags(hint) == kept
 
 
 class _Refusing(HTTPServer):
