@@ -116,7 +116,10 @@ def _job_in(call: "Invocation", name: str) -> str:
     """The name in the address of a page, of a log or of Scrapy Cloud's; other names as they are."""
     if not name.startswith(("http://", "https://")):
         return name
-    parts = urlsplit(name)
+    try:
+        parts = urlsplit(name)
+    except ValueError:
+        parts = urlsplit("")
     url = f"{parts.scheme}://{parts.netloc}"
     found = _UUID.search(parts.path)
     key = _KEY.search(parts.path)
@@ -138,7 +141,7 @@ def the_project(call: "Invocation", project: str | None, spider: str | None = No
     """The project that is meant: the one that was said, or the only one (that has a spider).
 
     Raises:
-        UserError: several could be meant, or there is none.
+        UserError: several could be meant, there is none, or none has that spider.
     """
     chosen = project or call.settings.text("project")
     if chosen:
@@ -150,7 +153,14 @@ def the_project(call: "Invocation", project: str | None, spider: str | None = No
             for name in projects
             if spider in call.daemon.get("/list-spiders.json", {"project": name})["spiders"]
         ]
-        projects = able or projects
+        if not able:
+            raise UserError(
+                f'no project has a spider "{spider}"',
+                notes=[f"known: {', '.join(projects)}"],
+                try_=call.hint("spiders", projects[0]),
+                code=Exit.NOT_FOUND,
+            )
+        projects = able
     if not projects:
         raise UserError(
             f"no project has been pushed to {call.settings.url}",

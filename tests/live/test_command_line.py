@@ -310,6 +310,29 @@ def test_orders_carry_what_was_said(command: Callable[..., Ended]) -> None:
     check_error(command("run", "noop", "-p", "good", "-s", "=x"), Exit.USAGE)
 
 
+def test_a_spider_names_its_project(shop: Shop, command: Callable[..., Ended]) -> None:
+    """Among several projects the one with the spider is meant, if there is just one."""
+    shop.removable()
+    try:
+        both = command("run", "noop")
+        check_error(both, Exit.USAGE)
+        assert both.error == '2 projects have a spider "noop"; say which is meant'
+        none = command("run", "nop")
+        check_error(none, Exit.NOT_FOUND)
+        assert none.error == 'no project has a spider "nop"'
+        check_error(command("spiders"), Exit.USAGE)
+    finally:
+        shop.daemon.ask("/remove-project.json", name="other")
+
+
+def test_any_path_can_be_asked_for(command: Callable[..., Ended]) -> None:
+    """What no address can hold is encoded; what is encoded already stays."""
+    told = [command("api", "GET", path) for path in ("/no such ä", "/no%20such%20%C3%A4")]
+    for ended in told:
+        check_error(ended, Exit.NOT_FOUND)
+    assert told[0].error == told[1].error
+
+
 def test_addresses_name_jobs(shop: Shop, command: Callable[..., Ended]) -> None:
     """A job may be named by the address of its page or its log, of this daemon."""
     for path in (f"/ui/jobs/{shop.job}/items", f"/get-log/data/{shop.job}.err"):

@@ -1,10 +1,12 @@
 """Commands about daemons as such: status, open, login, logout, profile, api, completion."""
 
 import re
+import string
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -63,8 +65,6 @@ def open_page(call: Invocation, *, what: str | None) -> None:
     path = "/ui/"
     if what is not None:
         if what in call.daemon.get("/list-projects.json")["projects"]:
-            from urllib.parse import quote  # noqa: PLC0415 - the same
-
             path = f"/ui/projects/{quote(what, safe='')}"
         else:
             path = f"/ui/jobs/{find_job(call, what)['identifier']}"
@@ -290,7 +290,7 @@ def api(
     """Send a request of your own to the daemon, signed: its answer goes to standard output."""
     if not re.fullmatch("[A-Za-z]{1,20}", method):
         raise click.BadParameter(f"{method!r} is no method such as GET", param_hint="METHOD")
-    verb, path = method.upper(), "/" + path.lstrip("/")
+    verb, path = method.upper(), "/" + quote(path.lstrip("/"), safe=string.punctuation)
     path, body, headers = _request(verb, path, [_pair(field) for field in fields], files)
     with call.daemon.request(verb, path, body, headers) as response:
         kind = response.headers.get("Content-Type", "")
