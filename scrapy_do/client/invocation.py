@@ -198,10 +198,12 @@ JSON_OPTION = _option(
     "--json", is_flag=True, is_eager=True, says="JSON on standard output, and nothing else."
 )
 GLOBAL_OPTIONS: Sequence[click.Option] = (
-    _option("--url", metavar="URL", says="The daemon; else as docs/command-line.md says."),
     _option(
-        "--profile", metavar="NAME", says="The profile, or the target of scrapy.cfg, that counts."
+        "--url",
+        metavar="URL",
+        says="The daemon's address; `config show --origin` says which counts without it.",
     ),
+    _option("--profile", metavar="NAME", says="The profile to use, or the target of scrapy.cfg."),
     JSON_OPTION,
     _option(
         "--header",
@@ -218,9 +220,11 @@ GLOBAL_OPTIONS: Sequence[click.Option] = (
         kind=SPAN,
         says="How long an answer may take, 90s if nothing is said.",
     ),
-    _option("--yes", is_flag=True, says="The answer to every question."),
+    _option("--yes", is_flag=True, says="Say yes to every question."),
     _option("--utc", is_flag=True, says="Times in UTC instead of local ones."),
-    _option("--debug", is_flag=True, says="The traceback of what is no error of the user."),
+    _option(
+        "--debug", is_flag=True, says="Show the traceback of an error that is a mistake of ours."
+    ),
 )
 
 

@@ -56,9 +56,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Client": {
         "status": (f"{_COMMANDS}client:status", "How the daemon is, and what it has done."),
         "open": (f"{_COMMANDS}client:open_page", "Open a page in a browser."),
-        "login": (f"{_COMMANDS}client:login", "Remember a daemon, and who asks it."),
-        "logout": (f"{_COMMANDS}client:logout", "Forget who asks."),
-        "profile": (f"{_COMMANDS}client:profile", "The daemons that are remembered."),
+        "login": (f"{_COMMANDS}client:login", "Remember a daemon and its credentials."),
+        "logout": (f"{_COMMANDS}client:logout", "Forget the credentials."),
+        "profile": (f"{_COMMANDS}client:profile", "The remembered daemons: list, use, show."),
         "api": (f"{_COMMANDS}client:api", "Send a request of your own, signed."),
         "completion": (f"{_COMMANDS}client:completion", "The script that completes in a shell."),
     },

@@ -13,6 +13,7 @@ from scrapy_do.client.invocation import command
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
+    metavar="N",
     help="The daemon's port on loopback; without it, any free one.",
 )
 @click.option(

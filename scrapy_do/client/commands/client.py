@@ -27,7 +27,7 @@ _USUAL_PROFILE = "default"
 
 
 @command("status")
-@click.option("--watch", is_flag=True, help="Go on, and tell each change; JSON lines with --json.")
+@click.option("--watch", is_flag=True, help="Keep telling each change; JSON lines with --json.")
 @pass_call
 def status(call: Invocation, *, watch: bool) -> None:
     """How the daemon is, and what it has done."""
@@ -87,7 +87,7 @@ def open_page(call: Invocation, *, what: str | None) -> None:
     metavar="FILE",
     help="The authority that signed the daemon's certificate, in PEM.",
 )
-@click.option("--project", "-p", help="The project that commands mean which name none.")
+@click.option("--project", "-p", help="The project for commands that name none.")
 @pass_call
 def login(
     call: Invocation,
@@ -99,9 +99,10 @@ def login(
     ca_file: str | None,
     project: str | None,
 ) -> None:
-    """Remember a daemon, and who asks it, as a profile: URL, or the one that counts now.
+    """Remember a daemon and its credentials as a profile, once it has accepted them.
 
-    The profile is that of --profile, or `default`, and becomes the current one.
+    The profile is that of --profile, or `default`, and becomes the current one. Without a URL it is
+    that of --url, or the one that the profile has.
     """
     from scrapy_do.client.http import Credentials, DaemonClient  # noqa: PLC0415 - the same
     from scrapy_do.client.settings import DEFAULT_URL, USUAL_TIMEOUT_S  # noqa: PLC0415 - the same
@@ -112,6 +113,8 @@ def login(
     known = profiles.values(name)
     address = (url or call.flags.url or known.get("url") or DEFAULT_URL).rstrip("/")
     kept = {"url": address}
+    if known.get("url") == address:
+        kept |= {key: known[key] for key in ("project", "ca_file") if key in known}
     if project:
         kept["project"] = project
     if ca_file:
@@ -125,7 +128,8 @@ def login(
         )
     if password_stdin and not username:
         raise click.UsageError("--password-stdin needs --username")
-    probe = DaemonClient(address, timeout_s=limit_s, ca_file=ca_file)
+    authority = kept.get("ca_file")
+    probe = DaemonClient(address, timeout_s=limit_s, ca_file=authority)
     if not secret and (username or _is_closed(probe)):
         secret, username = _asked(call, address, username)
     if secret:
@@ -136,7 +140,7 @@ def login(
             token=kept.get("token"), username=username, password=kept.get("password")
         ),
         timeout_s=limit_s,
-        ca_file=ca_file,
+        ca_file=authority,
     ).get("/status.json")
     profiles.put(name, kept)
     shown = {"profile": name, "url": address, "user": username or ("token" if secret else "")}
@@ -174,7 +178,7 @@ def _asked(call: Invocation, address: str, username: str | None) -> tuple[str, s
 @command("logout")
 @pass_call
 def logout(call: Invocation) -> None:
-    """Forget who asks, in the profile of --profile or in the current one."""
+    """Forget the credentials of a profile: that of --profile, or the current one."""
     profiles = _profiles()
     name = call.flags.profile or profiles.current or _USUAL_PROFILE
     _known(call, name)

@@ -181,7 +181,7 @@ def clean_command(
     config_path: Path | None,
     data_dir: str | None,
 ) -> None:
-    """Remove ended jobs with their files. The daemon must be down; it does so by itself, too."""
+    """Remove ended jobs with their files, as a daemon does by itself. It must be down."""
     from scrapy_do.engine.cleaning import clean  # noqa: PLC0415 - Note [Why commands import]
 
     moment = datetime.now(UTC) - timedelta(seconds=older_than)

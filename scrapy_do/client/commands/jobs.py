@@ -73,8 +73,10 @@ _ORDER_OPTIONS = (
     click.option(
         "--args-json", metavar="JSON|@FILE", help="Arguments as a JSON object, also from a file."
     ),
-    click.option("--tag", "tags", multiple=True, help="May be repeated."),
-    click.option("--priority", type=click.IntRange(0, 4), help="4 goes first, 2 is usual."),
+    click.option("--tag", "tags", multiple=True, help="A tag of the job. May be repeated."),
+    click.option(
+        "--priority", type=click.IntRange(0, 4), metavar="N", help="4 goes first, 2 is usual."
+    ),
     click.option(
         "--timeout", "limit_s", type=SPAN, metavar="SPAN", help="How long the crawl may take."
     ),
@@ -340,11 +342,12 @@ def wait_for(call: Invocation, *, jobs: tuple[str, ...], limit_s: float | None) 
     "-n",
     "limit",
     type=click.IntRange(1, _MOST),
+    metavar="N",
     default=20,
     show_default=True,
     help="How many at most.",
 )
-@click.option("--watch", is_flag=True, help="Go on, and tell what changes; JSON lines with --json.")
+@click.option("--watch", is_flag=True, help="Keep telling what changes; JSON lines with --json.")
 @pass_call
 def jobs(
     call: Invocation,
@@ -516,7 +519,7 @@ def _job_before(call: Invocation, job: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--state",
     type=click.Choice(["PENDING", "RUNNING"], case_sensitive=False),
-    help="All that are so.",
+    help="All in this state.",
 )
 @click.option("--spider", type=SPIDER, help="All of this spider.")
 @click.option("-p", "--project", type=PROJECT, help="All of this project.")

@@ -27,11 +27,13 @@ _LAST_LINES = 12
     "--version",
     "label",
     metavar="V|git",
-    help="How the version is called: `git` as git describes it; else the next number.",
+    help="The name of the version; `git` takes what `git describe` says. Else the next number.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be sent, and send nothing.")
 @click.option("--no-activate", is_flag=True, help="Keep it beside the current version.")
-@click.option("--force", is_flag=True, help="Also if scheduled spiders vanish.")
+@click.option(
+    "--force", is_flag=True, help="Also if spiders that are scheduled are no longer there."
+)
 @pass_call
 def push(
     call: Invocation,
@@ -45,8 +47,8 @@ def push(
 ) -> None:
     """Send a project: the one that this directory belongs to, a directory, or an archive.
 
-    All files go but those that git, or common sense, ignores; `[deploy] glob` in scrapy.cfg
-    names them one by one.
+    All its files are sent, but none that git ignores, and no caches or environments. Where
+    scrapy.cfg has `[deploy] glob`, only the files that it names are.
     """
     from scrapy_do.client.packing import project_at, version_by_git  # noqa: PLC0415 - Note [Why ...]
 

@@ -56,7 +56,7 @@ def schedule() -> None:
 @click.option(
     "--overlap",
     type=click.Choice(["skip", "queue-one", "allow", "replace"]),
-    help="What happens while a run before waits or runs.",
+    help="What happens when the run before has not ended.",
 )
 @click.option(
     "--catchup",
@@ -123,6 +123,7 @@ def add(call: Invocation, /, **given: Any) -> None:  # noqa: ANN401 - click's va
     "-n",
     "limit",
     type=click.IntRange(1, 1000),
+    metavar="N",
     default=100,
     show_default=True,
     help="How many at most.",
@@ -244,6 +245,7 @@ def _tell_job(call: Invocation, identifier: str) -> None:
     "-n",
     "count",
     type=click.IntRange(1, 100),
+    metavar="N",
     default=5,
     show_default=True,
     help="How many runs to tell.",
