@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -308,6 +309,32 @@ def test_orders_carry_what_was_said(command: Callable[..., Ended]) -> None:
     check_error(command("run", "nop", "-p", "good"), Exit.NOT_FOUND)
     check_error(command("run", "noop", "-p", "nothing"), Exit.NOT_FOUND)
     check_error(command("run", "noop", "-p", "good", "-s", "=x"), Exit.USAGE)
+
+
+def test_a_second_login_keeps_the_project(shop: Shop, command: Callable[..., Ended]) -> None:
+    """Who logs in again at the same daemon need not say again what has not changed."""
+    assert command("login", shop.daemon.url, "-p", "good").code == Exit.DONE
+    assert command("login").code == Exit.DONE
+    assert json.loads(command("profile", "show", "--json").out)["project"] == "good"
+
+
+def test_doctor_knows_a_daemon_that_wants_credentials(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A port that a daemon of ours has is as it should be; one of a stranger is a problem."""
+    options = {"SCRAPY_DO_WEB_AUTH": "on", "SCRAPY_DO_WEB_TOKEN": "a" * 32}
+    with running(tmp_path, options=options) as daemon:
+        monkeypatch.setenv("SCRAPY_DO_WEB_INTERFACES", daemon.url.removeprefix("http://"))
+        ended = command("doctor", "--data-dir", str(daemon.data))
+        assert (ended.code, ended.err) == (Exit.DONE, "")
+        assert f"port\tok\ta daemon answers at {daemon.url}: " in ended.out
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+        monkeypatch.setenv("SCRAPY_DO_WEB_INTERFACES", address)
+        taken = command("doctor", "--data-dir", str(tmp_path / "data"))
+        check_error(failed_without_data(taken), Exit.FAILED)
+        assert taken.error == f"port: http://{address}: Address already in use"
 
 
 def test_a_spider_names_its_project(shop: Shop, command: Callable[..., Ended]) -> None:

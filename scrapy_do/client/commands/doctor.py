@@ -24,6 +24,8 @@ _OLDEST_PYTHON = (3, 11)
 _OLDEST_SCRAPY = (2, 14)
 _FIRST_YEAR = 2026
 _LIMIT_S = 3.0
+_REFUSALS_OF_OURS = frozenset({"not-authenticated", "wrong-host"})
+"""Only a daemon of ours names its errors so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _configured(config: "Config") -> Iterator[Finding]:
     for warning in config.warnings:
         yield _warning("configuration", warning, "scrapy-do config show --origin")
     for endpoint in config.web.interfaces:
-        yield _port(endpoint)
+        yield _port(endpoint, "https" if config.web.https else "http")
     yield _disk(config.scrapy_do.project_store)
     yield _clock()
     zone = config.scrapy_do.timezone
@@ -114,7 +116,7 @@ def _configured(config: "Config") -> Iterator[Finding]:
     yield _database(config)
 
 
-def _port(endpoint: "Endpoint") -> Finding:
+def _port(endpoint: "Endpoint", scheme: str) -> Finding:
     address = str(endpoint)
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     try:
@@ -122,20 +124,24 @@ def _port(endpoint: "Endpoint") -> Finding:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((endpoint.host, endpoint.port))
     except OSError as error:
-        return _who_has(address, error)
+        return _who_has(f"{scheme}://{address}", error)
     return _ok("port", f"{address} is free")
 
 
-def _who_has(address: str, error: OSError) -> Finding:
-    """Say who has a port: a daemon of ours is as it should be."""
-    from scrapy_do.client.http import DaemonClient  # noqa: PLC0415 - the same
+def _who_has(url: str, error: OSError) -> Finding:
+    """Say who has a port: a daemon of ours is as it should be, also one that wants credentials."""
+    from scrapy_do.client.http import DaemonClient, Refused  # noqa: PLC0415 - the same
 
     try:
-        answer = DaemonClient(f"http://{address}", timeout_s=_LIMIT_S).get("/status.json")
-        return _ok("port", f"a daemon answers at {address}, version {answer['daemon-version']}")
+        answer = DaemonClient(url, timeout_s=_LIMIT_S, is_verified=False).get("/status.json")
+        return _ok("port", f"a daemon answers at {url}, version {answer['daemon-version']}")
+    except Refused as refused:
+        if refused.kind in _REFUSALS_OF_OURS:
+            return _ok("port", f"a daemon answers at {url}: {refused.message}")
     except (UserError, KeyError):
-        hint = "scrapy-do serve --listen 127.0.0.1:0"
-        return _problem("port", f"{address}: {error.strerror or error}", hint)
+        pass
+    hint = "scrapy-do serve --listen 127.0.0.1:0"
+    return _problem("port", f"{url}: {error.strerror or error}", hint)
 
 
 def _disk(directory: Path) -> Finding:
