@@ -1,7 +1,8 @@
 """The search for jobs that people type: `spider:books state:failed since:2d tag:eu`.
 
 Words are joined by "and"; tags by "or". A word without a name is the name of a spider. A value
-with a blank stands in double quotes; `-tag:eu` leaves a tag out.
+with a blank stands in double quotes, a double quote in it is written twice; `-tag:eu` leaves a tag
+out.
 """
 
 import re
@@ -16,7 +17,9 @@ from scrapy_do.errors import BadSearch
 
 EXAMPLE = "spider:books state:failed since:2d tag:eu"
 
-_WORD = re.compile(r'(?P<bare>-?[a-z]+:)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))(?=\s|$)|\S+')
+_WORD = re.compile(
+    r'(?P<bare>-?[a-z]+:)?(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\s"]+))(?=\s|$)|\S+'
+)
 _AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Mapping[str, timedelta] = {
     "s": timedelta(seconds=1),
@@ -103,11 +106,18 @@ def search_jobs(text: str, *, now: datetime) -> Search:
     return Search(text=text, terms=terms, wanted=wanted)
 
 
+def word(name: str, value: str) -> str:
+    """The word of a search for a value, whatever is in it."""
+    doubled = value.replace('"', '""')
+    return f'{name}:"{doubled}"'
+
+
 def _terms(text: str) -> Sequence[Term]:
     found = []
     for match in _WORD.finditer(text):
         name = (match["bare"] or "").removesuffix(":")
-        value = match["plain"] if match["quoted"] is None else match["quoted"]
+        quoted = match["quoted"]
+        value = match["plain"] if quoted is None else quoted.replace('""', '"')
         term = Term(
             name=name or "spider",
             value=value or "",

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
+from scrapy_do.core.job_search import word
+
 Fields = Iterable[tuple[str, str]]
 
 _USUAL_BASE = "http://localhost:7654"
@@ -52,6 +54,11 @@ def spider_page(project: str, spider: str) -> str:
         return with_query("/ui/spider", [("project", project), ("spider", spider)])
     name = quote(spider, safe="", errors="surrogatepass")
     return f"{project_page(project)}/spiders/{name}"
+
+
+def jobs_page(project: str, spider: str) -> str:
+    """The list of the jobs of a spider."""
+    return with_query("/ui/jobs", [("q", f"{word('project', project)} {word('spider', spider)}")])
 
 
 def run_page(project: str, spider: str, fields: Fields = ()) -> str:

@@ -65,6 +65,7 @@ def _environment() -> Environment:
     environment.globals.update(
         curl=addresses.curl,
         curl_push=addresses.curl_push,
+        jobs_page=addresses.jobs_page,
         project_page=addresses.project_page,
         run_page=addresses.run_page,
         scrapy_do=addresses.scrapy_do,

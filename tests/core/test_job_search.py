@@ -7,7 +7,7 @@ import pytest
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
 from scrapy_do.core.job import Outcome
-from scrapy_do.core.job_search import EXAMPLE, search_jobs
+from scrapy_do.core.job_search import EXAMPLE, search_jobs, word
 from scrapy_do.errors import BadSearch
 from tests.factories import START
 
@@ -23,6 +23,7 @@ ID = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
         ("  books ", JobFilter(spider="books")),
         ("spider:books", JobFilter(spider="books")),
         ('spider:"a b" project:shop', JobFilter(spider="a b", project="shop")),
+        ('"a ""b"""', JobFilter(spider='a "b"')),
         ("spider:http://x", JobFilter(spider="http://x")),
         ("state:failed", JobFilter(states=FINISHED, outcomes=FAILED)),
         ("state:Pending", JobFilter(states=frozenset({StateName.PENDING}))),
@@ -40,6 +41,16 @@ ID = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 )
 def test_understood(text: str, wanted: JobFilter) -> None:
     """Each word narrows the list, as the help says."""
+    assert search_jobs(text, now=START).wanted == wanted
+
+
+@pytest.mark.parametrize(
+    "name", ['"', 'a"b', '""', "", " ", "a b", "-tag:x", "\n", '" state:failed "']
+)
+def test_any_name_can_be_searched(name: str) -> None:
+    """The word that is made for a name asks for it and for nothing else."""
+    wanted = JobFilter(project="shop", spider=name)
+    text = f"{word('project', 'shop')} {word('spider', name)}"
     assert search_jobs(text, now=START).wanted == wanted
 
 
@@ -61,6 +72,8 @@ def test_the_example_is_right() -> None:
         ("schedule:daily", "schedule:daily"),
         ('spider:"a b', 'spider:"a'),
         ('a"b', 'a"b'),
+        ('spider:"a"b"', 'spider:"a"b"'),
+        ('"""', '"""'),
     ],
 )
 def test_what_is_wrong_is_pointed_at(text: str, part: str) -> None:

@@ -582,3 +582,18 @@ def test_the_last_error_of_a_failed_crawl_is_opened(world: World) -> None:
 
     assert f'Last error: <a href="/ui/jobs/{job}?around=2#L2">line 2</a>' in page
     assert "<code>wrong\na\nb\nc\nd\ne\nf\ng\nh\ni\nj</code>" in page
+
+
+def test_the_way_to_the_jobs_of_a_spider_of_any_name(world: World) -> None:
+    """The name in the trail leads to the jobs of just this spider, whatever is in its name."""
+    name = '"a" state:failed \n<b>'
+    world.put_project("shop", name)
+    job = world.enqueue(project="shop", spider=name)
+    other = world.enqueue()
+    pages = Pages(world)
+
+    (way,) = re.findall(r'href="(/ui/jobs\?q=[^"]*)"', pages.get(f"/ui/jobs/{job}"))
+
+    listed = pages.get(html.unescape(way))
+    assert f"/ui/jobs/{job}" in listed
+    assert f"/ui/jobs/{other}" not in listed
