@@ -1,10 +1,14 @@
 """How values are said to people: states, times, sizes, numbers."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, Starting, Stopping
+
+_SHOWN_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,27 @@ def number(value: float | None) -> str:
     if value is None:
         return "\N{EN DASH}"
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def rounded(value: float) -> str:
+    """A number with three decimals at most."""
+    return number(value if isinstance(value, int) else round(value, 3))
+
+
+def change(value: float, old: float, say: Callable[[float], str] = rounded) -> str:
+    """How a number has changed, with the share where it is one percent or more: `+50 (+25%)`.
+
+    It is "" where nothing has changed, and for numbers that are too large for a difference.
+    """
+    try:
+        by = abs(value - old)
+        share = by / abs(old) if old else 0.0
+    except OverflowError:  # whole numbers have no end, the others have
+        return ""
+    if not by or math.inf in (by, share):
+        return ""
+    sign = "+" if value > old else "\N{MINUS SIGN}"
+    return f"{sign}{say(by)}" + (f" ({sign}{share:.0%})" if share >= _SHOWN_SHARE else "")
 
 
 def size(count: int | None) -> str:

@@ -58,10 +58,12 @@ def test_its_file_is_read(
     assert capsys.readouterr().out.splitlines()[1] == "| name      |"
 
 
-def test_no_daemon(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_no_daemon(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Where nobody listens it says so as it says everything, and ends with 1."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SystemExit) as ended:
         main(["--url", "http://127.0.0.1:1", "status"])
     assert ended.value.code == 1
     assert capsys.readouterr().out.startswith("[!] Server responded with an error: no daemon at")
-    del tmp_path

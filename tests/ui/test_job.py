@@ -16,6 +16,7 @@ import pytest
 from scrapy_do.core.job import Finished, Job, Outcome
 from scrapy_do.files.record_stats import RecordKind
 from scrapy_do.protocol.facts import Progress
+from scrapy_do.ui import words
 from scrapy_do.ui.outcomes import said
 from tests import factories
 from tests.ui.browsing import Pages
@@ -597,3 +598,17 @@ def test_the_way_to_the_jobs_of_a_spider_of_any_name(world: World) -> None:
     listed = pages.get(html.unescape(way))
     assert f"/ui/jobs/{job}" in listed
     assert f"/ui/jobs/{other}" not in listed
+
+
+def test_numbers_without_end_are_compared(world: World) -> None:
+    """A statistic may be larger than any fraction: its pages are there all the same."""
+    before, job = world.enqueue(), world.enqueue()
+    _end(world, before)
+    for one, value in ((before, 0.5), (job, 2**4000)):
+        progress = Progress(stats={"n": value})
+        world.do(world.store.jobs.edit(one, lambda job: replace(job, progress=progress)))  # noqa: B023 - called here
+    pages = Pages(world)
+    shown = words.number(2**4000)
+
+    assert shown in pages.get(f"/ui/jobs/{job}/stats")
+    assert shown[:100] in pages.get(f"/ui/compare?jobs={before},{job}")

@@ -26,6 +26,26 @@ def test_durations(length: timedelta | float | None, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "old", "said"),
+    [
+        (150, 100, "+50 (+50%)"),
+        (50, 100, "\N{MINUS SIGN}50 (\N{MINUS SIGN}50%)"),
+        (-50, -100, "+50 (+50%)"),
+        (1001, 1000, "+1"),
+        (1.5, 0, "+1.5"),
+        (7, 7.0, ""),
+        (2**4000, 1, ""),
+        (2**4000, 0.5, ""),
+        (1e308, -1e308, ""),
+        (1, 1e-320, ""),
+    ],
+)
+def test_changes(value: float, old: float, said: str) -> None:
+    """A change has its sign and its share; what is too large for that is left out."""
+    assert words.change(value, old) == said
+
+
+@pytest.mark.parametrize(
     ("count", "said"),
     [
         (None, "\N{EN DASH}"),

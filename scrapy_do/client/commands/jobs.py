@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -489,7 +490,8 @@ def stats(call: Invocation, *, job: str, compare: str | None) -> None:
 
 def _change(value: object, old: object) -> object:
     if isinstance(value, int | float) and isinstance(old, int | float):
-        return round(value - old, 6)
+        with suppress(OverflowError):  # whole numbers have no end, the others have
+            return round(value - old, 6)
     return None
 
 

@@ -9,7 +9,7 @@ from scrapy_do.core.job import Finished, Job
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.render import PageView
-from scrapy_do.ui.words import duration, number
+from scrapy_do.ui.words import change, duration, number, rounded
 from scrapy_do.web.params import Params, parse_uuid
 
 MOST_JOBS = 4
@@ -108,7 +108,7 @@ def _merged(maps: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _row(name: str, values: Sequence[Any]) -> Row:
     if all(_is_number(value) or value is None for value in values):
-        return _numbers(name, values, _plain)
+        return _numbers(name, values, rounded)
     return _texts(name, ["" if value is None else str(value) for value in values])
 
 
@@ -118,20 +118,11 @@ def _texts(name: str, values: Sequence[str]) -> Row:
 
 def _numbers(name: str, values: Sequence[float | None], say: Any) -> Row:  # noqa: ANN401 - a way to say numbers
     first, last = values[0], values[-1]
-    difference = ""
-    if first is not None and last is not None and last != first:
-        sign = "+" if last > first else "\N{MINUS SIGN}"
-        share = f" ({sign}{abs(last - first) / abs(first):.0%})" if first else ""
-        difference = f"{sign}{say(abs(last - first))}{share}"
     return Row(
         name=name,
         values=["\N{EN DASH}" if value is None else say(value) for value in values],
-        difference=difference,
+        difference="" if first is None or last is None else change(last, first, say),
     )
-
-
-def _plain(value: float) -> str:
-    return number(value if isinstance(value, int) else round(value, 3))
 
 
 def _is_number(value: object) -> bool:

@@ -14,10 +14,9 @@ from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import before, runs_like
 from scrapy_do.ui.render import PageView
-from scrapy_do.ui.words import duration, number, size
+from scrapy_do.ui.words import change, duration, number, size
 
 FILES = 200
-_SHOWN_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +125,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 def _difference(value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values
-    if not _is_number(value) or not _is_number(old) or value == old:
-        return ""
-    change = value - old
-    text = number(abs(round(change, 3) if isinstance(change, float) else change))
-    percent = f" ({change / old:+.0%})" if old and abs(change / old) >= _SHOWN_SHARE else ""
-    sign = "+" if change > 0 else "\N{MINUS SIGN}"
-    return f"{sign}{text}{percent}"
+    return change(value, old) if _is_number(value) and _is_number(old) else ""
 
 
 async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> PageView:
