@@ -175,7 +175,7 @@ class FakeLauncher:
 
 
 async def inline(function: Callable[[], Result]) -> Result:
-    """KnownRun what belongs in a thread here and now."""
+    """Run what belongs in a thread here and now."""
     return function()
 
 

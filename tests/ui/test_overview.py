@@ -1,5 +1,6 @@
 """The overview, without a browser: page function, view, markup, headers."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,32 @@ def scheduled(world: World, when: str) -> Schedule:
     made = world.do(world.schedules.submit(request(), ScheduleRequest(when=when), by=TESTER))
     assert isinstance(made, Schedule)
     return made
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/ui/", "Overview"),
+        ("/ui/jobs", "Jobs"),
+        ("/ui/schedules", "Schedules"),
+        ("/ui/projects", "Projects"),
+        ("/ui/push", "Push a project"),
+        ("/ui/system", "System"),
+        ("/ui/api", "API"),
+    ],
+)
+def test_a_tab_is_called_as_its_page(world: World, path: str, title: str) -> None:
+    """What the browser calls a page is its heading."""
+    page = Pages(world).get(path)
+
+    assert f"<title>{title} · Scrapy Do</title>" in page
+    assert re.findall(r"<h1>(.*?)</h1>", page) == [title]
+
+
+def test_a_wrong_search_is_still_the_page_of_jobs(world: World) -> None:
+    """Its tab is called as that of the list."""
+    page = Pages(world).answer("/ui/jobs?q=colour:red").text
+    assert "<title>Jobs · Scrapy Do</title>" in page
 
 
 def test_what_runs_is_listed_with_its_state_in_words(world: World) -> None:

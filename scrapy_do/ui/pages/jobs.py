@@ -103,7 +103,7 @@ def misunderstood(error: BadSearch) -> PageView:
     """Show which part of a search means nothing."""
     return PageView(
         template="jobs_search.html",
-        title="JobsPage",
+        title="Jobs",
         room="jobs",
         status=400,
         view=Misunderstood(
@@ -132,7 +132,7 @@ async def jobs(
         listed = await operations.listing.jobs(replace(wanted, newer_than=None))
     return PageView(
         template="jobs.html",
-        title="JobsPage",
+        title="Jobs",
         room="jobs",
         live=("jobs",),
         view=await _view(operations, search, listed, place, now=now, said=said),

@@ -91,7 +91,7 @@ async def overview(operations: Operations, *, now: datetime) -> PageView:
     first = next((one for one in await operations.projects.all() if one.current), None)
     return PageView(
         template="overview.html",
-        title="OverviewPage",
+        title="Overview",
         room="overview",
         live=("jobs", "status"),
         view=OverviewPage(

@@ -28,7 +28,7 @@ async def projects(operations: Operations, *, gone: str) -> PageView:
     is_gone = gone and gone not in {project.name for project in found}
     return PageView(
         template="projects.html",
-        title="ProjectsPage",
+        title="Projects",
         room="projects",
         live=("projects",),
         view=ProjectsPage(

@@ -142,7 +142,7 @@ async def schedules(
     more = "" if found.next_after is None else str(found.next_after)
     return PageView(
         template="schedules.html",
-        title="SchedulesPage",
+        title="Schedules",
         room="schedules",
         live=("schedules",),
         view=SchedulesPage(
