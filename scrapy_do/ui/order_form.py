@@ -1,12 +1,12 @@
 """What a schedule's form holds: texts as people type them, and the order that they mean."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from scrapy_do.core.grammar import parse_zone
+from scrapy_do.core.item_filter import text_of
 from scrapy_do.core.job import DEFAULT_PRIORITY, PRIORITIES, JobRequest
 from scrapy_do.core.kinds import WEEKDAYS
 from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule, Timing
@@ -241,18 +241,14 @@ def _kept(settings: Mapping[str, str], before: JobRequest) -> Mapping[str, objec
     """Settings that are shown as text and were not changed keep the value that they have."""
     return {
         name: before.settings[name]
-        if name in before.settings and _text(before.settings[name]) == value
+        if name in before.settings and text_of(before.settings[name]) == value
         else value
         for name, value in settings.items()
     }
 
 
 def _lines(pairs: Mapping[str, object]) -> str:
-    return "\n".join(f"{name}={_text(value)}" for name, value in pairs.items())
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "\n".join(f"{name}={text_of(value)}" for name, value in pairs.items())
 
 
 def _plain(number: float | None) -> str:

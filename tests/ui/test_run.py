@@ -1,5 +1,7 @@
 """The form that runs a spider, without a browser."""
 
+import json
+import re
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -95,11 +97,14 @@ def test_names_and_values_of_earlier_runs_are_offered(world: World) -> None:
 
 def test_a_job_can_fill_in_the_form(world: World) -> None:
     """`from` names a job whose order stands in the form."""
-    job_id = world.enqueue(arguments={"category": "books"}, tags=("eu",))
+    feeds = {"out.json": {"format": "json"}}
+    job_id = world.enqueue(arguments={"category": "books"}, settings={"FEEDS": feeds}, tags=("eu",))
 
     page = Pages(world).get(f"/ui/run?from={job_id}")
 
     assert 'name="arg-name" value="category"' in page
+    value = re.findall(r'name="setting-value" value="([^"]*)"', page)[0]
+    assert json.loads(unescape(value)) == feeds
     assert 'name="tag" value="eu"' in page
 
 

@@ -1,11 +1,11 @@
 """What a job was given, what it counted, and the runs like it: parts of the page of a job."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from scrapy_do.core.item_filter import text_of
 from scrapy_do.core.job import NO_PAYLOAD, Job, is_active
 from scrapy_do.core.run_history import Run, run_of
 from scrapy_do.operations.operations import JobFile, LeftOut, Operations
@@ -121,7 +121,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
         return "\N{EN DASH}"
     if _is_number(value):
         return number(int(value) if value == value // 1 else round(value, 3))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text_of(value)
 
 
 def _difference(value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values

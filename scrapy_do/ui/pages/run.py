@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.item_filter import text_of
 from scrapy_do.core.job import DEFAULT_PRIORITY, Job, JobRequest
 from scrapy_do.core.project import Project, check_name
 from scrapy_do.errors import BadArgument, ProjectNotFound
@@ -71,7 +72,7 @@ class RunFields:
             project=request.project,
             spider=request.spider,
             arguments=tuple(request.arguments.items()),
-            settings=tuple((name, str(value)) for name, value in request.settings.items()),
+            settings=tuple((name, text_of(value)) for name, value in request.settings.items()),
             priority=str(request.priority),
             tags=" ".join(request.tags),
             timeout="" if request.timeout_s is None else f"{request.timeout_s:g}",
