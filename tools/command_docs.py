@@ -21,20 +21,20 @@ One command, `scrapy-do`; `python -m scrapy_do` is the same. Made from the comma
 `scrapy-do COMMAND --help` says the same as this page.
 
 - **Standard output is data, standard error is talk.** With `--json` standard output is one JSON
-  document (a list is an array), of what goes on (`logs`, `items`, `--watch`) a document in each
-  line, and nothing else. The fields are those of the API, without the `status` of its answers;
+  document and nothing else; a list is an array. Commands that go on (`logs`, `items`, `--watch`)
+  write one document a line. The fields are those of the API, without the `status` of its answers;
   fields are added, never changed.
-- **Where output is piped** it has no colours, nothing is cut, nobody is asked; lists are
-  tab-separated, without a first line of names unless `--header` asks for it. Tabs and line breaks
-  in values are `\\t` and `\\n`.
-- **Colours** come and go by `--color`, `--no-color`, `NO_COLOR`, `FORCE_COLOR` or `CLICOLOR_FORCE`,
-  `TERM=dumb`, and whether it is a terminal, in this order. Control characters in what a spider
-  has written are spelled out.
-- **An error** has its message, perhaps what would be right, and a command to try, on standard
-  error. `--quiet` does not hide it.
+- **In a pipe** output has no colours, nothing is cut, nobody is asked; lists are tab-separated,
+  and have a first line of names only with `--header`. Tabs and line breaks in values are `\\t` and
+  `\\n`.
+- **Colours** are decided by the first of these that is there: `--color` or `--no-color`,
+  `NO_COLOR`, `FORCE_COLOR` or `CLICOLOR_FORCE`, `TERM=dumb`, and whether output is a terminal.
+  Control characters in what a spider or a daemon has written are spelled out.
+- **An error** is on standard error: a message, sometimes what would be right, and a command to try.
+  `--quiet` does not hide it.
 - **Spans** are `90s`, `15m`, `2h`, `1d12h`; **moments** are spans ago (`2d`), `today`, `yesterday`,
   `2026-11-24` or a time; without an offset they are local.
-- **What destroys** asks on a terminal, and needs `--yes` elsewhere.
+- **A command that destroys** asks first on a terminal, and needs `--yes` elsewhere.
 
 ## A job's name
 

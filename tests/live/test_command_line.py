@@ -427,6 +427,24 @@ def test_ctrl_c_stops_watching_not_the_job(shop: Shop) -> None:
     assert shop.daemon.ask(f"/job.json?id={job}")["job"]["status"] == "CANCELED"
 
 
+def test_a_job_that_never_started_has_no_items(shop: Shop, tmp_path: Path) -> None:
+    """Whoever waits for its items hears how it ended, and nothing else."""
+    sleepers = [shop.sleeper() for _ in range(3)]  # as many as there are slots
+    for job in sleepers:
+        shop.daemon.until_status(job, "RUNNING")
+    file = str(tmp_path / "items.jsonl")
+    words = ("run", "noop", "-p", "good", "--wait", "--items", file, "--tag", "late")
+    watching = Watching(shop.daemon, *words)
+    watching.until("Queued noop")
+    late = Watching(shop.daemon, "cancel", "--tag", "late", "--yes")
+    assert late.ended() == Exit.DONE, late.heard
+    assert watching.ended() == Exit.CANCELED, watching.heard
+    assert not Path(file).exists()
+    for job in sleepers:
+        shop.daemon.ask("/cancel-job.json", id=job)
+        shop.daemon.finished(job)
+
+
 def test_what_goes_on_is_told(shop: Shop) -> None:
     """`--watch` tells each change of jobs and of the daemon, in lines of JSON."""
     jobs = Watching(shop.daemon, "jobs", "--watch", "--json", "--spider", "sleeper")

@@ -263,7 +263,7 @@ def _after(
     is_told: bool,
 ) -> None:
     """Say how a job has ended, and end as it did."""
-    if items_file is not None:
+    if items_file is not None and job["started"]:  # it has none else
         from scrapy_do.client.commands.outputs import save_items  # noqa: PLC0415 - the same
 
         save_items(call, job["identifier"], items_file)
