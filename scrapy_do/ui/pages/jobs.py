@@ -73,7 +73,6 @@ class JobsPage:
     upto: int
     active: int
     ended: int
-    is_first: bool
     said: str
     example: str = EXAMPLE
 
@@ -171,7 +170,6 @@ async def _view(
         upto=max(upto, top),
         active=await _count(operations, wanted, ACTIVE_STATES),
         ended=await _count(operations, wanted, frozenset({StateName.FINISHED})),
-        is_first=is_first,
         said=said,
     )
 

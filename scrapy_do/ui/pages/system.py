@@ -21,7 +21,6 @@ class System:
     services: Sequence[str]
     sections: Mapping[str, Sequence[OptionFact]]
     storage: Storage
-    retention: Sequence[OptionFact]
     interpreter: Interpreter
     log: Sequence[str]
 
@@ -42,7 +41,6 @@ async def system(operations: Operations) -> PageView:
             services=sorted({"controller", "scheduler", "store", *problems}),
             sections=sections,
             storage=await operations.server.storage(most_trash=MOST_TRASH),
-            retention=sections.get("retention", []),
             interpreter=operations.server.interpreter,
             log=operations.server.log[-LOG_LINES:],
         ),
