@@ -22,11 +22,24 @@ pytestmark = pytest.mark.live
 SPIDERS_TIMEOUT_S = 3
 
 
+@contextlib.contextmanager
+def with_a_good_project(root: Path) -> Iterator[Running]:
+    options = {"SCRAPY_DO_CRAWLS_SPIDERS_TIMEOUT": f"{SPIDERS_TIMEOUT_S}s"}
+    with running(root, options=options) as daemon:
+        daemon.push("good", root)
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A daemon for all tests after which it is as before."""
+    with with_a_good_project(tmp_path_factory.mktemp("shared")) as daemon:
+        yield daemon
+
+
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Running]:
-    options = {"SCRAPY_DO_CRAWLS_SPIDERS_TIMEOUT": f"{SPIDERS_TIMEOUT_S}s"}
-    with running(tmp_path, options=options) as daemon:
-        daemon.push("good", tmp_path)
+    with with_a_good_project(tmp_path) as daemon:
         yield daemon
 
 
@@ -54,16 +67,13 @@ def push(daemon: Running, path: Path) -> dict[str, Any]:
 def left_behind(daemon: Running) -> dict[str, Any]:
     """Return what a push may leave by mistake: files, processes, a version.
 
-    Copies that are made ahead of the next crawl of a version come when there is time.
+    Trees of archives that are kept do not count: they are made when there is time.
     """
-    data = daemon.data
+    archives, trees = daemon.data / "archives", daemon.data / "trees"
+    kept = {path.stem for path in (archives / "packed").iterdir()}
+    paths = (*archives.rglob("*"), *trees.rglob("*"))
     return {
-        "files": sorted(
-            str(path.relative_to(data))
-            for root in ("archives", "trees")
-            for path in (data / root).rglob("*")
-            if "spare" not in path.parts
-        ),
+        "files": sorted(str(path) for path in paths if kept.isdisjoint(path.parts)),
         "listings": processes_of("listing"),
         "versions": daemon.ask("/list-versions.json?project=good")["versions"],
     }
@@ -110,11 +120,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", list(BAD))
-def test_projects_that_cannot_be_listed(daemon: Running, tmp_path: Path, what: str) -> None:
+def test_projects_that_cannot_be_listed(shared: Running, tmp_path: Path, what: str) -> None:
     """The push says why, the version before stays, and nothing is left."""
     code, words = BAD[what]
-    with leaving_nothing(daemon):
-        answer = push(daemon, archive(tmp_path, code))
+    with leaving_nothing(shared):
+        answer = push(shared, archive(tmp_path, code))
 
         assert answer["status"] == "error"
         assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
@@ -139,15 +149,15 @@ def test_a_stop_while_a_project_hangs(daemon: Running, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["os._exit(0)", "os.kill(os.getppid(), 9)", "os.kill(0, 9)"])
-def test_a_process_that_dies_while_it_lists(daemon: Running, tmp_path: Path, line: str) -> None:
+def test_a_process_that_dies_while_it_lists(shared: Running, tmp_path: Path, line: str) -> None:
     """However the process ends, what it has written goes, of any depth and mode."""
     deep = "for _ in range(1200):\n    os.mkdir('d')\n    os.chdir('d')\n"
     code = f"import os\nos.chdir(os.environ['HOME'])\nos.mkdir('x', 0)\n{deep}{line}\n"
 
-    answer = push(daemon, archive(tmp_path, code))
+    answer = push(shared, archive(tmp_path, code))
 
     assert answer["msg"].startswith("Unable to get the list of spiders: "), answer
-    assert list((daemon.data / "listings").iterdir()) == []
+    assert list((shared.data / "listings").iterdir()) == []
 
 
 def test_prints_are_no_spiders(daemon: Running, tmp_path: Path) -> None:
@@ -166,23 +176,23 @@ def test_prints_are_no_spiders(daemon: Running, tmp_path: Path) -> None:
     ],
 )
 def test_archives_that_are_no_project(
-    daemon: Running, tmp_path: Path, files: dict[str, str], words: str
+    shared: Running, tmp_path: Path, files: dict[str, str], words: str
 ) -> None:
     """An archive that is no safe project is refused before anything is unpacked."""
-    with leaving_nothing(daemon):
-        answer = push(daemon, archive(tmp_path, SPIDER, files))
+    with leaving_nothing(shared):
+        answer = push(shared, archive(tmp_path, SPIDER, files))
 
         assert answer["status"] == "error"
         assert words in answer["msg"]
 
 
-def test_an_archive_without_a_project(daemon: Running, tmp_path: Path) -> None:
+def test_an_archive_without_a_project(shared: Running, tmp_path: Path) -> None:
     """A zip without a scrapy.cfg says what is missing."""
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("readme.txt", "nothing")
 
-    assert push(daemon, path)["msg"] == (
+    assert push(shared, path)["msg"] == (
         "No project found in the archive: no scrapy.cfg at the top or one directory down"
     )
 
@@ -215,14 +225,14 @@ def test_remove_while_it_runs(daemon: Running) -> None:
     until(lambda: not list(packed.iterdir()) or None, "the archive to go", 10)
 
 
-def test_cancel_twice_at_once(daemon: Running) -> None:
+def test_cancel_twice_at_once(shared: Running) -> None:
     """Two cancels of one job at the same moment end it once, and leave no process."""
-    job = daemon.run("sleeper")
-    daemon.until_status(job, "RUNNING")
+    job = shared.run("sleeper")
+    shared.until_status(job, "RUNNING")
     answers: list[dict[str, Any]] = []
 
     threads = [
-        threading.Thread(target=lambda: answers.append(daemon.ask("/cancel-job.json", id=job)))
+        threading.Thread(target=lambda: answers.append(shared.ask("/cancel-job.json", id=job)))
         for _ in range(2)
     ]
     for thread in threads:
@@ -231,14 +241,14 @@ def test_cancel_twice_at_once(daemon: Running) -> None:
         thread.join()
 
     assert "ok" in {answer["status"] for answer in answers}
-    assert daemon.job(job)["status"] == "CANCELED"
+    assert shared.job(job)["status"] == "CANCELED"
     assert processes_of(job) == []
 
 
-def test_an_upload_that_breaks_off(daemon: Running) -> None:
+def test_an_upload_that_breaks_off(shared: Running) -> None:
     """A client that leaves in the middle of an upload leaves nothing behind."""
-    with leaving_nothing(daemon):
-        host, port = daemon.url.removeprefix("http://").split(":")
+    with leaving_nothing(shared):
+        host, port = shared.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as client:
             client.sendall(
                 b"POST /push-project.json HTTP/1.1\r\n"
@@ -247,5 +257,5 @@ def test_an_upload_that_breaks_off(daemon: Running) -> None:
                 + b'--b\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
                 + b"x" * 50_000
             )
-            incoming = daemon.data / "archives" / "incoming"
+            incoming = shared.data / "archives" / "incoming"
             until(lambda: list(incoming.iterdir()) or None, "the upload to arrive", 10)
