@@ -16,10 +16,12 @@ from twisted.logger import Logger
 from scrapy_do.core.events import Happening, JobChanged, SettingsChanged
 from scrapy_do.core.instants import EPOCH
 from scrapy_do.core.job import (
+    Finished,
     Job,
     Pending,
     Running,
     Starting,
+    State,
     attempt_of,
     is_active,
     is_in_hand,
@@ -403,7 +405,7 @@ class Controller:
             case Claimed():
                 background(self._launch(job), f"the launch of job {job.id}")
             case Exited() | Lost() | Fenced():
-                self._log.info("job {job} is over: {state}", job=str(job.id), state=job.state)
+                self._log.info("job {job} {ended}", job=str(job.id), ended=_in_words(job.state))
             case Limit() | Shutdown():
                 pass  # the next pass tells the crawl
             case Started():
@@ -578,6 +580,17 @@ class Controller:
 
 def _unstorable(problem: Invalid) -> Lost:
     return Lost(reason=f"{DAMAGED}: {problem}", damaged=True)
+
+
+def _in_words(state: State) -> str:
+    """How a job whose crawl is over stands now, for the log."""
+    match state:
+        case Finished():
+            return f"is over: {state.outcome.value}, {state.reason}"
+        case Pending():
+            return f"waits again, after {state.attempt} launches"
+        case _:
+            return f"is {type(state).__name__.lower()}"
 
 
 def _run(run: RunPath, job: Job | None) -> KnownRun:

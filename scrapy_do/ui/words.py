@@ -79,8 +79,9 @@ def number(value: float | None) -> str:
 
 
 def rounded(value: float) -> str:
-    """A number with three decimals at most."""
-    return number(value if isinstance(value, int) else round(value, 3))
+    """A number with three decimals at most, and with none where it is whole."""
+    shown = round(value, 3)
+    return number(int(shown) if shown == shown // 1 else shown)
 
 
 def change(value: float, old: float, say: Callable[[float], str] = rounded) -> str:
@@ -93,7 +94,7 @@ def change(value: float, old: float, say: Callable[[float], str] = rounded) -> s
         share = by / abs(old) if old else 0.0
     except OverflowError:  # whole numbers have no end, the others have
         return ""
-    if not by or math.inf in (by, share):
+    if say(by) == say(0) or math.inf in (by, share):
         return ""
     sign = "+" if value > old else "\N{MINUS SIGN}"
     return f"{sign}{say(by)}" + (f" ({sign}{share:.0%})" if share >= _SHOWN_SHARE else "")

@@ -14,7 +14,7 @@ from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import before, runs_like
 from scrapy_do.ui.render import PageView
-from scrapy_do.ui.words import change, duration, number, size
+from scrapy_do.ui.words import change, duration, number, rounded, size
 
 FILES = 200
 
@@ -120,7 +120,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
     if value is None:
         return "\N{EN DASH}"
     if _is_number(value):
-        return number(int(value) if value == value // 1 else round(value, 3))
+        return rounded(value)
     return text_of(value)
 
 
