@@ -172,7 +172,7 @@ def the_project(call: "Invocation", project: str | None, spider: str | None = No
         raise UserError(
             f"{len(projects)} projects {which}; say which is meant",
             notes=[f"known: {', '.join(projects)}"],
-            try_=call.again(add=["-p", projects[0]]),
+            try_=call.again(add=["-p", projects[0]] if spider else [projects[0]]),
             code=Exit.USAGE,
         )
     return str(projects[0])

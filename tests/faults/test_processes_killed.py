@@ -93,7 +93,7 @@ def test_who_fled_from_a_killed_holder(lives: Lives, launcher: str, *, is_adopte
     life = lives(crawls_launcher=launcher)
     job = life.accepted("vandal", how="fugitive", stay=1)
     until(lambda: "done" in life.words_of(job), "the flight")
-    fugitives = _fled(job)
+    fugitives = until(lambda: _fled(job), "its command line")
     if is_adopted:
         life.kill()
         life.start()
