@@ -27,7 +27,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "doctor": (f"{_COMMANDS}doctor:doctor", "Look at what a daemon needs here."),
         "config": (f"{_COMMANDS}server:config", "Show, check, or write a configuration."),
         "service": (f"{_COMMANDS}server:service", "A unit for systemd."),
-        "db": (f"{_COMMANDS}db:db", "Check, copy, restore and clean the database."),
+        "db": (f"{_COMMANDS}db:db", "Check, copy, restore, clean the database; import 0.5."),
     },
     "Projects": {
         "push": (f"{_COMMANDS}projects:push", "Send the project of this directory."),

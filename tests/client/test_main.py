@@ -49,7 +49,7 @@ def test_a_group_needs_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, out) == (Exit.USAGE, "")
     assert err == (
         "error: scrapy-do db needs a command behind it\n"
-        "  known: backup, check, clean, restore, upgrade\n"
+        "  known: backup, check, clean, import-0.5, restore, upgrade\n"
         "  try:   scrapy-do db --help\n"
     )
 

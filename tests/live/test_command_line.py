@@ -22,6 +22,7 @@ from scrapy_do.client.errors import Exit
 from scrapy_do.client.invocation import Command
 from scrapy_do.client.main import walk
 from tests.client.commanding import Ended, check_error, home, run
+from tests.files.release_0_5 import SCHEDULED, old_directory, row
 from tests.live.running import PATIENCE_S, PROJECTS, Running, running
 from tools.config_docs import CONF
 
@@ -35,6 +36,7 @@ class Shop:
         self.daemon = daemon
         self.root = root
         self.project = root / "good"
+        self.old = old_directory(root / "old", [row(1, SCHEDULED, "every 2 hours")])
         shutil.copytree(
             PROJECTS / "good", self.project, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -87,6 +89,7 @@ Words = Callable[[Shop], list[str]]
 EXAMPLES: dict[str, Words] = {
     "db backup": lambda shop: [str(shop.root / "copy"), "--data-dir", str(shop.daemon.data)],
     "db check": lambda shop: ["--data-dir", str(shop.daemon.data)],
+    "db import-0.5": lambda shop: [str(shop.old)],
     "config show": lambda _: ["--origin"],
     "config check": lambda _: [str(CONF)],
     "config init": lambda shop: [str(shop.root / "copy")],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scrapy_do.client.commands.import_0_5 import import_0_5
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Group, Invocation, pass_call
 from scrapy_do.client.server_options import config_option, data_dir_option, overridden
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 @click.group("db", cls=Group)
 def db() -> None:
     """Check, copy, restore, upgrade or clean the database; on the machine of the daemon."""
+
+
+db.add_command(import_0_5)
 
 
 @db.command("restore")
