@@ -62,7 +62,9 @@ class Daemon:
         journal: Journal,
         read_config: Callable[[], Config],
         is_new: bool = False,
+        greet: Callable[[str], None] | None = None,
     ) -> None:
+        self._greet = greet
         self.broken: Deferred[str] = Deferred()
         self._config = self._started_with = config
         self._environ = environ
@@ -174,6 +176,9 @@ class Daemon:
         except BaseException:
             await self._let_go()
             raise
+        url = self._first_url()
+        if self._greet is not None and url is not None:
+            self._greet(url)
 
     async def stop(self, farewell: Farewell) -> None:
         """Take no new work, end or leave the crawls, finish what is in hand."""
@@ -249,12 +254,14 @@ def run(
     read_config: Callable[[], Config],
     *,
     is_new: bool = False,
+    greet: Callable[[str], None] | None = None,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
     `environ` is the environment in which this process was started. What is in it for us
     alone is taken out. `read_config` reads the configuration anew. With `is_new` a database
-    that is not the one of the data directory is set aside.
+    that is not the one of the data directory is set aside. `greet` is told once where the
+    daemon listens.
 
     Raises:
         ConfigError, DataDirectoryInUse, DatabaseInUse, NewerSchema, StoreUnavailable: it
@@ -274,6 +281,7 @@ def run(
             journal=journal,
             read_config=read_config,
             is_new=is_new,
+            greet=greet,
         ),
         manager,
         reactor,

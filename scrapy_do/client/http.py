@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -103,7 +103,8 @@ class DaemonClient:
     """One daemon, by its address; a connection for each request.
 
     Every method raises UserError when the daemon cannot be reached or refuses, and `Refused`
-    for the latter. `tell` is told of each request. Without `is_verified` any certificate will do.
+    for the latter. `tell` is told of each request, `waiting` is entered while an answer is waited
+    for. Without `is_verified` any certificate will do.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class DaemonClient:
         ca_file: str | None = None,
         is_verified: bool = True,
         tell: Callable[[str], None] | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.url = url.rstrip("/")
         parts = _parts(self.url)
@@ -133,17 +135,19 @@ class DaemonClient:
         self._credentials = credentials or Credentials()
         self.timeout_s = timeout_s
         self._tell = tell
+        self._waiting = waiting
         self._socket: socket | None = None
 
     def get(self, path: str, query: Query = ()) -> dict[str, Any]:
         """Return the JSON object at a path."""
-        with self.request("GET", with_query(path, query)) as response:
+        with self._waiting(), self.request("GET", with_query(path, query)) as response:
             return self._decoded(response)
 
     def post(self, path: str, form: Form = ()) -> dict[str, Any]:
         """Send a form; a name may be repeated in it. Return the JSON object of the answer."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        with self.request("POST", path, urlencode(form).encode(), headers) as response:
+        body = urlencode(form).encode()
+        with self._waiting(), self.request("POST", path, body, headers) as response:
             return self._decoded(response)
 
     def push(
@@ -155,7 +159,7 @@ class DaemonClient:
     ) -> dict[str, Any]:
         """Send a project's archive, streamed from the file; `sent` hears of bytes and of all."""
         body, headers = multipart(form, {"archive": archive}, sent)
-        with self.request("POST", "/push-project.json", body, headers) as response:
+        with self._waiting(), self.request("POST", "/push-project.json", body, headers) as response:
             return self._decoded(response)
 
     def lines(self, path: str) -> list[str]:

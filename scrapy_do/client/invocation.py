@@ -103,6 +103,7 @@ class Invocation:
             timeout_s=settings.timeout_s if limit_s is None else limit_s,
             ca_file=settings.text("ca_file"),
             tell=self.out.talk if self.flags.verbose else None,
+            waiting=self.out.waiting,
         )
 
     def _ask_password(self, username: str) -> str:

@@ -10,9 +10,12 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
+
+from scrapy_do.client.bottom_line import BottomLine
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = str.maketrans({"\t": "\\t", "\n": "\\n"})
@@ -60,6 +63,8 @@ class Output:
         self.talks_to_terminal = sys.stderr.isatty()
         self.color = not as_json and wants_color(color, os.environ, is_terminal=self.is_terminal)
         self._quiet = quiet
+        is_shown = self.talks_to_terminal and not quiet and os.environ.get("TERM") != "dumb"
+        self._bottom = BottomLine(is_shown=is_shown)
         self._header = header
 
     # --- data ----------------------------------------------------------------------------------
@@ -71,12 +76,14 @@ class Output:
 
     def json_line(self, value: object) -> None:
         """One of many documents; it is sent at once."""
-        click.echo(_json(value))
+        with self._bottom.aside():
+            click.echo(_json(value))
 
     def line(self, text: str, *, style: str | None = None) -> None:
         """A line of data."""
         shown = printable(text)
-        click.echo(click.style(shown, fg=style) if style else shown, color=self.color)
+        with self._bottom.aside():
+            click.echo(click.style(shown, fg=style) if style else shown, color=self.color)
 
     def rows(
         self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], document: object = None
@@ -136,13 +143,16 @@ class Output:
     def talk(self, text: str) -> None:
         """Something for people, where it does not get among the data."""
         if not self._quiet:
-            click.echo(printable(text), err=True)
+            with self._bottom.aside():
+                click.echo(printable(text), err=True)
 
     def passing(self, text: str) -> None:
         """A line that the next one takes the place of; on a terminal only, "" takes it away."""
-        if self.talks_to_terminal and not self._quiet and os.environ.get("TERM") != "dumb":
-            width = shutil.get_terminal_size().columns - 1
-            click.echo(f"\r\033[2K{printable(text)[:width]}", nl=False, err=True, color=True)
+        self._bottom.say(printable(text))
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Turn a spinner while something is waited for; on a terminal only."""
+        return self._bottom.waiting()
 
     @property
     def level_style(self) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from scrapy_do.errors import JobNotFound
 from scrapy_do.operations.logs import NewLines, Place
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui import words
+from scrapy_do.ui.pages.job import hints_of
 from scrapy_do.web.answer import JSON, Stream
 from scrapy_do.web.sse import BEGIN, HEARTBEAT, HEARTBEAT_S, Bell, Event, event_stream
 
@@ -147,7 +148,9 @@ class JobFeed:
             if new.lines:
                 lines_s = now_s
             if is_over and not new.lines and not new.is_behind:
-                yield Event(name="end", data=state_json(self._job)).encode()
+                hints = await hints_of(self._operations, self._job, now=self._job.changed_at)
+                data = {**state_json(self._job), "hints": hints}
+                yield Event(name="end", data=data).encode()
                 return
             if self._bell.seconds() - sent_s >= HEARTBEAT_S:
                 yield HEARTBEAT

@@ -232,6 +232,45 @@ def test_cancelling_by_filter(shop: Shop, command: Callable[..., Ended]) -> None
     assert "has ended already (CANCELED)" in again.err
 
 
+def test_a_forced_cancel_waits_for_no_spider(shop: Shop, command: Callable[..., Ended]) -> None:
+    """A crawl that does not care is ended within the time that the command waits."""
+    job = shop.daemon.run("stubborn")
+    shop.daemon.until_status(job, "RUNNING")
+    ended = command("cancel", job, "--force", "--json")
+    assert [one["status"] for one in json.loads(ended.out)] == ["CANCELED"], ended
+
+
+VARYING = """
+import scrapy
+class Varying(scrapy.Spider):
+    name = "varying"
+    async def start(self):
+        for number in range(self.settings.getint("WANTED")):
+            yield {"number": number}
+"""
+
+
+def test_the_end_says_what_is_unusual(
+    shop: Shop, command: Callable[..., Ended], tmp_path: Path
+) -> None:
+    """Whoever follows or waits for a job reads the hints of its page below how it has ended."""
+    (tmp_path / "varying.py").write_text(VARYING)
+    (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = none\n[deploy]\nproject = v\n")
+    (tmp_path / "none.py").write_text('SPIDER_MODULES = ["varying"]\n')
+    assert command("push", str(tmp_path)).code == Exit.DONE
+    for _ in range(5):
+        job = shop.daemon.run("varying", project="v", setting="WANTED=20")
+        shop.daemon.finished(job)
+    usual = command("run", "varying", "-p", "v", "-s", "WANTED=20", "-f")
+    assert "hint:" not in usual.err
+    for how in ("-f", "--wait"):
+        ended = command("run", "varying", "-p", "v", "-s", "WANTED=2", how)
+        assert ended.code == Exit.DONE, ended
+        *_, told, hint = ended.err.splitlines()
+        assert " SUCCESSFUL (finished): 2 items, 0 errors" in told
+        assert hint.startswith("hint: Unusually low: items 2; the last ")
+
+
 def _listed(ended: Ended) -> list[Any]:
     return [json.loads(line) for line in ended.out.splitlines()]
 

@@ -1,5 +1,6 @@
 """How the daemon starts, refuses to start, and stops, as the shell sees it."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from scrapy_do.client.http import DaemonClient
 from scrapy_do.demo.daemon import daemon
 from scrapy_do.demo.run import PROJECT, PROJECT_DIR, pack
+from tests.live.running import running, until
 
 SERVE = [sys.executable, "-m", "scrapy_do", "serve"]
 
@@ -111,3 +113,17 @@ def test_a_lost_database_is_refused(tmp_path: Path) -> None:
     assert restored.stdout == f"restored: {away}\n"
     with daemon(data, port=0, options={}) as url:
         assert DaemonClient(url).get("/list-projects.json", {})["projects"] == [PROJECT]
+
+
+@pytest.mark.live
+def test_the_pages_open_once(tmp_path: Path) -> None:
+    """With --open a browser is shown the pages when they answer, but not by a start in place."""
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {seen}\n')
+    browser.chmod(0o700)
+    with running(tmp_path, options={"BROWSER": str(browser)}, words=["--open"]) as one:
+        until(seen.exists, "the browser")
+        one.signal(signal.SIGUSR2)
+        assert "listening on" in one.line()
+    assert seen.read_text() == f"{one.url}/ui/\n"

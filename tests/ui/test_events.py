@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,8 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.files.record_stats import RecordKind
+from scrapy_do.protocol.facts import Progress
+from tests.fakes import FINISHED
 from tests.http_client import Connection
 from tests.ui.browsing import Pages
 from tests.world import World
@@ -199,6 +202,23 @@ def test_the_end_of_a_job_ends_its_events(world: World, pages: Pages) -> None:
     assert _names(events)[-1] == "end"
     assert events[-1][2]["state"] == "cancelled"
     assert _numbers(events) == [1]
+
+
+def test_the_end_tells_what_is_unusual(world: World, pages: Pages) -> None:
+    """Whoever follows a job hears the hints of its page with its end; there may be none."""
+    for items in (*[100] * 5, 3):
+        job = world.enqueue()
+        ear = Ear(pages.follow(f"/ui/jobs/{job}/events"))
+        world.pass_time(60)
+        ending = replace(FINISHED, ended_at=world.now(), progress=Progress(items=items))
+        world.launcher.crawl_of(job).finish(ending)
+        world.pass_time(2)
+        _, name, data = ear.events()[-1]
+        assert (name, data["state"]) == ("end", "successful")
+        assert bool(data["hints"]) == (items == 3)
+    (hint,) = data["hints"]
+    assert hint.startswith("Unusually low: items 3; the last 5 good runs had 100 to 100")
+    assert hint in pages.get(f"/ui/jobs/{job}")
 
 
 def test_a_client_that_leaves_is_forgotten(world: World, pages: Pages) -> None:

@@ -136,8 +136,9 @@ def run(
         _tell_queued(call, job)
         return
     _tell_queued(call, job, is_watched=True)
-    job = watched(call, job, shows_log=follow)
-    _after(call, job, min_items=min_items, items_file=items_file, is_told=wait and not follow)
+    job, hints = watched(call, job, shows_log=follow)
+    is_told = wait and not follow
+    _after(call, job, hints, min_items=min_items, items_file=items_file, is_told=is_told)
 
 
 def order_form(ordered: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -212,8 +213,8 @@ def watched(
     *,
     shows_log: bool,
     deadline_s: float | None = None,
-) -> dict[str, Any]:
-    """Watch a job until it has ended; return it as it is then.
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Watch a job until it has ended; return it as it is then, and what of it is unusual.
 
     Raises:
         UserError: the deadline is over.
@@ -229,17 +230,20 @@ def watched(
     )
     query = [("after", "0"), ("all", "1")] if shows_log else [("level", "100")]
     begun = datetime.now().astimezone()
+    hints: Sequence[str] = ()
     try:
-        for event in events(call, f"/ui/jobs/{identifier}/events", query, deadline=deadline):
-            if event.name == "log" and shows_log:
-                call.out.passing("")
-                for line in event.data:
-                    write_line(call, line)
-            if event.name == "stats":
-                took_s = (datetime.now().astimezone() - begun).total_seconds()
-                call.out.passing(_progress(event.data, took_s))
+        with call.out.waiting():
+            for event in events(call, f"/ui/jobs/{identifier}/events", query, deadline=deadline):
+                if event.name == "log" and shows_log:
+                    for line in event.data:
+                        write_line(call, line)
+                if event.name == "stats":
+                    took_s = (datetime.now().astimezone() - begun).total_seconds()
+                    call.out.passing(_progress(event.data, took_s))
+                if event.name == "end":
+                    hints = event.data.get("hints", ())
         call.out.passing("")
-        return find_job(call, identifier)
+        return find_job(call, identifier), hints
     except KeyboardInterrupt:
         call.out.passing("")
         call.out.talk(f"Stopped watching; {name_of(job)} goes on.")
@@ -257,6 +261,7 @@ def _progress(stats: Mapping[str, int], took_s: float) -> str:
 def _after(
     call: Invocation,
     job: dict[str, Any],
+    hints: Sequence[str],
     *,
     min_items: int | None,
     items_file: str | None,
@@ -272,6 +277,8 @@ def _after(
     elif is_told and items_file != "-":
         call.out.line(f"{job['identifier']}\t{job['status']}")
     call.out.talk(ending_of(job))
+    for hint in hints:
+        call.out.talk(f"hint: {hint}")
     check_end(call, job)
     if min_items is not None and job["items"] < min_items:
         raise UserError(
@@ -316,7 +323,7 @@ def wait_for(call: Invocation, *, jobs: tuple[str, ...], limit_s: float | None) 
     for job in [find_job(call, name) for name in jobs]:
         left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - begun_s))
         is_over = job["status"] in _ENDS
-        ended.append(job if is_over else watched(call, job, shows_log=False, deadline_s=left_s))
+        ended.append(job if is_over else watched(call, job, shows_log=False, deadline_s=left_s)[0])
     _tell_jobs(call, ended)
     worst = min(ended, key=lambda job: _WORST.index(_ENDS[job["status"]]))
     check_end(call, worst)
@@ -526,6 +533,7 @@ def _job_before(call: Invocation, job: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--spider", type=SPIDER, help="All of this spider.")
 @click.option("-p", "--project", type=PROJECT, help="All of this project.")
 @click.option("--tag", "tags", multiple=True, help="All with one of these tags.")
+@click.option("--force", is_flag=True, help="Give their crawls no time to close their spiders.")
 @click.option("--dry-run", is_flag=True, help="List them, and cancel none.")
 @pass_call
 def cancel(
@@ -536,6 +544,7 @@ def cancel(
     spider: str | None,
     project: str | None,
     tags: tuple[str, ...],
+    force: bool,
     dry_run: bool,
 ) -> None:
     """Ask jobs to stop: those that are named, or all active ones of a filter."""
@@ -553,19 +562,21 @@ def cancel(
         return
     if is_filter and found:
         call.confirm(f"Cancel {len(found)} {'job' if len(found) == 1 else 'jobs'}?")
-    wait_s = "10" if len(found) == 1 else "0"
+    form = [("wait", "10" if len(found) == 1 else "0"), *([("force", "1")] if force else [])]
     for job in found:
         call.out.passing(f"{name_of(job)} is asked to stop ...")
-        _cancel(call, job, wait_s, may_be_over=is_filter)
+        _cancel(call, job, form, may_be_over=is_filter)
     call.out.passing("")
     _tell_jobs(call, [find_job(call, job["identifier"]) for job in found])
 
 
-def _cancel(call: Invocation, job: Mapping[str, Any], wait_s: str, *, may_be_over: bool) -> None:
+def _cancel(
+    call: Invocation, job: Mapping[str, Any], form: Sequence[tuple[str, str]], *, may_be_over: bool
+) -> None:
     from scrapy_do.client.http import Refused  # noqa: PLC0415 - Note [Why commands import ...]
 
     try:
-        call.daemon.post("/cancel-job.json", [("id", job["identifier"]), ("wait", wait_s)])
+        call.daemon.post("/cancel-job.json", [("id", job["identifier"]), *form])
     except Refused as error:
         if error.kind != "job-not-active":
             raise

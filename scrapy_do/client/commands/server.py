@@ -45,6 +45,7 @@ _SLOTS = "SCRAPY_DO_SCRAPY_DO_JOB_SLOTS"
     help="Start with an empty database where the one that is there is missing, damaged or not "
     "the one of the data directory; that is set aside, and no other file is touched.",
 )
+@click.option("--open", "is_opened", is_flag=True, help="Open its pages in a browser.")
 def serve(
     *,
     config_path: Path | None,
@@ -52,6 +53,7 @@ def serve(
     listen: tuple[str, ...],
     slots: int | None,
     is_new: bool,
+    is_opened: bool,
 ) -> None:
     """Run the daemon in the foreground until it is told to stop."""
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
@@ -69,7 +71,10 @@ def serve(
         with nullcontext() if config.web.https else _left_out("OpenSSL"):
             from scrapy_do.daemon import run  # noqa: PLC0415 - the same; not for a wrong option
 
-        raise SystemExit(run(config, given, lambda: load(config_path, environ), is_new=is_new))
+        # A start in place has sockets of the daemon before, whose pages are open already.
+        greet = _show_pages if is_opened and "LISTEN_PID" not in given else None
+        status = run(config, given, lambda: load(config_path, environ), is_new=is_new, greet=greet)
+        raise SystemExit(status)
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.WrongDatabase as error:
@@ -80,6 +85,12 @@ def serve(
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         raise UserError(problem, try_="scrapy-do serve --data-dir DIR") from error
+
+
+def _show_pages(url: str) -> None:
+    from scrapy_do.client.browser import show_page  # noqa: PLC0415 - the same
+
+    show_page(f"{url}/ui/")
 
 
 @contextmanager

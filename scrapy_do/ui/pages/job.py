@@ -73,7 +73,7 @@ async def head(
     length = duration_of(job, now)
     is_running = length is not None and is_active(job.state)
     latest = await operations.data.latest(job.id) if is_running else Latest()
-    hints = [_hint(one) for one in await unlike(operations, job, now=now)]
+    hints = await hints_of(operations, job, now=now)
     return JobHead(
         job=job,
         said=said(job),
@@ -103,6 +103,11 @@ def _kill_at(operations: Operations, job: Job) -> datetime | None:
     if not isinstance(job.state, Stopping) or job.driver is not Driver.LOCAL:
         return None
     return job.state.since + operations.server.stop_grace
+
+
+async def hints_of(operations: Operations, job: Job, *, now: datetime) -> list[str]:
+    """Say in a sentence each what of a job is unlike the good runs before it."""
+    return [_hint(one) for one in await unlike(operations, job, now=now)]
 
 
 def _hint(found: Anomaly) -> str:
