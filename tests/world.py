@@ -217,6 +217,9 @@ class FakeHost(Host):
     def load(self) -> ProcessLoad:
         return ProcessLoad(memory_bytes=40 << 20, cpu_percent=1.5)
 
+    def disk(self) -> tuple[int, int]:
+        return self._world.room.disk_free_bytes, self._world.room.disk_bytes
+
     def room(self) -> Room:
         return self._world.room
 

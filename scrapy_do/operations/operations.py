@@ -22,9 +22,18 @@ from scrapy_do.operations.projects import ProjectOperations, Pushed
 from scrapy_do.operations.records import DataOperations
 from scrapy_do.operations.schedules import ScheduleOperations
 from scrapy_do.operations.server import ServerOperations
-from scrapy_do.operations.status import Status, StatusOperations
+from scrapy_do.operations.status import Status, StatusOperations, Strain
 
-__all__ = ["JobFile", "LeftOut", "Operations", "Output", "OutputStream", "Pushed", "Status"]
+__all__ = [
+    "JobFile",
+    "LeftOut",
+    "Operations",
+    "Output",
+    "OutputStream",
+    "Pushed",
+    "Status",
+    "Strain",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

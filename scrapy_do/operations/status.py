@@ -39,6 +39,21 @@ class Status:
     room: Room
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strain:
+    """What everybody should know who looks at anything: None where all is well.
+
+    `late_s` is how late schedules start, `disk_free_bytes` what is left of a disk nearly full.
+    """
+
+    late_s: float | None
+    disk_free_bytes: int | None
+
+
+_LATE_S = 60.0
+_LITTLE_SHARE = 0.05
+
+
 class StatusOperations:
     """Answers how the daemon is."""
 
@@ -87,6 +102,15 @@ class StatusOperations:
             slots=self.slots,
             scheduler_lag_s=self._scheduler_lag_s(),
             room=room,
+        )
+
+    def strain(self) -> Strain:
+        """Whether schedules start late, or the disk is nearly full."""
+        late_s = self._scheduler_lag_s()
+        free, total = self._host.disk()
+        return Strain(
+            late_s=late_s if late_s > _LATE_S else None,
+            disk_free_bytes=free if free < _LITTLE_SHARE * total else None,
         )
 
     async def problems(self) -> Mapping[str, str]:

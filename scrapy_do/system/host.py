@@ -1,6 +1,6 @@
 """This machine and its processes, as psutil sees them: the only import of psutil.
 
-Blocking: called off the reactor thread.
+Blocking: called off the reactor thread, but for `Host.disk`.
 """
 
 import contextlib
@@ -47,12 +47,18 @@ class Host:
             cpu_percent=self._process.cpu_percent(),
         )
 
+    def disk(self) -> tuple[int, int]:
+        """How much is free on the disk, and its size; the kernel has both at hand."""
+        disk = psutil.disk_usage(str(self._directory))
+        return disk.free, disk.total
+
     def room(self) -> Room:
         """How much room is left."""
-        disk, memory = psutil.disk_usage(str(self._directory)), psutil.virtual_memory()
+        free, total = self.disk()
+        memory = psutil.virtual_memory()
         return Room(
-            disk_free_bytes=disk.free,
-            disk_bytes=disk.total,
+            disk_free_bytes=free,
+            disk_bytes=total,
             memory_free_bytes=memory.available,
             memory_bytes=memory.total,
         )

@@ -34,6 +34,7 @@ TEXT = "text/plain; charset=utf-8"
 JSON_LINES = "application/x-jsonlines; charset=utf-8"
 _TOLD = {
     "cancel": "It was asked to stop.",
+    "kill": "What ran was killed.",
     "again": "This is the new job, ordered as the one before.",
 }
 _DONE = {"cancel": "cancelled", "again": "ordered again", "delete": "deleted"}
@@ -271,10 +272,11 @@ class JobRoutes:
     async def cancel(self, call: Call, *, job: str) -> Answer:
         """End a job, by force if asked, and show how it is then."""
         found = await self._job(job)
+        is_forced = call.params.flag("force")
         await self._operations.jobs.cancel(
-            found.id, by=call.principal.name, force=call.params.flag("force"), wait_s=_WAIT_S
+            found.id, by=call.principal.name, force=is_forced, wait_s=_WAIT_S
         )
-        return redirect(f"/ui/jobs/{found.id}?done=cancel")
+        return redirect(f"/ui/jobs/{found.id}?done={'kill' if is_forced else 'cancel'}")
 
     async def again(self, call: Call, *, job: str) -> Answer:
         """Order a job once more, and show the new one."""

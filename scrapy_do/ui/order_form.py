@@ -45,11 +45,15 @@ _MOST_RUNS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """A form as it was filled in: the text of each input, the weekdays, the tab on top."""
+    """A form as it was filled in: the text of each input, the weekdays, the tab on top.
+
+    `spider` is one that was named without its project.
+    """
 
     values: Mapping[str, str]
     days: tuple[str, ...] = ()
     tab: str = "every"
+    spider: str = ""
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")

@@ -133,11 +133,18 @@ def _ended(job: Job, outcome: Outcome, reason: str) -> Said:
             sentence=f"{job.cancelled_by or 'Somebody'} cancelled it.",
             advice="What it had found until then is kept.",
         )
+    ended = why(outcome, reason)
+    errors = job.progress.errors if outcome is Outcome.SUCCESSFUL else 0
+    if not errors:
+        return ended
+    were = "1 error was" if errors == 1 else f"{number(errors)} errors were"
+    return Said(sentence=ended.sentence, advice=f"{were} logged: have a look.")
+
+
+def why(outcome: Outcome, reason: str) -> Said:
+    """Say why a crawl has ended as it has."""
     for pattern, sentence, advice in ENDED[outcome]:
         found = re.fullmatch(pattern, reason, re.DOTALL)
         if found:
-            errors = job.progress.errors if outcome is Outcome.SUCCESSFUL else 0
-            were = "1 error was" if errors == 1 else f"{number(errors)} errors were"
-            look = f"{were} logged: have a look." if errors else advice
-            return Said(sentence=sentence.format(*found.groups()), advice=look)
+            return Said(sentence=sentence.format(*found.groups()), advice=advice)
     return Said(sentence=reason)

@@ -15,10 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scrapy_do import __version__
 from scrapy_do.core.principal import Principal, Role
+from scrapy_do.operations.operations import Strain
 from scrapy_do.ui import addresses, charts, words
 from scrapy_do.web.answer import Headers, Response
 from scrapy_do.web.router import Call
 from scrapy_do.web.sessions import cookie_of
+from scrapy_do.web.verdict import ANONYMOUS
 
 HTML = "text/html; charset=utf-8"
 SAFETY: Headers = (
@@ -97,8 +99,15 @@ class Renderer:
     """
 
     def __init__(
-        self, *, names: Mapping[str, str], now: Callable[[], datetime], zone: str, times: str
+        self,
+        *,
+        names: Mapping[str, str],
+        now: Callable[[], datetime],
+        zone: str,
+        times: str,
+        strain: Callable[[], Strain],
     ) -> None:
+        self._strain = strain
         self._now = now
         self._zone = zone
         self._times = times
@@ -125,6 +134,8 @@ class Renderer:
             has_session=has_session,
             may_run=by is not None and by.may(Role.RUN),
             may_push=by is not None and by.may(Role.PUSH),
+            is_guest=by is None or by.name == ANONYMOUS.name,
+            strains=words.strained(self._strain()) if by is not None else (),
             now=self._now(),
             zone=self._zone,
             times=self._times,

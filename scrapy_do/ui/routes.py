@@ -99,7 +99,13 @@ class Pages:
         self._operations = operations
         self._now = now
         self._static = StaticFiles()
-        self._renderer = Renderer(names=self._static.names, now=now, zone=zone, times=times)
+        self._renderer = Renderer(
+            names=self._static.names,
+            now=now,
+            zone=zone,
+            times=times,
+            strain=operations.status.strain,
+        )
         style = ErrorStyle(
             body=self._failure,
             content_type=HTML,

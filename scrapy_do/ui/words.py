@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scrapy_do.core.job import Finished, Job, Outcome, Pending, Running, Starting, Stopping
+from scrapy_do.operations.operations import Strain
 
 _SHOWN_SHARE = 0.01
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 250_000_000_000_000  # before the year 9999 ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,22 @@ def rounded(value: float) -> str:
     return number(int(shown) if shown == shown // 1 else shown)
 
 
+_MOMENTS = ("start_time", "finish_time")
+"""Statistics of Scrapy that are instants, kept in ms since 1970."""
+
+
+def is_counted(name: str, value: object) -> bool:
+    """Whether a statistic is a number that one may compare: no instant, and no truth."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and name not in _MOMENTS
+
+
+def moment(name: str, value: object) -> str:
+    """The instant that a statistic stands for, "" for what is none."""
+    if name not in _MOMENTS or not isinstance(value, int) or abs(value) > _LAST_MS:
+        return ""
+    return (_EPOCH + timedelta(milliseconds=value)).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def change(value: float, old: float, say: Callable[[float], str] = rounded) -> str:
     """How a number has changed, with the share where it is one percent or more: `+50 (+25%)`.
 
@@ -110,6 +129,16 @@ def size(count: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def strained(strain: Strain) -> list[str]:
+    """What is said on every page while it holds."""
+    said = []
+    if strain.late_s is not None:
+        said.append(f"Schedules start {duration(strain.late_s)} late.")
+    if strain.disk_free_bytes is not None:
+        said.append(f"Only {size(strain.disk_free_bytes)} are left on the disk of the server.")
+    return said
 
 
 def iso(instant: datetime) -> str:

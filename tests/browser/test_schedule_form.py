@@ -37,8 +37,20 @@ def test_a_schedule_is_made_by_keyboard(visit: Visit, seeded: Seeded) -> None:
     expect(preview).to_contain_text("Every day at 07:30")
     expect(clock).to_be_focused()
 
-    page.locator("#target").select_option("good/pages")
-    page.keyboard.press("Control+Enter")
+    clock.fill("07:45")
+    page.locator("#timezone").fill("Europe/Zurich")  # at once: what the tab writes is not lost
+    expect(text).to_have_value("every day at 07:45")
+    expect(preview).to_contain_text("Every day at 07:45, Europe/Zurich")
+
+    page.locator("label[for=tab-cron]").click()
+    page.locator("#line").fill("CRON_TZ=UTC 30 7 * * * scrapy crawl pages -a page=2")
+    page.keyboard.press("Enter")  # though no spider is chosen
+    expect(text).to_have_value("cron 30 7 * * *")
+    expect(page.locator("#target")).to_have_value("good/pages")
+    text.fill("every day at 07:30")
+
+    page.locator("#content").focus()
+    page.keyboard.press("Control+Enter")  # from anywhere
     expect(page.locator("[role=status].good")).to_contain_text("Every day at 07:30")
     assert visit.troubles == []
     assert visit.forbidden() == []

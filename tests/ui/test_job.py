@@ -217,7 +217,9 @@ def test_a_stopping_job_says_when_it_is_killed_and_can_be_forced(world: World) -
     assert ">Force</a>" in page
     assert "what it has not written yet is lost" in question
     assert '<input type="hidden" name="force" value="1">' in question
-    assert "local cancelled it." in pages.get(answer.headers["location"])
+    after = pages.get(answer.headers["location"])
+    assert "local cancelled it." in after
+    assert "What ran was killed." in after
     assert world.launcher.crawl_of(job).killed == 1
 
 
@@ -280,6 +282,7 @@ def test_a_queued_job_says_about_how_long_it_waits(world: World) -> None:
 
     assert "Number 2 in the queue; 2 of 2 slots are busy, about 3 s." in page
     assert "Nothing is logged yet." in page
+    assert ">0 lines</p>" in page
 
 
 @pytest.mark.parametrize("name", ["nothing", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "%00"])

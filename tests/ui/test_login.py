@@ -171,7 +171,9 @@ def test_a_session_has_the_role_of_its_owner(site: Site) -> None:
     """Who may only look may not change anything by a session either."""
     site.log_in(name="", password="t0ken")
 
-    assert site.ask("GET", "/ui/projects").status == 200
+    page = site.ask("GET", "/ui/projects")
+    assert page.status == 200
+    assert "You may look, but change nothing" in page.text
     answer = site.ask("POST", "/ui/projects/quotesbot/remove")
     assert answer.status == 403
     assert "This needs the role push" in answer.text

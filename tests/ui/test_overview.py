@@ -98,7 +98,7 @@ def test_a_failed_run_is_to_be_looked_at(world: World) -> None:
 
     page = Pages(world).get("/ui/")
 
-    assert "2 times in a day, last: " in page
+    assert "2 times in a day, last: The process of the crawl ended by itself with status 3" in page
     assert f'href="/ui/jobs/{last}" aria-label="Look at its log: toscrape-css"' in page
     world.clock.advance(2 * 86400)
     assert "Nothing failed, stalled or was missed" in Pages(world).get("/ui/")
@@ -144,17 +144,24 @@ def test_schedules_in_error_and_missed_runs_are_to_be_looked_at(world: World) ->
     assert f'action="/ui/schedules/{late.id}/run"' in page
 
 
-def test_a_full_disk_and_what_is_not_alive_are_to_be_looked_at(world: World) -> None:
+def test_what_is_not_alive_is_to_be_looked_at(world: World) -> None:
     """The server's own troubles come first."""
+    world.problems["scheduler"] = "does not answer"
+
+    assert "scheduler: does not answer" in Pages(world).get("/ui/")
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/ui/jobs", "/ui/push", "/ui/system"])
+def test_every_page_says_that_the_disk_is_full(world: World, path: str) -> None:
+    """Whoever looks at anything knows it; while all is well nothing is said."""
+    pages = Pages(world)
+    assert "left on the disk" not in pages.get(path)
+
     world.room = type(world.room)(
         disk_free_bytes=10**9, disk_bytes=100 * 10**9, memory_free_bytes=1, memory_bytes=2
     )
-    world.problems["scheduler"] = "does not answer"
 
-    page = Pages(world).get("/ui/")
-
-    assert "Only 1.0 GB are left on the disk." in page
-    assert "scheduler: does not answer" in page
+    assert "Only 1.0 GB are left on the disk of the server." in pages.get(path)
 
 
 def test_the_next_runs_are_those_that_start_first(world: World) -> None:

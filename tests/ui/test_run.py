@@ -133,5 +133,18 @@ def test_the_command_says_the_same_to_a_shell(world: World) -> None:
 
 
 def test_a_form_without_a_project_asks_for_one(world: World) -> None:
-    """The bare address offers the projects."""
+    """The bare address offers the projects where there are several, and takes the only one."""
+    page = Pages(world).get("/ui/run")
+    assert '<input type="hidden" name="project" value="quotesbot">' in page
+    assert '<option value="toscrape-css">' in page
+
+    world.put_project("books")
     assert "<option>quotesbot</option>" in Pages(world).get("/ui/run")
+
+
+def test_without_a_project_there_is_nothing_to_choose(tmp_path: Path) -> None:
+    """A new server says what to do first, and shows no empty form."""
+    page = Pages(World(tmp_path).start()).get("/ui/run")
+
+    assert "Nothing was pushed yet." in page
+    assert 'name="project"' not in page

@@ -1,5 +1,6 @@
 """The form of a schedule, without a browser and without script."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
@@ -119,6 +120,37 @@ def test_a_line_of_a_crontab_brings_its_arguments(world: World) -> None:
     assert "\ncategory=a</textarea>" in page
     assert "\nA=1</textarea>" in page
     assert 'list="zones" value="Europe/Berlin"' in page
+
+
+@pytest.mark.parametrize(
+    ("projects", "said"),
+    [
+        (("shop",), "of the spider books."),
+        (("shop", "other"), "Several projects have it: choose below."),
+        ((), "No project has it: choose below."),
+    ],
+)
+def test_a_line_of_a_crontab_chooses_its_spider(
+    world: World, projects: tuple[str, ...], said: str
+) -> None:
+    """Where one project alone has it; before anything else was chosen."""
+    world.put_project("quotesbot", "quotes")
+    for name in projects:
+        world.put_project(name, "books")
+
+    page = previewed(world, write="line", line="0 5 * * * scrapy crawl books")
+
+    assert said in page
+    assert ('<option value="shop/books" selected>' in page) == (projects == ("shop",))
+
+
+def test_writing_and_previewing_ask_for_nothing_else(world: World) -> None:
+    """A tab, an import or a preview does not wait for a spider to be chosen."""
+    page = Pages(world).get(NEW)
+
+    buttons = re.findall(r"<button[^>]*formmethod=\"get\"[^>]*>", page)
+    assert len(buttons) == 6
+    assert all("formnovalidate" in button for button in buttons)
 
 
 def test_a_line_that_is_none_says_why(world: World) -> None:

@@ -112,7 +112,8 @@ def test_two_jobs_are_compared(world: World) -> None:
     world.put_project()
     first = world.job(world.enqueue(arguments={"page": "1"}, settings={"LOG_LEVEL": "INFO"}))
     second = world.job(world.enqueue(arguments={"page": "2"}))
-    first = replace(first, progress=Progress(items=10, stats={"a/count": 4, "text": "<b>"}))
+    stats = {"a/count": 4, "text": "<b>", "start_time": 1_795_924_587_474}
+    first = replace(first, progress=Progress(items=10, stats=stats))
     second = replace(second, progress=Progress(items=15, stats={"a/count": 4}))
 
     rows = {row.name: row for group in fact_groups([first, second]) for row in group.rows}
@@ -121,6 +122,7 @@ def test_two_jobs_are_compared(world: World) -> None:
     assert list(rows["page"].values) == ["1", "2"]
     assert list(rows["LOG_LEVEL"].values) == ["INFO", "\N{EN DASH}"]
     assert not rows["a/count"].differs
+    assert list(rows["start_time"].values) == ["2026-11-29 03:56:27 UTC", "\N{EN DASH}"]
 
 
 def test_the_page_of_two_jobs(world: World) -> None:

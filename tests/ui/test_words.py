@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from scrapy_do.operations.operations import Strain
 from scrapy_do.ui import words
 
 
@@ -45,6 +46,35 @@ def test_durations(length: timedelta | float | None, said: str) -> None:
 def test_changes(value: float, old: float, said: str) -> None:
     """A change has its sign and its share; what is too large for that is left out."""
     assert words.change(value, old) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("start_time", 1_795_924_587_474, "2026-11-29 03:56:27 UTC"),
+        ("finish_time", 0, "1970-01-01 00:00:00 UTC"),
+        ("item_count", 1_795_924_587_474, ""),
+        ("start_time", "soon", ""),
+        ("start_time", 1e12, ""),
+        ("start_time", 10**18, ""),
+    ],
+)
+def test_moments(name: str, value: object, said: str) -> None:
+    """The instants of a crawl are dates, whatever else a statistic of that name holds."""
+    assert words.moment(name, value) == said
+
+
+@pytest.mark.parametrize(
+    ("late_s", "free", "said"),
+    [
+        (None, None, []),
+        (90.0, None, ["Schedules start 1 min 30 s late."]),
+        (None, 10**9, ["Only 1.0 GB are left on the disk of the server."]),
+    ],
+)
+def test_what_strains_a_server(late_s: float | None, free: int | None, said: list[str]) -> None:
+    """Each trouble is a sentence of its own."""
+    assert words.strained(Strain(late_s=late_s, disk_free_bytes=free)) == said
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,12 @@ from scrapy_do.core.job import Outcome
 from scrapy_do.core.run_history import RecentRun, Run, run_of
 from scrapy_do.core.schedule import Schedule, ScheduleEventKind, ScheduleState
 from scrapy_do.errors import ScheduleNotFound
-from scrapy_do.operations.operations import Operations, Status
+from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.outcomes import why
 from scrapy_do.ui.pages.likeness import runs_like
-from scrapy_do.ui.words import StateWord, duration, number, size
+from scrapy_do.ui.words import StateWord, number
 
 MOST = 20
-_LAG_S = 60.0
-_LITTLE_SHARE = 0.05
 _STALLED = "stall_timeout"
 
 FAILED = StateWord(glyph="✗", word="failed", kind="bad")
@@ -51,7 +50,6 @@ class Attention:
 
 async def attention(
     operations: Operations,
-    status: Status,
     recent: Sequence[RecentRun],
     runs: RunsOf,
     *,
@@ -59,7 +57,7 @@ async def attention(
 ) -> Sequence[Attention]:
     """Gather what is wrong, the worst first."""
     found = [
-        *await _troubles(operations, status),
+        *await _troubles(operations),
         *await _schedules_in_error(operations),
         *_failures(recent),
         *await _few_items(operations, recent, runs),
@@ -68,14 +66,9 @@ async def attention(
     return found[:MOST]
 
 
-async def _troubles(operations: Operations, status: Status) -> list[Attention]:
-    """What is wrong with the server itself."""
+async def _troubles(operations: Operations) -> list[Attention]:
+    """What is wrong with the server itself, but for what every page says."""
     said = [f"{name}: {text}" for name, text in (await operations.status.problems()).items()]
-    if status.scheduler_lag_s > _LAG_S:
-        said.append(f"Schedules start {duration(status.scheduler_lag_s)} late.")
-    room = status.room
-    if room.disk_free_bytes < _LITTLE_SHARE * room.disk_bytes:
-        said.append(f"Only {size(room.disk_free_bytes)} are left on the disk.")
     return [
         Attention(word=TROUBLE, name="This server", address="/ui/system", text=text)
         for text in said
@@ -115,7 +108,7 @@ def _failures(recent: Iterable[RecentRun]) -> Iterator[Attention]:
             word=_word_of(newest),
             name=newest.spider,
             address=address,
-            text=f"{times}{newest.reason or 'no reason is known'}",
+            text=f"{times}{why(newest.run.outcome, newest.reason).sentence.rstrip('.')}",
             at=newest.run.ended,
             action="Run again" if is_lost else "Look at its log",
             action_address=f"{address}/again" if is_lost else address,

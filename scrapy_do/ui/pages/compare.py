@@ -9,7 +9,7 @@ from scrapy_do.core.job import Finished, Job
 from scrapy_do.errors import BadArgument
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.render import PageView
-from scrapy_do.ui.words import change, duration, number, rounded
+from scrapy_do.ui.words import change, duration, is_counted, moment, number, rounded
 from scrapy_do.web.params import Params, parse_uuid
 
 MOST_JOBS = 4
@@ -107,9 +107,11 @@ def _merged(maps: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _row(name: str, values: Sequence[Any]) -> Row:
-    if all(_is_number(value) or value is None for value in values):
+    if all(is_counted(name, value) or value is None for value in values):
         return _numbers(name, values, rounded)
-    return _texts(name, ["" if value is None else str(value) for value in values])
+    return _texts(
+        name, ["" if value is None else moment(name, value) or str(value) for value in values]
+    )
 
 
 def _texts(name: str, values: Sequence[str]) -> Row:
@@ -123,10 +125,6 @@ def _numbers(name: str, values: Sequence[float | None], say: Any) -> Row:  # noq
         values=["\N{EN DASH}" if value is None else say(value) for value in values],
         difference="" if first is None or last is None else change(last, first, say),
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _length(job: Job) -> float | None:

@@ -14,7 +14,7 @@ from scrapy_do.ui.pages.job_charts import Charts, charts
 from scrapy_do.ui.pages.jobs import duration_of
 from scrapy_do.ui.pages.likeness import before, runs_like
 from scrapy_do.ui.render import PageView
-from scrapy_do.ui.words import change, duration, number, rounded, size
+from scrapy_do.ui.words import change, duration, is_counted, moment, number, rounded, size
 
 FILES = 200
 
@@ -100,9 +100,9 @@ async def job_stats(operations: Operations, job: Job, starts: str, *, now: datet
         stats=[
             Stat(
                 name=name,
-                value=_shown(stats.get(name)),
-                before=_shown(old.get(name)),
-                difference=_difference(stats.get(name), old.get(name)),
+                value=_shown(name, stats.get(name)),
+                before=_shown(name, old.get(name)),
+                difference=_difference(name, stats.get(name), old.get(name)),
             )
             for name in names
         ],
@@ -112,20 +112,16 @@ async def job_stats(operations: Operations, job: Job, starts: str, *, now: datet
     return page_of(job, "job_stats.html", view)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401 - a JSON value
+def _shown(name: str, value: Any) -> str:  # noqa: ANN401 - a JSON value
     if value is None:
         return "\N{EN DASH}"
-    if _is_number(value):
+    if is_counted(name, value):
         return rounded(value)
-    return text_of(value)
+    return moment(name, value) or text_of(value)
 
 
-def _difference(value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values
-    return change(value, old) if _is_number(value) and _is_number(old) else ""
+def _difference(name: str, value: Any, old: Any) -> str:  # noqa: ANN401 - JSON values
+    return change(value, old) if is_counted(name, value) and is_counted(name, old) else ""
 
 
 async def job_arguments(operations: Operations, job: Job, *, now: datetime) -> PageView:

@@ -97,7 +97,7 @@ async def overview(operations: Operations, *, now: datetime) -> PageView:
         view=OverviewPage(
             status=status,
             running=[_going(job, runs.get(_spider(job), ()), now) for job in running],
-            attention=await attention(operations, status, recent, runs, since=now - RECENT),
+            attention=await attention(operations, recent, runs, since=now - RECENT),
             next_runs=[
                 Next(schedule=one, sentence=sentence_of(one))
                 for one in await operations.schedules.next_to_run(limit=NEXT)

@@ -1,7 +1,7 @@
 """The form that runs a spider: arguments, settings, the rest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.item_filter import text_of
@@ -166,6 +166,8 @@ async def run_form(
 ) -> PageView:
     """Gather the form around what stands in it."""
     projects = [one for one in await operations.projects.all() if one.current is not None]
+    if not fields.project and len(projects) == 1:
+        fields = replace(fields, project=projects[0].name)
     spiders: Sequence[str] = ()
     versions: Sequence[str] = ()
     for one in projects:

@@ -1,7 +1,7 @@
 """One schedule: its form, what it would mean, and what became of its instants."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -131,8 +131,9 @@ def _imported(form: Filled, text: str) -> tuple[Filled, str]:
             values[name] = "\n".join(f"{key}={value}" for key, value in pairs.items())
     note = f"The line runs: {line.command}" if line.command else ""
     if line.spider:
-        note = f"Imported the time, and the arguments of the spider {line.spider}. Choose it below"
-    return _with_tabs_filled(Filled(values=values, days=form.days, tab="cron")), note
+        note = f"Imported the time, and the arguments of the spider {line.spider}."
+    known = Filled(values=values, days=form.days, tab="cron", spider=line.spider)
+    return _with_tabs_filled(known), note
 
 
 def _with_tabs_filled(form: Filled) -> Filled:
@@ -142,7 +143,7 @@ def _with_tabs_filled(form: Filled) -> Filled:
     except BadWhen:
         return form
     tab, values, days = read_back(when)
-    return Filled(values={**form.values, **values}, days=tuple(days), tab=tab)
+    return replace(form, values={**form.values, **values}, days=tuple(days), tab=tab)
 
 
 # --- what it means -------------------------------------------------------------------------------
@@ -246,6 +247,8 @@ async def new_schedule(
     note: str = "",
 ) -> PageView:
     """The form of a new schedule."""
+    targets = await _targets(operations)
+    form, note = _with_target(form, note, targets)
     return PageView(
         template="schedule_form.html",
         title="New schedule",
@@ -255,11 +258,25 @@ async def new_schedule(
             form=form,
             shown=await meaning(operations, form, server_zone=server_zone, now=now, note=note),
             errors=errors or {},
-            targets=await _targets(operations),
+            targets=targets,
             zones=await operations.schedules.zones(),
             fields=tuple(told(form)),
         ),
     )
+
+
+def _with_target(
+    form: Filled, note: str, targets: Mapping[str, Sequence[str]]
+) -> tuple[Filled, str]:
+    """The form with the spider that a crontab line runs, where one project alone has it."""
+    if not form.spider:
+        return form, note
+    having = [project for project, spiders in targets.items() if form.spider in spiders]
+    if len(having) != 1:
+        which = "Several projects have it" if having else "No project has it"
+        return form, f"{note} {which}: choose below."
+    target = f"{having[0]}/{form.spider}"
+    return replace(form, values={**form.values, "target": target}), note
 
 
 async def one_schedule(

@@ -55,6 +55,7 @@ class SpiderView:
     active: Sequence[Job]
     runs: Sequence[Run]
     measures: Mapping[str, Bars]
+    items_said: str
     coverage: Sequence[Coverage]
     more_fields: int
     used: Sequence[UsedArguments]
@@ -80,6 +81,7 @@ async def spider(operations: Operations, project: str, name: str) -> PageView:
             active=[job for job in jobs if is_active(job.state)],
             runs=list(reversed(runs)),
             measures=_measures(runs),
+            items_said=measures([run.items for run in runs], number).label,
             coverage=fields[:MOST_FIELDS],
             more_fields=len(fields) - MOST_FIELDS,
             used=used_arguments(jobs),

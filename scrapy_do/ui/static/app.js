@@ -45,7 +45,7 @@ function beginTheme() {
 }
 
 // --- times: relative, exact on hover and focus
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [2592000, "day", 86400], [Infinity, "month", 2592000]];
 function inZone(instant, timeZone) {
   const options = { dateStyle: "short", timeStyle: "medium" };
@@ -60,7 +60,7 @@ function shownTime(node) {
   if (form === "local") return inZone(instant);
   const seconds = (instant - Date.now()) / 1000;
   const [, unit, size] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
-  return relative.format(Math.round(seconds / size), unit);
+  return relative.format(Math.round(seconds / size), unit).replace(".", "");
 }
 function showTimes() {
   for (const node of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
@@ -156,6 +156,7 @@ class Feed {
   end() { this.isOver = true; this.close(); this.dot.hidden = true; }
   say(state, word) {
     this.dot.dataset.live = state;
+    document.getElementById("lost").hidden = state !== "lost";
     const node = this.dot.querySelector(".word");
     if (node.textContent !== word) node.textContent = word;
   }
@@ -267,7 +268,7 @@ function lineOf(told) {
   node.append(number, when, make("span", "lv", LEVELS[told.level] ?? told.level), make("span", "lg", told.logger), message);
   return node;
 }
-const counted = new Intl.NumberFormat("en");
+const grouped = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
 function beginLog() {
   const log = document.getElementById("log");
   if (!log) return;
@@ -307,25 +308,30 @@ function beginLog() {
       for (let extra = log.childElementCount - MOST_LINES; extra > 0; extra -= 1) log.lastElementChild.remove();
       unseen += nodes.length;
       jump.hidden = false;
-      jump.textContent = `Jump to newest (${counted.format(unseen)})`;
+      jump.textContent = `Jump to newest (${grouped(unseen)})`;
     }
+  };
+  let most = 0;
+  const say = (lines) => {
+    most = Math.max(most, lines);
+    count.textContent = `${grouped(most)} ${most === 1 ? "line" : "lines"}`;
   };
   const seen = (id) => { if (id) address.searchParams.set("after", id); };
   const feed = new Feed(() => address.pathname + address.search, {
-    log: (lines, id) => { seen(id); add(lines.map(lineOf)); },
+    log: (lines, id) => { seen(id); add(lines.map(lineOf)); if (isWhole) say(lines.at(-1).n); },
     skipped: ({ lines, before }, id) => {
       seen(id);
-      const gap = make("div", "line gap", `${counted.format(lines)} lines not shown live `);
+      const gap = make("div", "line gap", `${grouped(lines)} lines not shown live `);
       const link = make("a", "", "show");
       link.href = `?around=${before}#L${before}`;
       gap.append(link);
       add([gap]);
     },
-    resync: (_told, id) => { seen(id); log.replaceChildren(); },
+    resync: (_told, id) => { seen(id); most = 0; log.replaceChildren(); },
     stats: (stats) => {
       for (const [name, value] of Object.entries(stats)) {
-        const text = value.toLocaleString("en").replaceAll(",", "\u202f");
-        if (name === "log_lines" && isWhole) count.textContent = `${text} lines`;
+        const text = grouped(value);
+        if (name === "log_lines" && isWhole) say(value);
         for (const node of document.querySelectorAll(`[data-figure="${CSS.escape(name)}"]`)) {
           node.textContent = text;
           node.classList.toggle("wrong", name === "errors" && value > 0);
@@ -418,10 +424,10 @@ function beginCharts() {
     const style = getComputedStyle(root);
     const [ink, grid, stroke, band] = ["--soft", "--line", "--run", "--band"].map((name) => colour(style.getPropertyValue(name)));
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-    const clock = (_plot, splits) => splits.map((one) => new Date(one * 1000).toTimeString().slice(0, points.step < 60 ? 8 : 5));
+    const clock = (_plot, splits) => splits.map((one) => new Date(one * 1000).toISOString().slice(11, points.step < 60 ? 19 : 16));
     const edge = { width: 0, points: { show: false } };
     return new uPlot({
-      width: box.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } },
+      width: box.clientWidth, height: 140, legend: { show: false }, cursor: { sync: { key: "pace" } }, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       series: [{}, edge, edge, { label: box.dataset.line, stroke, width: 2 }], bands: [{ series: [2, 1], fill: band }],
       axes: [{ ...axis, values: clock, space: 80, size: 28 }, { ...axis, size: 48 }],
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
@@ -530,7 +536,7 @@ function beginScheduleForm() {
   if (!form) return;
   const [text, zone, preview] = ["when", "timezone", "preview"].map((id) => document.getElementById(id));
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  let timer, asked;
+  let timer, asked, unwritten = "";
   const shownIn = (timeZone) => {
     try { return new Date().toLocaleString("en-GB", { timeZone }); } catch { return ""; }
   };
@@ -540,7 +546,9 @@ function beginScheduleForm() {
     note.textContent = `This browser is in ${own}; the schedule counts in ${zone.value}.`;
     note.hidden = false;
   };
-  const ask = async (tab) => {
+  const ask = async () => {
+    const tab = unwritten;
+    clearTimeout(timer);
     asked?.abort();
     asked = new AbortController();
     const query = new URLSearchParams(new FormData(form));
@@ -553,6 +561,7 @@ function beginScheduleForm() {
     } catch { return; }
     const meaning = preview.firstElementChild;
     if ("written" in meaning.dataset) text.value = meaning.dataset.when;
+    if (unwritten === tab) unwritten = "";
     text.setAttribute("aria-invalid", String(Boolean(document.getElementById("when-error"))));
     zone.setAttribute("aria-invalid", String(Boolean(document.getElementById("timezone-error"))));
     sayZone();
@@ -563,14 +572,14 @@ function beginScheduleForm() {
     const tab = event.target.closest(".pane")?.dataset.tab;
     if (event.target.id === "line" || !(tab || event.target === text || event.target === zone)) return;
     clearTimeout(timer);
-    timer = setTimeout(() => ask(tab), 200);
+    if (tab || event.target === text) unwritten = tab ?? "";
+    timer = setTimeout(ask, 200);
   });
   form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.ctrlKey) { event.preventDefault(); form.requestSubmit(document.getElementById("save")); }
     if (event.key === "Enter" && !event.ctrlKey && event.target.closest(".pane, #when, #timezone") && event.target.tagName === "INPUT") {
       event.preventDefault();
       if (event.target.id === "line") form.requestSubmit(form.querySelector("button[value=line]"));
-      else ask(event.target.closest(".pane")?.dataset.tab);
+      else ask();
     }
   });
   sayZone();
