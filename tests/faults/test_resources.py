@@ -4,6 +4,7 @@ import os
 import resource
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -156,6 +157,28 @@ def test_a_full_disk(lives: Lives, small: Path) -> None:
     assert time.monotonic() - relieved_s < RECOVERY_S
     assert life.call("/healthz")[0] == 200
     assert life.faults() == []
+
+
+def test_a_start_on_a_full_disk(lives: Lives, small: Path) -> None:
+    """It is refused in one sentence, doctor says why, and with space all is there again."""
+    life = lives()
+    job = life.accepted()
+    life.finished(job)
+    life.stop()
+    filler = _fill(small)
+    life.begin()
+    status = life.wait()
+    words = [sys.executable, "-m", "scrapy_do", "doctor", "--data-dir", str(small)]
+    doctor = subprocess.run(words, capture_output=True, text=True, check=False)
+    filler.unlink()
+    life.start()
+
+    assert status == 1
+    assert "error: the d" in life.log.read_text()
+    assert f"try:   scrapy-do doctor --data-dir {small}" in life.log.read_text()
+    assert "disk\tproblem" in doctor.stdout
+    assert "mistake" not in doctor.stderr
+    assert life.job(job)["status"] == "SUCCESSFUL"
 
 
 def test_a_read_only_disk(lives: Lives, small: Path) -> None:

@@ -191,7 +191,9 @@ def _tls(config: "Config") -> Finding:
 
 
 def _database(config: "Config") -> Finding:
-    from scrapy_do.engine.checking import check  # noqa: PLC0415 - Note [Why commands import ...]
+    import sqlite3  # noqa: PLC0415 - Note [Why commands import ...]
+
+    from scrapy_do.engine.checking import check  # noqa: PLC0415 - the same
     from scrapy_do.engine.pairing import Pair  # noqa: PLC0415 - the same
     from scrapy_do.errors import ScrapyDoError  # noqa: PLC0415 - the same
     from scrapy_do.files.data_directory import DataDirectory  # noqa: PLC0415 - the same
@@ -202,7 +204,7 @@ def _database(config: "Config") -> Finding:
     pair = Pair(DataDirectory(root), config.scrapy_do.database)
     try:
         report = check(pair)
-    except (ScrapyDoError, OSError) as error:
+    except (ScrapyDoError, OSError, sqlite3.Error) as error:
         return _problem("database", str(error), "scrapy-do db check")
     finally:
         pair.close()

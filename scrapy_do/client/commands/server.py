@@ -78,8 +78,11 @@ def serve(
     except errors.DataDirectoryInUse as error:
         raise UserError(str(error), try_="scrapy-do serve --data-dir DIR") from error
     except errors.WrongDatabase as error:
-        given_too = words_of(config_path, data_dir)
-        raise UserError(str(error), try_=f"scrapy-do db restore{given_too}") from error
+        restored = f"scrapy-do db restore{words_of(config_path, data_dir)}"
+        raise UserError(str(error), try_=restored) from error
+    except errors.Unavailable as error:
+        looked_at = f"scrapy-do doctor{words_of(config_path, data_dir)}"
+        raise UserError(str(error), try_=looked_at) from error
     except errors.ScrapyDoError as error:
         raise UserError(str(error), try_="scrapy-do serve --help") from error
     except OSError as error:
