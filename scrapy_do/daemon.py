@@ -15,6 +15,7 @@ from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.assembly import Parts, assemble
 from scrapy_do.config import Config, changed_options
+from scrapy_do.engine.old_users import refuse_users, take_over_users
 from scrapy_do.engine.pairing import Pair
 from scrapy_do.engine.policies import DaemonPolicies
 from scrapy_do.errors import ScrapyDoError
@@ -35,12 +36,13 @@ from scrapy_do.system.service import Farewell, Services
 from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages
 from scrapy_do.web.front import Entrance, Front, limits_of_connections
-from scrapy_do.web.keyring import Keyring
+from scrapy_do.web.keyring import AccountSource, Keyring
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.router import Dialect
 from scrapy_do.web.site import Site, make_site
 from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
+from scrapy_do.web.users import read_users
 
 _log = Logger(namespace="scrapy_do.daemon")
 
@@ -74,7 +76,6 @@ class Daemon:
         directory = DataDirectory(config.scrapy_do.project_store)
         self._runtime = Runtime.of(reactor).repairing(directory.open_again)
         policies = self._policies_of(config)
-        self._keyring = Keyring(config.web, seconds=reactor.seconds)
         self._pair = Pair(directory, config.scrapy_do.database)
         self._pair.lock()
         # It has threads, which keep the process alive until it is closed.
@@ -82,6 +83,7 @@ class Daemon:
             is_new=is_new, reactor=reactor, on_broken=self.broken.callback
         )
         try:
+            self._keyring = self._open_keyring(directory)
             self._assemble(directory, policies)
         except BaseException:
             self._store.close()
@@ -89,6 +91,13 @@ class Daemon:
 
     def _policies_of(self, config: Config) -> DaemonPolicies:
         return DaemonPolicies.of(config, self._environ, sys.executable)
+
+    def _open_keyring(self, directory: DataDirectory) -> Keyring:
+        web, accounts = self._config.web, self._store.accounts
+        if web.auth:
+            take_over_users(accounts, web.auth_db, read_users, keeps_digest=web.auth_digest)
+        source = AccountSource(read=accounts.all, noted=directory.accounts_noted)
+        return Keyring(web, accounts.all_now(), source, runtime=self._runtime)
 
     def _assemble(self, directory: DataDirectory, policies: DaemonPolicies) -> None:
         """Make all parts; `_services` is the order in which they start, and back."""
@@ -165,6 +174,7 @@ class Daemon:
             digests=keyring.digests,
             sessions=keyring.sessions,
             login=LOGIN,
+            refresh=keyring.refresh,
         )
 
     async def start(self) -> None:
@@ -202,7 +212,10 @@ class Daemon:
             changed, _ = changed_options(self._config, config)
             _, later = changed_options(self._started_with, config)
             policies = self._policies_of(config)
-            self._keyring.renew(config.web)
+            if config.web.auth:
+                refuse = partial(refuse_users, self._store.accounts, config.web.auth_db, read_users)
+                await self._runtime.in_thread(refuse)
+            await self._keyring.renew(config.web)
         except (ScrapyDoError, OSError) as error:
             _log.error("SIGHUP: what was there before stays in use: {error}", error=error)
             return

@@ -8,6 +8,7 @@ same request can help.
 from collections.abc import Iterable
 
 __all__ = [
+    "AccountNotFound",
     "AlreadyScheduled",
     "BadArchive",
     "BadArgument",
@@ -27,6 +28,7 @@ __all__ = [
     "JobNotFound",
     "LaunchFailed",
     "LogNotFound",
+    "NameTaken",
     "NewerSchema",
     "NoSpace",
     "NotAuthenticated",
@@ -138,6 +140,15 @@ class LogNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("File not found")
+
+
+class AccountNotFound(NotFound):
+    """There is no user, or no token that is not revoked, of this name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f'No such {kind}: "{name}"')
+        self.kind = kind
+        self.name = name
 
 
 class ValueNotFound(NotFound):
@@ -262,6 +273,15 @@ class InvalidTransition(Conflict):
 
 class StaleJob(Conflict):
     """The stored job is no longer what the caller read. Reading again and repeating helps."""
+
+
+class NameTaken(Conflict):
+    """A user, or a token that is not revoked, has this name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f'There is a {kind} "{name}" already')
+        self.kind = kind
+        self.name = name
 
 
 class DataDirectoryInUse(Conflict):

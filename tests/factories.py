@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from argon2 import PasswordHasher
+
+from scrapy_do.core.accounts import Token, User
 from scrapy_do.core.job import (
     Actor,
     Driver,
@@ -18,6 +21,7 @@ from scrapy_do.core.job import (
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.schedule import Timing, Unreadable, stored_timing
 from scrapy_do.protocol.facts import Ending, Process, Progress
+from scrapy_do.system.passwords import digest_secret, token_digest
 
 ANN = Principal(name="ann", role=Role.ADMIN)
 TESTER = Principal(name="tester", role=Role.ADMIN)
@@ -28,6 +32,35 @@ PROCESS = Process(pid=4711, start_ticks=12345, boot_id="0f0f")
 def at(seconds: float) -> datetime:
     """The instant that many seconds after the start of every test."""
     return START + timedelta(seconds=seconds)
+
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def user(name: str = "ann", password: str = "secret", **fields: Any) -> User:
+    """Somebody with a password whose hash is quick to try."""
+    made = User(
+        name=name,
+        password_hash=_QUICK.hash(password.encode()),
+        digest_ha1=digest_secret(name, password),
+        role=Role.ADMIN,
+        created_at=START,
+        created_by="tester",
+        changed_at=START,
+    )
+    return replace(made, **fields)
+
+
+def token(secret: str = "t0ken", **fields: Any) -> Token:
+    """Make a token that says what it opens: everything, unless said otherwise."""
+    made = Token(
+        name=secret,
+        digest=token_digest(secret),
+        role=Role.ADMIN,
+        created_at=START,
+        created_by="tester",
+    )
+    return replace(made, **fields)
 
 
 def timing(spec: str = "every hour", zone: str = "UTC", *, anchor: datetime = START) -> Timing:

@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
 PLACES: dict[str, set[str]] = {
     "OpenSSL": {"web"},
     "alembic": {"store"},
+    "argon2": {"system/passwords.py"},
     "click": {"client", "demo"},
     "cronsim": {"core"},
     "itemadapter": {"crawl"},
@@ -63,7 +64,7 @@ PLACES: dict[str, set[str]] = {
 }
 """Where a library may be imported: rooms, or single files."""
 
-DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "zope": "zope.interface"}
+DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "argon2": "argon2-cffi", "zope": "zope.interface"}
 """What a library is called where it is declared, if not as it is imported."""
 
 DATA = {"tzdata"}

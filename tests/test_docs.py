@@ -108,6 +108,7 @@ def test_every_error_of_the_api_has_its_line() -> None:
 
 _FAMILIES = {"ScrapyDoError", "NotFound", "Invalid", "Conflict", "Denied", "Unavailable"}
 _OF_THE_START = {
+    *("AccountNotFound", "NameTaken"),
     *("ConfigError", "DataDirectoryInUse", "DatabaseInUse", "NewerSchema", "WrongDatabase"),
 }
 

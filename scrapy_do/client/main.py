@@ -27,6 +27,8 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "doctor": (f"{_COMMANDS}doctor:doctor", "Look at what a daemon needs here."),
         "config": (f"{_COMMANDS}server:config", "Show, check, or write a configuration."),
         "service": (f"{_COMMANDS}server:service", "A unit for systemd."),
+        "user": (f"{_COMMANDS}accounts:user", "Users: add, passwd, list, rm."),
+        "token": (f"{_COMMANDS}accounts:token", "Tokens: create, list, revoke."),
         "db": (f"{_COMMANDS}db:db", "Check, copy, restore, clean the database; import 0.5."),
     },
     "Projects": {

@@ -152,16 +152,16 @@ def _check_files(web: WebConfig) -> None:
     if web.https:
         needed += [("key", web.key), ("cert", web.cert)]
         needed += [] if web.chain is None else [("chain", web.chain)]
-    if web.auth and web.token is None:
-        needed += [("auth-db", web.auth_db)]
     for name, path in needed:
         if not os.access(path, os.R_OK):
-            instead = "; or give a token in SCRAPY_DO_WEB_TOKEN" if name == "auth-db" else ""
-            raise ConfigError("web", name, f"{path} is not a file that can be read{instead}")
+            raise ConfigError("web", name, f"{path} is not a file that can be read")
 
 
 def _warnings(web: WebConfig) -> Iterator[str]:
     if web.auth and web.auth_db.exists():
-        yield f"[web] auth-db: {web.auth_db} holds passwords in clear text; prefer a token"
+        yield (
+            f"[web] auth-db: {web.auth_db} holds passwords in clear text; the first start takes "
+            "its users over, and later ones refuse it"
+        )
     if not web.https and not all(endpoint.is_loopback for endpoint in web.interfaces):
         yield "[web] https: is off, so credentials can be read on the way"

@@ -103,12 +103,14 @@ class WebConfig:
     auth: bool = option(
         "off",
         kinds.FLAG,
-        "Whether every request needs credentials: a token, or a user of auth-db.",
+        "Whether every request needs credentials: a user or a token, as `scrapy-do user add` and "
+        "`scrapy-do token create` make them.",
     )
     auth_db: Path = option(
         "auth.db",
         kinds.PATH,
-        "The users, one `name:password` on each line, in clear text: keep its mode at 0600.",
+        "The users of Scrapy Do 0.5, one `name:password` on each line. They are taken over by the "
+        "first start with auth = on, which moves the file away; from then on one is refused.",
     )
     api_keys: Path = option(
         "api-keys",
@@ -120,14 +122,15 @@ class WebConfig:
     auth_digest: bool = option(
         "off",
         kinds.FLAG,
-        "Whether users of auth-db may also log in by digest (MD5), as the command-line client of "
-        "Scrapy Do 0.5 does. Everybody else uses a token, or Basic.",
+        "Whether users may also log in by digest (MD5), as the command-line client of Scrapy Do "
+        "0.5 does. What that needs of a password is stored only while this is on: for users who "
+        "are taken over or get a password then.",
     )
     token: str | None = option(
         "",
         kinds.SECRET,
-        "A token that lets its bearer do everything; better given as SCRAPY_DO_WEB_TOKEN than "
-        "written here.",
+        "A token that lets its bearer do everything, beside those of `scrapy-do token create`; "
+        "better given as SCRAPY_DO_WEB_TOKEN than written here.",
         secret=True,
     )
 
@@ -171,9 +174,9 @@ class WebConfig:
                     "web",
                     name,
                     f"{values[0]} can be reached from other machines, and without authentication "
-                    "whoever reaches it can run code here. Set auth = on and give a token in "
-                    "SCRAPY_DO_WEB_TOKEN (make one with: python3 -c 'import secrets; "
-                    "print(secrets.token_urlsafe(32))'), or listen on 127.0.0.1 only",
+                    "whoever reaches it can run code here. Set auth = on and make a user or a "
+                    "token (`scrapy-do user add NAME`, `scrapy-do token create --role admin`; or "
+                    "give one in SCRAPY_DO_WEB_TOKEN), or listen on 127.0.0.1 only",
                 )
 
 

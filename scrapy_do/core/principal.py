@@ -1,6 +1,6 @@
 """Who asks, and what they may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -21,12 +21,14 @@ class Principal:
     """Somebody whose credentials were accepted; `name` is what the audit lines say.
 
     `projects` are the numbers of those that they are a member of; None: of all. An
-    administrator may open the others, too.
+    administrator may open the others, too. `proof` names the account whose credentials were
+    accepted, as it was then; "" for what is in no store.
     """
 
     name: str
     role: Role
     projects: frozenset[int] | None = None
+    proof: str = field(default="", compare=False, repr=False)
 
     def may(self, role: Role) -> bool:
         """Whether what needs `role` is allowed."""

@@ -18,7 +18,7 @@ from scrapy_do.store.copies import set_aside
 from scrapy_do.store.database import Reactor, database_url, file_of
 from scrapy_do.store.inspection import inspect_file
 from scrapy_do.store.ownership import Owner
-from scrapy_do.store.store import CHANGED, Pairing, Store, look, open_store
+from scrapy_do.store.store import CHANGED, Pairing, Store, look, open_beside, open_store
 
 PATIENCE_S = 5.0
 """How long a look waits for another program's lock."""
@@ -100,6 +100,14 @@ class Pair:
             DatabaseInUse, NewerSchema, StoreUnavailable: as `open_store`.
         """
         return self._open(lambda _: None, first_mark=first_mark)
+
+    def open_beside(self) -> Store:
+        """Open the database while a daemon uses it, for a short transaction.
+
+        Raises:
+            StoreUnavailable, NewerSchema: it cannot be used.
+        """
+        return open_beside(self._where)
 
     def examine(self, *, is_ours: bool) -> str | None:
         """Say why a daemon would not start with the database; None if it would.

@@ -39,6 +39,7 @@ class DataDirectory:
         self.trash = root / "trash"
         self.listings = root / "listings"
         self.identity = root / "identity"
+        self._accounts = root / "accounts-changed"
         self._lock = OwnerLock(root / "owner.lock")
 
     def open(self) -> None:
@@ -75,6 +76,20 @@ class DataDirectory:
     def close(self) -> None:
         """Give the directory up."""
         self._lock.close()
+
+    # --- users and tokens, see Note [A change beside a running daemon] in `engine/accounts.py`
+
+    def note_accounts(self) -> None:
+        """Say that users or tokens have changed."""
+        self._accounts.touch(mode=0o600)
+        os.utime(self._accounts)
+
+    def accounts_noted(self) -> int | None:
+        """When that was said last, as a number; None: never. Cheap."""
+        try:
+            return self._accounts.stat().st_mtime_ns
+        except OSError:
+            return None
 
     # --- its database, see Note [Directory and database know each other] -----------------------
 

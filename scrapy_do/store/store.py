@@ -10,7 +10,9 @@ from sqlalchemy import literal, select
 from sqlalchemy.exc import DBAPIError
 
 from scrapy_do.core.pairing import Contents, Mark
-from scrapy_do.errors import WrongDatabase
+from scrapy_do.errors import StoreUnavailable, WrongDatabase
+from scrapy_do.store.accounts import AccountStore
+from scrapy_do.store.audit import Audit
 from scrapy_do.store.checksum import note_opened
 from scrapy_do.store.cloud_queries import CloudQueries
 from scrapy_do.store.collections import Collections
@@ -69,6 +71,8 @@ class Store:
         self.cloud = CloudQueries(database)
         self.collections = Collections(database)
         self.frontiers = Frontiers(database)
+        self.accounts = AccountStore(database)
+        self.audit = Audit(database)
 
     async def overview(self) -> Overview:
         """What the store holds, in numbers."""
@@ -230,6 +234,25 @@ def _begin_marking(database: Database, contents: Contents | None, pairing: Pairi
         database.transact_now(lambda connection: put_mark(connection, mark))
         marking.advance()
     return marking
+
+
+def open_beside(where: str | Path) -> Store:
+    """Open a database that a daemon is using, for a short transaction or two.
+
+    Its log is left for the daemon to take over.
+
+    Raises:
+        StoreUnavailable, NewerSchema: it cannot be used.
+    """
+    database = Database(database_url(where))
+    with ExitStack() as undone:
+        undone.callback(database.close)
+        database.checkpoint_ourselves(lambda: None)
+        contents = database.read_now(contents_of)
+        if contents is None or not contents.has_tables:
+            raise StoreUnavailable(f"{where} is no database of this program")
+        undone.pop_all()
+    return Store(database)
 
 
 def look(where: str) -> Contents | None:

@@ -1,20 +1,19 @@
 """Who asks: the credentials of a request, and who they belong to.
 
-Secrets are compared by digest and in constant time, and every known digest is compared,
-so that neither the time nor the answer tells how near a guess was.
+Secrets are looked up by their digest, so neither the time nor the answer tells how near a guess
+was.
 """
 
 import base64
 import binascii
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Protocol
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.web.status import Malformed
 
 
@@ -48,6 +47,13 @@ class DigestCredentials:
 
 
 Credentials = NoCredentials | TokenCredentials | PasswordCredentials | DigestCredentials
+
+
+class TokenExpired(NotAuthenticated):
+    """The token is one of ours, and was good once: no guess."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The token {name} has expired: make another by scrapy-do token create")
 
 
 class Access(Protocol):
@@ -136,7 +142,8 @@ class TokenAccess:
     """Tokens from a table of digests, and passwords by a verifier.
 
     `tokens` maps the hexadecimal SHA-256 of a token to its owner; it is read at each
-    request, so that its owner may change it. `verify` gets user and password and takes
+    request, so that its owner may change it. `is_good` says of the owner of a token whether it
+    has not expired. `verify` gets user and password and takes
     the same time for an unknown user as for a wrong password; None refuses all passwords.
     `verify_digest` gets the answer to a digest challenge and raises NotAuthenticated; None
     refuses all of them.
@@ -148,8 +155,10 @@ class TokenAccess:
         *,
         verify: Verifier | None = None,
         verify_digest: Callable[[DigestCredentials], Principal] | None = None,
+        is_good: Callable[[Principal], bool] = lambda _: True,
     ) -> None:
         self._tokens = tokens
+        self._is_good = is_good
         self._verify = verify
         self._verify_digest = verify_digest
 
@@ -162,7 +171,9 @@ class TokenAccess:
         principal = None
         match credentials:
             case TokenCredentials(token=token):
-                principal = self._owner(token)
+                principal = _owner_of(self._tokens, token)
+                if principal is not None and not self._is_good(principal):
+                    raise TokenExpired(principal.name)
             case PasswordCredentials(user=user, password=password) if self._verify is not None:
                 principal = await self._verify(user, password)
             case DigestCredentials() if self._verify_digest is not None:
@@ -172,9 +183,6 @@ class TokenAccess:
         if principal is None:
             raise NotAuthenticated("Credentials are needed, and none that are known were sent")
         return principal
-
-    def _owner(self, token: str) -> Principal | None:
-        return _owner_of(self._tokens, token)
 
 
 class RenewedAccess:
@@ -216,14 +224,4 @@ class FurtherTokens:
 
 
 def _owner_of(tokens: Mapping[str, Principal], token: str) -> Principal | None:
-    digest = token_digest(token)
-    owner = None
-    for known, principal in tokens.items():
-        if hmac.compare_digest(known, digest):
-            owner = principal
-    return owner
-
-
-def token_digest(token: str) -> str:
-    """How a token is stored: the hexadecimal SHA-256. Tokens are random, so no salt."""
-    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return tokens.get(token_digest(token))

@@ -1,8 +1,8 @@
 """Digest login, as the command-line client of Scrapy Do 0.5 does it.
 
 Source: RFC 7616 with the algorithm MD5 and qop=auth, which that client and all others know.
-MD5 is weak, so it is offered only where `[web] auth-digest` is on, and only users whose
-password is stored in clear can be checked so.
+MD5 is weak, so it is offered only where `[web] auth-digest` is on, and only users of whom what it
+needs was stored, while it was on, can be checked so.
 
 Note [Replays]
     A nonce is signed, so nothing has to be remembered of those that nobody used. Of one that
@@ -13,14 +13,15 @@ Note [Replays]
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import md5, sha256
 
-from scrapy_do.core.principal import Principal, Role
+from scrapy_do.core.accounts import User
+from scrapy_do.core.principal import Principal
 from scrapy_do.errors import NotAuthenticated
+from scrapy_do.system.passwords import DIGEST_REALM as REALM
 from scrapy_do.web.auth import DigestCredentials
 
-REALM = "scrapy-do"
 LIFETIME_S = 300
 MOST_IN_USE = 1000
 _WINDOW = 256
@@ -37,8 +38,8 @@ class StaleNonce(NotAuthenticated):
 class Digests:
     """Makes challenges and checks answers to them. `seconds` is a clock that is never set."""
 
-    def __init__(self, users: Mapping[str, str], *, seconds: Callable[[], float]) -> None:
-        self._secrets = {name: _md5(name, REALM, password) for name, password in users.items()}
+    def __init__(self, users: Iterable[User], *, seconds: Callable[[], float]) -> None:
+        self._users = {user.name: user for user in users if user.digest_ha1 is not None}
         self._seconds = seconds
         self._key = secrets.token_bytes(32)
         self._used: dict[str, _Counts] = {}
@@ -63,7 +64,8 @@ class Digests:
         fields = credentials.fields
         user, nonce, count = (fields.get(name, "") for name in ("username", "nonce", "nc"))
         # The same work for an unknown user as for a wrong password.
-        known = self._secrets.get(user, "0" * 32)
+        owner = self._users.get(user)
+        known = "0" * 32 if owner is None else str(owner.digest_ha1)
         request = _md5(credentials.method, credentials.target)
         right = _md5(known, nonce, count, fields.get("cnonce", ""), "auth", request)
         given = fields.get("response", "").lower().encode("utf-8", "replace")
@@ -75,11 +77,11 @@ class Digests:
             and fields.get("algorithm", "MD5").upper() == "MD5"
             and _COUNT.fullmatch(count) is not None
         )
-        if not is_right or not is_for_this or user not in self._secrets:
+        if not is_right or not is_for_this or owner is None:
             raise NotAuthenticated("The digest credentials are wrong")
         if not self._use(nonce, int(count, 16)):
             raise StaleNonce("The nonce of the digest credentials is good no more")
-        return Principal(name=user, role=Role.ADMIN)
+        return owner.principal
 
     def _signed(self, made: str) -> str:
         return hmac.new(self._key, made.encode(), sha256).hexdigest()[:32]

@@ -1,8 +1,9 @@
 """Who has logged in by the page: sessions in memory, each named by a random cookie.
 
 A session ends by logging out, after a while without use, at its greatest age, with the daemon,
-and when the users are read again. Only digests of the names are kept. A cookie is sent by pages
-of ours only (`SameSite=Strict`) and no script reads it (`HttpOnly`).
+when its user or token is changed or removed, and when the configuration is read again. Only
+digests of the names are kept. A cookie is sent by pages of ours only (`SameSite=Strict`) and no
+script reads it (`HttpOnly`).
 """
 
 import secrets
@@ -12,13 +13,13 @@ from http.cookies import CookieError, SimpleCookie
 
 from scrapy_do.core.principal import Principal
 from scrapy_do.errors import NotAuthenticated
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.web.answer import Headers
 from scrapy_do.web.auth import (
     Access,
     NoCredentials,
     PasswordCredentials,
     TokenCredentials,
-    token_digest,
 )
 
 MOST_SESSIONS = 1000
@@ -34,10 +35,20 @@ class _Session:
 
 
 class Sessions:
-    """The sessions of a daemon, at most `MOST_SESSIONS`: the one unused for longest makes room."""
+    """The sessions of a daemon, at most `MOST_SESSIONS`: the one unused for longest makes room.
 
-    def __init__(self, access: Access, *, seconds: Callable[[], float]) -> None:
+    `is_good` says whether what the owner of one has proved is good still.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        seconds: Callable[[], float],
+        is_good: Callable[[Principal], bool] = lambda _: True,
+    ) -> None:
         self._access = access
+        self._is_good = is_good
         self._seconds = seconds
         self._sessions: dict[str, _Session] = {}
 
@@ -74,6 +85,8 @@ class Sessions:
             return None
         now_s = self._seconds()
         if now_s - session.used_s > IDLE_S or now_s - session.since_s > LIFE_S:
+            return None
+        if not self._is_good(session.principal):
             return None
         session.used_s = now_s
         self._sessions[digest] = session  # as the one used last

@@ -247,12 +247,14 @@ def make_site(
     digests: Callable[[], Digests | None] = lambda: None,
     sessions: Sessions | None = None,
     login: str = "",
+    refresh: Callable[[], Awaitable[None]] | None = None,
 ) -> Site:
     """A site with the dialects mounted by prefix, the longest first, and /healthz.
 
     `public` are the paths that need no credentials besides /healthz; one with a slash at
     its end stands for all below it. `health` names what does not work. `spool_dir` is a
     directory of the data directory for bodies, on the file system of what is made of them.
+    `refresh` is awaited before credentials are looked at: it brings `access` up to date.
     `sessions` are those of browsers, `login` the page where they begin: a browser that asks for
     a page of the same dialect without credentials is led there.
 
@@ -273,6 +275,7 @@ def make_site(
         digests=digests,
         sessions=sessions,
         login=login,
+        refresh=refresh,
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )

@@ -1,63 +1,76 @@
-"""Who is known: the token of the configuration, the users and the API keys of its files.
+"""Who is known: the token of the configuration, users and tokens of the store, API keys of a file.
 
-Source of the file's form: Scrapy Do 0.5, `auth-db`: one `name:password` on each line.
+Source of the form of the file of users: Scrapy Do 0.5, `auth-db`: one `name:password` on each line.
 """
 
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import DeferredSemaphore
 
 from scrapy_do.config import WebConfig
+from scrapy_do.core.accounts import Accounts, User
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.core.project import number_of
-from scrapy_do.errors import ConfigError
-from scrapy_do.web.auth import Access, OpenAccess, TokenAccess, token_digest
+from scrapy_do.errors import ConfigError, Unavailable
+from scrapy_do.system.passwords import is_password, nobodys_hash, token_digest
+from scrapy_do.system.runtime import InThread
+from scrapy_do.web.auth import Access, OpenAccess, TokenAccess
 from scrapy_do.web.digest import Digests
 
 TOKEN_OWNER = Principal(name="token", role=Role.ADMIN)
 OTHERS_MAY = 0o077
 ALL, ADMINISTRATOR = "all", "administrator"
 
+HASHED_AT_ONCE = 2
+MOST_WAITING = 64
+"""How many passwords are tried at once, and how many wait: each takes 19 MiB and 30 ms."""
 
-def access_of(web: WebConfig, digests: Digests | None = None) -> Access:
+
+def access_of(
+    web: WebConfig,
+    accounts: Accounts,
+    *,
+    in_thread: InThread,
+    digests: Digests | None = None,
+    is_good: Callable[[Principal], bool] = lambda _: True,
+    may_be_empty: bool = False,
+) -> Access:
     """Decide who gets in; `digests` checks digest logins, where they are on.
 
+    `is_good` says whether what somebody has proved is good still. With `may_be_empty` there may
+    be nobody to let in.
+
     Raises:
-        ConfigError: authentication is on and nobody could ever get in, or the file of the
-            users cannot be read.
+        ConfigError: authentication is on and nobody could ever get in.
     """
     if not web.auth:
         return OpenAccess()
-    tokens = {} if web.token is None else {token_digest(web.token): TOKEN_OWNER}
-    users = read_users(web.auth_db) if web.auth_db.exists() else {}
-    if not tokens and not users:
+    tokens = {token.digest: token.principal for token in accounts.tokens}
+    if web.token is not None:
+        tokens[token_digest(web.token)] = TOKEN_OWNER
+    if not (tokens or accounts.users or may_be_empty):
         raise ConfigError(
             "web",
             "auth",
-            f"is on, but there is neither a token nor a user in {web.auth_db}; give a token in "
-            "SCRAPY_DO_WEB_TOKEN, or write a line name:password into that file",
+            "is on, and nobody could come in: there is neither a token nor a user. Make one with "
+            "`scrapy-do user add NAME` or `scrapy-do token create --role admin`, or give a token "
+            "in SCRAPY_DO_WEB_TOKEN",
         )
     return TokenAccess(
         tokens,
-        verify=Passwords(users) if users else None,
+        verify=Passwords(accounts.users, in_thread=in_thread) if accounts.users else None,
         verify_digest=None if digests is None else digests.authenticate,
+        is_good=is_good,
     )
 
 
-def digests_of(web: WebConfig, seconds: Callable[[], float]) -> Digests | None:
-    """What checks digest logins; None where they are off.
-
-    Raises:
-        ConfigError: the file of the users cannot be read.
-    """
-    if not web.auth or not web.auth_digest or not web.auth_db.exists():
-        return None
-    return Digests(read_users(web.auth_db), seconds=seconds)
-
-
 def read_users(path: Path) -> Mapping[str, str]:
-    """Read the users and their passwords; blank lines and lines that begin with # are left out.
+    """Read the users of Scrapy Do 0.5; blank lines and lines that begin with # are left out.
 
     Raises:
         ConfigError: the file cannot be read, others may read it, or a line is no user.
@@ -126,18 +139,47 @@ def _secret_lines(option: str, path: Path) -> Iterator[tuple[int, str]]:
 
 
 class Passwords:
-    """Compares passwords; the same work for an unknown user as for a wrong password."""
+    """Tries passwords, off the reactor's thread and a few at once.
 
-    def __init__(self, users: Mapping[str, str]) -> None:
-        self._digests = {name: _digest(password) for name, password in users.items()}
+    A password that was right is remembered, one for each user, by a digest with a key that only
+    this object has: a client that sends it with each request pays for the slow hash once. An
+    unknown user costs what a known one does. Whoever changes users makes a new one of these.
+    """
+
+    def __init__(self, users: Iterable[User], *, in_thread: InThread) -> None:
+        self._users = {user.name: user for user in users}
+        self._in_thread = in_thread
+        self._key = secrets.token_bytes(32)
+        self._right: dict[str, bytes] = {}
+        self._turns = DeferredSemaphore(HASHED_AT_ONCE)
+        self._nobody = ""
 
     async def __call__(self, user: str, password: str) -> Principal | None:
-        """The user, if the password is right."""
-        known = self._digests.get(user, b"\0" * sha256().digest_size)
-        if not hmac.compare_digest(known, _digest(password)):
+        """The user, if the password is right.
+
+        Raises:
+            Unavailable: too many wait for theirs to be tried.
+        """
+        known = self._users.get(user)
+        mark = self._mark(user, password)
+        if known is not None and hmac.compare_digest(self._right.get(user, b""), mark):
+            return known.principal
+        if len(self._turns.waiting) >= MOST_WAITING:
+            raise Unavailable("Too many passwords are being tried; try again in a moment")
+        stored = None if known is None else known.password_hash
+        turn: Any = self._turns.run(self._in_turn, stored, password)
+        if not await turn or known is None:
             return None
-        return Principal(name=user, role=Role.ADMIN)
+        self._right[user] = mark
+        return known.principal
 
+    def _in_turn(self, stored: str | None, password: str) -> Awaitable[bool]:
+        def is_right() -> bool:
+            self._nobody = self._nobody or nobodys_hash()
+            return is_password(stored or self._nobody, password)
 
-def _digest(password: str) -> bytes:
-    return sha256(password.encode("utf-8", "surrogateescape")).digest()
+        return self._in_thread(is_right)
+
+    def _mark(self, user: str, password: str) -> bytes:
+        text = f"{len(user)} {user}{password}".encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, text, sha256).digest()

@@ -47,6 +47,7 @@ class SiteParts:
     login: str
     seconds: Callable[[], float]
     pause: Callable[[], Awaitable[None]]
+    refresh: Callable[[], Awaitable[None]] | None
 
     def dialect(self, path: str) -> Dialect | None:
         """The dialect of a path: the one with the longest prefix."""
@@ -170,6 +171,8 @@ class Verdict:
             method=self._head.method,
             target=self._head.target,
         )
+        if self._parts.refresh is not None:
+            await self._parts.refresh()
         if isinstance(credentials, NoCredentials) and self._parts.sessions is not None:
             cookie = cookie_of(self._head.values("cookie"), self._host)
             owner = self._parts.sessions.owner(cookie) if cookie else None

@@ -106,13 +106,15 @@ def test_digest(tmp_path: Path, digest: str) -> None:
 
 
 def test_reading_again(tmp_path: Path) -> None:
-    """SIGHUP reads users, certificates and options again and says so; if wrong, all stays."""
+    """SIGHUP reads API keys, certificates and options again and says so; if wrong, all stays."""
     certificate(tmp_path, "first")
     users, config = tmp_path / "auth.db", tmp_path / "scrapy-do.conf"
     users.touch(0o600)
     users.write_text("ann:secret\n")
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
     first = (
-        f"[web]\nauth = on\nauth-db = {users}\nhttps = on\n"
+        f"[web]\nauth = on\nauth-db = {users}\napi-keys = {keys}\nhttps = on\n"
         f"key = {tmp_path}/key.pem\ncert = {tmp_path}/cert.pem\n"
     )
     config.write_text(first)
@@ -126,33 +128,40 @@ def test_reading_again(tmp_path: Path) -> None:
 
         return until(look, words)
 
-    def may(user: str) -> bool:
-        return status(daemon, "-k", "-u", f"{user}:secret") == "200"
+    def may(key: str) -> bool:
+        words = ("-k", "-u", f"{key}:", "-o", "/dev/null", "-w", "%{http_code}")
+        return daemon.curl("/api/scrapyd/listprojects.json", *words) == "200"
 
     with running(tmp_path, words=["--config", str(config)]) as daemon:
         heard = daemon.log.read_text()
-        before = [may("ann"), may("bob")]
-        users.write_text("bob:secret\n")
+        before = [may("key-1"), may("key-2")]
+        keys.write_text("bob key-2\n")
         certificate(tmp_path, "second")
         config.write_text(
             f"{first}[scrapy-do]\njob-slots = 9\ntimezone = Asia/Tokyo\n[project:a]\nslots = 1\n"
         )
         said = reread("takes effect")
-        after = [may("ann"), may("bob")]
-        slots = daemon.curl("/status.json", "-k", "-u", "bob:secret")
+        after = [may("key-1"), may("key-2")]
+        slots = daemon.curl("/status.json", "-k", "-u", "ann:secret")
         heard = daemon.log.read_text()
-        users.write_text("nobody\n")
+        keys.write_text("nobody\n")
+        keys_said = reread("stays in use")
+        keys.write_text("bob key-2\n")
+        heard = daemon.log.read_text()
+        users.touch(0o600)
+        users.write_text("ann:secret\n")
         users_said = reread("stays in use")
         heard = daemon.log.read_text()
         config.write_text("[web]\nbogus = 1\n")
         config_said = reread("stays in use")
-        still = [may("ann"), may("bob")]
+        still = [may("key-1"), may("key-2")]
 
-    assert [[True, False], [False, True], [False, True]] == [before, after, still]
+    assert [[False, False], [False, True], [False, True]] == [before, after, still]
     assert '"slots": 9' in slots
     assert "changed: [scrapy-do] job-slots, [project:a]" in said
     assert "takes effect at the next start only: [scrapy-do] timezone" in said
-    assert "line 1" in users_said
+    assert "line 1" in keys_said
+    assert "its users were taken over before. Remove it" in users_said
     assert "there is no such option" in config_said
 
 

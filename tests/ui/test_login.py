@@ -9,15 +9,17 @@ import pytest
 
 from scrapy_do.api.scrapy_do.routes import ScrapyDoAPI
 from scrapy_do.core.principal import Principal, Role
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.ui.login_routes import LOGIN
 from scrapy_do.ui.routes import Pages as PageRoutes
-from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
+from scrapy_do.web.auth import OpenAccess, TokenAccess
 from scrapy_do.web.origin import own_hosts
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import make_site
 from scrapy_do.web.sse import Bell
 from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import Passwords
+from tests.factories import user
 from tests.fakes import inline
 from tests.http_client import Answer, HttpClient, healthy
 from tests.world import World
@@ -33,7 +35,9 @@ class Site:
         access = (
             OpenAccess()
             if is_open
-            else TokenAccess({token_digest("t0ken"): READER}, verify=Passwords({"ann": "secret"}))
+            else TokenAccess(
+                {token_digest("t0ken"): READER}, verify=Passwords([user()], in_thread=inline)
+            )
         )
         sessions = Sessions(access, seconds=world.clock.seconds)
         pages = PageRoutes(

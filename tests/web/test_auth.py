@@ -7,6 +7,7 @@ import pytest
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.web.auth import (
     LOCAL,
     Credentials,
@@ -17,7 +18,6 @@ from scrapy_do.web.auth import (
     TokenAccess,
     TokenCredentials,
     credentials_of,
-    token_digest,
 )
 from scrapy_do.web.status import Malformed
 from tests.http_client import HttpClient, completed, site_of

@@ -12,6 +12,7 @@ from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated
 from scrapy_do.web.auth import DigestCredentials, TokenAccess
 from scrapy_do.web.digest import LIFETIME_S, MOST_IN_USE, Digests, StaleNonce
+from tests.factories import user
 from tests.http_client import HttpClient, site_of
 from tests.web.dialects import Echo
 
@@ -42,7 +43,7 @@ def answer(challenge: str, *, count: int = 1, **changes: Any) -> DigestCredentia
 
 
 def digests(clock: Clock) -> Digests:
-    return Digests({"ann": "secret", "zoë": "sécret"}, seconds=clock.seconds)
+    return Digests([user(), user("zoë", "sécret")], seconds=clock.seconds)
 
 
 def test_right_answer() -> None:

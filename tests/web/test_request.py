@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.web.auth import TokenAccess, token_digest
+from scrapy_do.system.passwords import token_digest
+from scrapy_do.web.auth import TokenAccess
 from scrapy_do.web.connection import ConnectionLimits
 from scrapy_do.web.upload import BodyRules
 from tests.http_client import HOST, HttpClient, multipart, raw_head, site_of

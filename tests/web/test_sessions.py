@@ -5,10 +5,13 @@ from twisted.internet.task import Clock
 
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.web import sessions as module
-from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
+from scrapy_do.web.auth import OpenAccess, TokenAccess
 from scrapy_do.web.sessions import Sessions, cookie_name, cookie_of, set_cookie
 from scrapy_do.web.users import Passwords
+from tests.factories import user
+from tests.fakes import inline
 from tests.http_client import completed
 
 TOKEN = Principal(name="token", role=Role.ADMIN)
@@ -21,7 +24,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sessions(clock: Clock) -> Sessions:
-    access = TokenAccess({token_digest("t0ken"): TOKEN}, verify=Passwords({"ann": "secret"}))
+    access = TokenAccess(
+        {token_digest("t0ken"): TOKEN}, verify=Passwords([user()], in_thread=inline)
+    )
     return Sessions(access, seconds=clock.seconds)
 
 

@@ -7,7 +7,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.web.auth import TokenAccess, token_digest
+from scrapy_do.system.passwords import token_digest
+from scrapy_do.web.auth import TokenAccess
 from tests.http_client import HttpClient, site_of
 from tests.web.dialects import Echo, Faulty, Pouring, Waiting
 from tests.web.test_request import _pieces

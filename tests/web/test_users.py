@@ -1,24 +1,33 @@
-"""Who is known, from the configuration."""
+"""Who is known: from the configuration, from the store, from files."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from scrapy_do.config import WebConfig
+from scrapy_do.core.accounts import Accounts
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import ConfigError, NotAuthenticated
+from scrapy_do.system.passwords import token_digest
 from scrapy_do.web.auth import (
+    Access,
     FurtherTokens,
     NoCredentials,
     OpenAccess,
     PasswordCredentials,
     TokenCredentials,
-    token_digest,
+    TokenExpired,
 )
-from scrapy_do.web.users import access_of, read_api_keys, read_users
+from scrapy_do.web.users import Passwords, access_of, read_api_keys, read_users
+from tests.factories import token, user
+from tests.fakes import inline
 from tests.http_client import completed
 
 TOKEN = "a-token-of-more-than-twenty-characters"
+NOBODY = Accounts()
+Found = TypeVar("Found")
 
 
 def users_file(root: Path, text: str, mode: int = 0o600) -> Path:
@@ -28,9 +37,13 @@ def users_file(root: Path, text: str, mode: int = 0o600) -> Path:
     return path
 
 
+def access(web: WebConfig, accounts: Accounts = NOBODY, **options: Any) -> Access:
+    return access_of(web, accounts, in_thread=inline, **options)
+
+
 def test_open() -> None:
     """Without authentication everybody is let in."""
-    assert isinstance(access_of(WebConfig()), OpenAccess)
+    assert isinstance(access(WebConfig()), OpenAccess)
 
 
 def test_users(tmp_path: Path) -> None:
@@ -40,16 +53,28 @@ def test_users(tmp_path: Path) -> None:
     assert {"ann": "pass:word", "bob": "x"} == read_users(path)
 
 
-def test_access(tmp_path: Path) -> None:
-    """The token and the users get in, and nobody else."""
-    path = users_file(tmp_path, "ann:secret\n")
-    access = access_of(WebConfig(auth=True, auth_db=path, token=TOKEN))
+def test_access() -> None:
+    """The token of the configuration, users and stored tokens get in, and nobody else."""
+    known = Accounts(users=(user(role=Role.RUN),), tokens=(token("sd_1", role=Role.READ),))
+    site = access(WebConfig(auth=True, token=TOKEN), known)
 
-    by_token = completed(access.authenticate(TokenCredentials(token=TOKEN)))
-    by_password = completed(access.authenticate(PasswordCredentials(user="ann", password="secret")))
+    found = [
+        completed(site.authenticate(one))
+        for one in (
+            TokenCredentials(token=TOKEN),
+            TokenCredentials(token="sd_1"),
+            PasswordCredentials(user="ann", password="secret"),
+            PasswordCredentials(user="ann", password="secret"),
+        )
+    ]
 
-    assert Principal(name="token", role=Role.ADMIN) == by_token
-    assert Principal(name="ann", role=Role.ADMIN) == by_password
+    ann = Principal(name="ann", role=Role.RUN)
+    assert found == [
+        Principal(name="token", role=Role.ADMIN),
+        Principal(name="sd_1", role=Role.READ),
+        ann,
+        ann,
+    ]
     for wrong in (
         NoCredentials(),
         TokenCredentials(token="x"),
@@ -57,21 +82,44 @@ def test_access(tmp_path: Path) -> None:
         PasswordCredentials(user="eve", password="secret"),
     ):
         with pytest.raises(NotAuthenticated):
-            completed(access.authenticate(wrong))
+            completed(site.authenticate(wrong))
 
 
-def test_a_token_alone(tmp_path: Path) -> None:
-    """Without a file of users only the token gets in."""
-    access = access_of(WebConfig(auth=True, auth_db=tmp_path / "none", token=TOKEN))
+def test_a_right_password_is_tried_once() -> None:
+    """The slow hash is paid once for a user; a wrong password and a stranger pay each time."""
+    tried: list[object] = []
+
+    def counted(function: Callable[[], Found]) -> Awaitable[Found]:
+        tried.append(function)
+        return inline(function)
+
+    passwords = Passwords([user()], in_thread=counted)
+    for name, password in [("ann", "secret")] * 3 + [("ann", "no")] * 2 + [("eve", "secret")] * 2:
+        completed(passwords(name, password))
+    assert len(tried) == 1 + 2 + 2
+
+
+def test_a_token_that_has_expired() -> None:
+    """It opens nothing, and its bearer is told so."""
+    known = Accounts(tokens=(token("old", name="ci"),))
+    site = access(WebConfig(auth=True), known, is_good=lambda _: False)
+
+    with pytest.raises(TokenExpired, match="The token ci has expired"):
+        completed(site.authenticate(TokenCredentials(token="old")))
+
+
+def test_a_token_alone() -> None:
+    """Without users only the token gets in."""
+    site = access(WebConfig(auth=True, token=TOKEN))
 
     with pytest.raises(NotAuthenticated):
-        completed(access.authenticate(PasswordCredentials(user="ann", password="secret")))
+        completed(site.authenticate(PasswordCredentials(user="ann", password="secret")))
 
 
-def test_nobody_could_get_in(tmp_path: Path) -> None:
-    """Authentication without anybody who could pass it is refused at the start."""
-    with pytest.raises(ConfigError, match="neither a token nor a user"):
-        access_of(WebConfig(auth=True, auth_db=tmp_path / "none"))
+def test_nobody_could_get_in() -> None:
+    """Authentication without anybody who could pass it is refused, with the way out."""
+    with pytest.raises(ConfigError, match=r"neither a token nor a user.*scrapy-do user add NAME"):
+        access(WebConfig(auth=True))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any
 from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.core.job import JobKey
 from scrapy_do.core.principal import Principal, Role
-from scrapy_do.web.auth import Access, OpenAccess, TokenAccess, token_digest
+from scrapy_do.system.passwords import token_digest
+from scrapy_do.web.auth import Access, OpenAccess, TokenAccess
 from tests.factories import START
 from tests.http_client import Answer, HttpClient, site_of
 from tests.world import World

@@ -9,7 +9,8 @@ import pytest
 from scrapy_do.api.scrapy_cloud import cloud_dialects
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.operations.cloud.tokens import JobTokens
-from scrapy_do.web.auth import OpenAccess, TokenAccess, token_digest
+from scrapy_do.system.passwords import token_digest
+from scrapy_do.web.auth import OpenAccess, TokenAccess
 from tests.api.scrapy_cloud.cloud_world import CloudWorld, jl, lines
 
 STORAGE_PATHS = (
