@@ -21,7 +21,7 @@ from scrapy_do.web.upload import Fields, Form, UploadedFile
 
 Default = TypeVar("Default")
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)  # no limit of ours has more digits
 _NUMBER = re.compile(
     r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE
 )

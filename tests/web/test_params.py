@@ -139,6 +139,13 @@ def test_defaults() -> None:
     )
 
 
+@pytest.mark.parametrize("number", [2**60 - 1, 2**60, 10**18, -(2**60)])
+def test_the_limits_themselves_are_within(number: int) -> None:
+    """However large a limit is, the number at it is accepted."""
+    found = params(n=str(number)).integer("n", minimum=-(2**60), maximum=2**60, default=None)
+    assert found == number
+
+
 def test_a_whole_number_of_json_may_have_a_point() -> None:
     """A JSON body may write a whole number as 5.0; half a number is none."""
     found = Params.of({}, Form(document={"whole": 5.0, "half": 0.5}))
