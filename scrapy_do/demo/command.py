@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from scrapy_do.client.invocation import command
+from scrapy_do.client.invocation import Invocation, command, pass_call
 
 
 @command("demo", has_json=False)
@@ -22,11 +22,14 @@ from scrapy_do.client.invocation import command
     metavar="DIR",
     help="Keep the daemon's data in this directory instead of removing it at the end.",
 )
-def demo(*, once: bool, port: int, keep: Path | None) -> None:
+@click.option("--no-open", is_flag=True, help="Open no browser; else one is, on a desktop.")
+@pass_call
+def demo(call: Invocation, *, once: bool, port: int, keep: Path | None, no_open: bool) -> None:
     """Start a daemon and a small site, crawl it, and show what happens.
 
-    Nothing leaves this machine. Ctrl-C ends the daemon and removes its data.
+    Nothing leaves this machine. The runs of the days before, which charts and hints compare with,
+    are made up. Ctrl-C ends the daemon and removes its data.
     """
     from scrapy_do.demo.run import show  # noqa: PLC0415 - Note [Why commands import ...]
 
-    show(once=once, port=port, keep=keep)
+    show(call.out, once=once, port=port, keep=keep, may_open=not no_open)

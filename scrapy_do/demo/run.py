@@ -1,6 +1,7 @@
 """What the demo does: a daemon, a site, a project, its jobs, and what came of them."""
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -10,6 +11,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,17 +19,21 @@ from typing import Any
 import click
 
 from scrapy_do import __version__
+from scrapy_do.client.browser import has_desktop, show_page
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.http import DaemonClient
 from scrapy_do.client.names import short
+from scrapy_do.client.output import Output
 from scrapy_do.client.settings import DEFAULT_URL
 from scrapy_do.demo.daemon import daemon
+from scrapy_do.demo.history import seed_history
 from scrapy_do.demo.progress import Progress, progress_display
-from scrapy_do.demo.site import BOOKS, QUOTES, DemoSite
+from scrapy_do.demo.site import BOOKS, OFFERS_FOUND, QUOTES, DemoSite
 
 PROJECT = "quotesbot"
 PROJECT_DIR = Path(__file__).with_name("project")
-EXPECTED_ITEMS = {"toscrape-css": QUOTES, "toscrape-xpath": QUOTES, "books": BOOKS}
+EXPECTED_ITEMS = {"books": BOOKS, "toscrape-css": QUOTES, "flaky": OFFERS_FOUND}
+ENDLESS = "endless"
 
 _SCHEDULE = "every 2 minutes"
 _FINAL = frozenset({"SUCCESSFUL", "FAILED", "CANCELED"})
@@ -37,7 +43,7 @@ _SHOWN_ITEMS = 3
 _SHOWN_LOG_LINES = 5
 
 
-def show(*, once: bool, port: int, keep: Path | None) -> None:
+def show(out: Output, *, once: bool, port: int, keep: Path | None, may_open: bool) -> None:
     """Run the demo.
 
     Raises:
@@ -47,24 +53,31 @@ def show(*, once: bool, port: int, keep: Path | None) -> None:
     with ExitStack() as stack:
         directory = stack.enter_context(_directory(keep))
         site = stack.enter_context(DemoSite())
-        click.echo(f"Scrapy Do {__version__}: starting a daemon ...")
         options = {
             "SCRAPY_DO_CRAWLS_ENVIRONMENT": f"QUOTESBOT_SITE={site.url}",
             "SCRAPY_DO_CRAWLS_REPORT_INTERVAL": "0.5",
         }
-        url = stack.enter_context(daemon(directory / "data", port=port, options=options))
+        out.passing("a daemon is started ...")
+        with out.waiting():
+            seed_history(directory / "data", PROJECT, site.url, datetime.now(UTC))
+            url = stack.enter_context(daemon(directory / "data", port=port, options=options))
+        out.passing("")
+        click.echo(f"Scrapy Do {__version__}: see {url}/ui/")
         click.echo(f"  daemon  {url}  (data in {directory})")
         click.echo(f"  site    {site.url}")
+        if may_open and not once and sys.stdout.isatty() and has_desktop(os.environ):
+            show_page(f"{url}/ui/")
         client = DaemonClient(url)
         _push(client, directory)
-        jobs = _run_all(client, site.url)
+        jobs = _run_all(client)
         _show_results(client, jobs)
-        schedule_id = _schedule(client, site.url)
+        schedule_id = _schedule(client)
         if once:
             _check(jobs)
             click.echo("\nAll jobs ended as they should.")
         else:
-            _show_commands(url, jobs, schedule_id)
+            _order(client, ENDLESS, "now")
+            _show_commands(url, schedule_id)
             _wait_for_the_end()
 
 
@@ -102,12 +115,10 @@ def pack(project_dir: Path, archive: Path) -> None:
                 target.write(path, path.relative_to(project_dir))
 
 
-def _run_all(client: DaemonClient, site_url: str) -> Mapping[str, dict[str, Any]]:
-    """Run every spider once and wait; return the finished jobs by spider."""
+def _run_all(client: DaemonClient) -> Mapping[str, dict[str, Any]]:
+    """Run the spiders that end by themselves, and wait; return the jobs by spider."""
     click.echo("\nRunning them:")
-    spiders = {
-        _order(client, spider, "now", site_url)["identifier"]: spider for spider in EXPECTED_ITEMS
-    }
+    spiders = {_order(client, spider, "now")["identifier"]: spider for spider in EXPECTED_ITEMS}
     deadline = time.monotonic() + _CRAWL_LIMIT_S
     pause = threading.Event()
     with progress_display(on_terminal=sys.stdout.isatty()) as show_progress:
@@ -124,8 +135,8 @@ def _run_all(client: DaemonClient, site_url: str) -> Mapping[str, dict[str, Any]
             pause.wait(_LOOK_AGAIN_S)
 
 
-def _order(client: DaemonClient, spider: str, when: str, site_url: str) -> dict[str, Any]:
-    form = [("project", PROJECT), ("spider", spider), ("when", when), ("arg", f"site={site_url}")]
+def _order(client: DaemonClient, spider: str, when: str) -> dict[str, Any]:
+    form = [("project", PROJECT), ("spider", spider), ("when", when)]
     return client.post("/schedule-job.json", form)
 
 
@@ -154,9 +165,9 @@ def _show_results(client: DaemonClient, jobs: Mapping[str, Mapping[str, Any]]) -
         click.echo(f"  {line}")
 
 
-def _schedule(client: DaemonClient, site_url: str) -> str:
+def _schedule(client: DaemonClient) -> str:
     """Give a schedule and show its next times."""
-    answer = _order(client, "toscrape-css", _SCHEDULE, site_url)
+    answer = _order(client, "toscrape-css", _SCHEDULE)
     click.echo(f'\nScheduled toscrape-css "{_SCHEDULE}"; its next times:')
     for instant in answer["next-runs"][:3]:
         click.echo(f"  {instant}")
@@ -175,12 +186,12 @@ def _check(jobs: Mapping[str, Mapping[str, Any]]) -> None:
         raise UserError("; ".join(wrong), try_="scrapy-do demo --keep DIR")
 
 
-def _show_commands(url: str, jobs: Mapping[str, Mapping[str, Any]], schedule_id: str) -> None:
+def _show_commands(url: str, schedule_id: str) -> None:
     program = "scrapy-do" if url == DEFAULT_URL else f"scrapy-do --url {url}"
     commands = (
         f"{program} status",
         f"{program} run books -p {PROJECT} -f",
-        f"{program} logs {short(jobs['books']['identifier'])}",
+        f"{program} logs flaky@last --level warning",
         f"{program} schedule rm {short(schedule_id)}",
         f'curl -s "{url}/list-jobs.json?status=COMPLETED"',
     )

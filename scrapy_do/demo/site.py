@@ -1,24 +1,36 @@
 """A small site to crawl, made up from numbers: the same pages each time, on loopback only.
 
-It has what crawlers meet: pages that lead on, a redirect, a dead link, a page that fails the
-first time, and one that `robots.txt` forbids.
+It has what crawlers meet: pages that lead on, a redirect, a dead link, pages that fail the first
+time or always, one that lacks what is looked for, slow ones without an end, and one that
+`robots.txt` forbids.
 """
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 QUOTES = 100
 BOOKS = 40
 QUOTES_PER_PAGE = 10
 BOOKS_PER_PAGE = 8
+OFFERS = 12
+OFFERS_FOUND = 8
+"""So many offers can be read: three fail whenever they are asked for, one has no price."""
 
-_FLAKY_BOOK = 13
+_FLAKY = frozenset({"books/13", "offers/2", "offers/5", "offers/11"})
+"""Pages that fail once for each visitor."""
+
+_BROKEN_OFFERS = frozenset({4, 7, 10})
+_FREE_OFFER = 9
+_SLOWNESS_S = 1.0
+_LAST_DAY = 1_000_000
+_MOONS = ("new", "waxing", "full", "waning")
 _GOOD = (
     *("patience", "courage", "kindness", "candour", "care"),
     *("order", "trust", "play", "silence", "practice"),
@@ -55,17 +67,28 @@ def page_at(path: str) -> Page:
         return _FIXED[path]
     match path.strip("/").split("/"):
         case [""]:
-            body = '<a href="/quotes/page/1/">quotes</a> <a href="/books/">books</a>'
+            names = ("quotes/page/1", "books", "offers", "days/1")
+            body = " ".join(f'<a href="/{name}/">{name}</a>' for name in names)
         case ["quotes", "page", number] if _is_one_of(number, QUOTES // QUOTES_PER_PAGE):
             body = _quotes(int(number))
         case ["books", "page", number] if _is_one_of(number, BOOKS // BOOKS_PER_PAGE):
             body = _shelf(int(number))
         case ["books", number] if _is_one_of(number, BOOKS):
             body = _book(int(number))
+        case ["offers"]:
+            body = "".join(f'<a class="offer" href="/offers/{n}/">offer</a>' for n in _offers())
+        case ["offers", number] if _is_one_of(number, OFFERS):
+            return _offer(int(number))
+        case ["days", number] if _is_one_of(number, _LAST_DAY):
+            body = _day(int(number))
         case ["private", _]:
             body = "Nothing to see here."
         case _:
             return Page(status=HTTPStatus.NOT_FOUND, body="There is no such page.")
+    return _page(body)
+
+
+def _page(body: str) -> Page:
     return Page(body=f"<!doctype html><title>Demo site</title><main>{body}</main>")
 
 
@@ -79,15 +102,22 @@ def _quotes(page: int) -> str:
     return quotes + _next("/quotes/page/", page, QUOTES // QUOTES_PER_PAGE)
 
 
-def _quote(number: int) -> str:
+def quote(number: int) -> dict[str, Any]:
+    """What there is to find in a quote; they count from 0."""
     tens, ones = divmod(number, 10)
-    text = f"{_GOOD[tens].capitalize()} outlasts {_BAD[ones]}."
-    speaker = _SPEAKERS[number % len(_SPEAKERS)]
-    tags = sorted({_TAGS[number % len(_TAGS)], _TAGS[tens % len(_TAGS)]})
-    links = "".join(f'<a class="tag">{tag}</a>' for tag in tags)
+    return {
+        "text": f"{_GOOD[tens].capitalize()} outlasts {_BAD[ones]}.",
+        "author": _SPEAKERS[number % len(_SPEAKERS)],
+        "tags": sorted({_TAGS[number % len(_TAGS)], _TAGS[tens % len(_TAGS)]}),
+    }
+
+
+def _quote(number: int) -> str:
+    found = quote(number)
+    links = "".join(f'<a class="tag">{tag}</a>' for tag in found["tags"])
     return (
-        f'<div class="quote"><span class="text">{text}</span>'
-        f'<small class="author">{speaker}</small><div class="tags">{links}</div></div>'
+        f'<div class="quote"><span class="text">{found["text"]}</span>'
+        f'<small class="author">{found["author"]}</small><div class="tags">{links}</div></div>'
     )
 
 
@@ -100,13 +130,48 @@ def _shelf(page: int) -> str:
     return shelf + _next("/books/page/", page, BOOKS // BOOKS_PER_PAGE)
 
 
-def _book(number: int) -> str:
+def book(number: int) -> dict[str, Any]:
+    """What there is to find on the page of a book; they count from 1."""
     form, thing = divmod(number - 1, len(_THINGS))
-    pence = 500 + number * 370 % 4_500
+    return {
+        "title": f"{_FORMS[form]} {_THINGS[thing]}",
+        "price": (500 + number * 370 % 4_500) / 100,
+        "stock": number % 7,
+    }
+
+
+def _book(number: int) -> str:
+    found = book(number)
     return (
-        f"<h1>{_FORMS[form]} {_THINGS[thing]}</h1>"
-        f'<p class="price">£{pence / 100:.2f}</p><p class="stock">{number % 7} in stock</p>'
+        f"<h1>{found['title']}</h1>"
+        f'<p class="price">£{found["price"]:.2f}</p><p class="stock">{found["stock"]} in stock</p>'
     )
+
+
+def _offers() -> range:
+    return range(1, OFFERS + 1)
+
+
+def offer(number: int) -> dict[str, Any]:
+    """What there is to find on the page of an offer, were it whole; they count from 1."""
+    return {"what": _THINGS[number % len(_THINGS)], "price": (900 + 130 * number) / 100}
+
+
+def _offer(number: int) -> Page:
+    if number in _BROKEN_OFFERS:
+        return Page(status=HTTPStatus.INTERNAL_SERVER_ERROR, body="It is broken.")
+    found = offer(number)
+    price = "" if number == _FREE_OFFER else f'<p class="price">£{found["price"]:.2f}</p>'
+    return _page(f"<h1>{found['what']}</h1>{price}")
+
+
+def day(number: int) -> dict[str, Any]:
+    """What there is to find on the page of a day; they count from 1."""
+    return {"day": number, "moon": _MOONS[number // 7 % len(_MOONS)]}
+
+
+def _day(number: int) -> str:
+    return f"<h1>{number}</h1><p>{day(number)['moon']}</p>{_next('/days/', number, _LAST_DAY)}"
 
 
 def _next(start: str, page: int, last: int) -> str:
@@ -121,15 +186,16 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self._lock = threading.Lock()
-        self._visits: deque[str] = deque(maxlen=_REMEMBERED_VISITS)
+        self._visits: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED_VISITS)
 
     def fails(self, path: str, visitor: str) -> bool:
         """Whether this page fails now: it does once for each visitor."""
-        if path.strip("/") != f"books/{_FLAKY_BOOK}":
+        if path.strip("/") not in _FLAKY:
             return False
+        visit = (path, visitor)
         with self._lock:
-            first_visit = visitor not in self._visits
-            self._visits.append(visitor)
+            first_visit = visit not in self._visits
+            self._visits.append(visit)
         return first_visit
 
 
@@ -142,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         visitor = parse_qs(parts.query).get("visitor", [""])[0]
         page = page_at(parts.path)
+        if parts.path.startswith("/days/"):
+            time.sleep(_SLOWNESS_S)
         if self.server.fails(parts.path, visitor):
             page = Page(status=HTTPStatus.INTERNAL_SERVER_ERROR, body="Try again.")
         body = page.body.encode()

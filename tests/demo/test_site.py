@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from scrapy_do.demo.site import BOOKS, QUOTES, DemoSite, page_at
+from scrapy_do.demo.site import BOOKS, OFFERS_FOUND, QUOTES, DemoSite, page_at
 
 
 def _follow(start: str) -> Iterator[str]:
@@ -42,9 +42,41 @@ def test_the_books() -> None:
     assert page_at("/books/").location == "/books/page/1/"
 
 
+def test_the_offers() -> None:
+    """Of twelve offers three are broken and one has no price: eight can be read."""
+    links = re.findall(r'class="offer" href="([^"]+)"', page_at("/offers/").body)
+    pages = [page_at(link) for link in links]
+    broken = [page for page in pages if page.status == HTTPStatus.INTERNAL_SERVER_ERROR]
+    priced = [page for page in pages if 'class="price"' in page.body]
+    assert (len(pages), len(broken), len(priced)) == (12, 3, OFFERS_FOUND)
+
+
+def test_the_days_have_no_end() -> None:
+    """Each day leads on to the next."""
+    assert 'href="/days/2/"' in page_at("/days/1/").body
+    assert 'href="/days/5001/"' in page_at("/days/5000/").body
+
+
+def test_there_are_about_sixty_pages() -> None:
+    """Those that lead somewhere: quotes, shelves, books, offers."""
+    paths = [f"/quotes/page/{n}/" for n in range(1, 99)]
+    paths += [f"/books/{part}{n}/" for part in ("", "page/") for n in range(1, 99)]
+    paths += ["/", "/offers/", *(f"/offers/{n}/" for n in range(1, 99))]
+    assert 60 <= sum(page_at(path).status == HTTPStatus.OK for path in paths) <= 70
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/quotes/page/0/", "/quotes/page/11/", "/books/41/", "/books/page/x/", "/private/", "/x"],
+    [
+        "/quotes/page/0/",
+        "/quotes/page/11/",
+        "/books/41/",
+        "/books/page/x/",
+        "/private/",
+        "/x",
+        "/offers/13/",
+        "/days/0/",
+    ],
 )
 def test_other_paths_are_not_found(path: str) -> None:
     """There is nothing beyond the pages."""
@@ -52,8 +84,8 @@ def test_other_paths_are_not_found(path: str) -> None:
 
 
 @pytest.mark.live
-def test_one_book_fails_once_for_each_visitor() -> None:
-    """The site answers over one connection; its flaky page heals at the second request."""
+def test_some_pages_fail_once_for_each_visitor() -> None:
+    """The site answers over one connection; its flaky pages heal at the second request."""
     with DemoSite() as site:
         connection = HTTPConnection(site.url.removeprefix("http://"), timeout=10)
         answers = []
@@ -64,6 +96,8 @@ def test_one_book_fails_once_for_each_visitor() -> None:
             "/books/13/?visitor=a",
             "/books/13/?visitor=b",
             "/books/12/",
+            "/offers/2/?visitor=a",
+            "/offers/2/?visitor=a",
         ):
             connection.request("GET", path)
             response = connection.getresponse()
@@ -77,4 +111,6 @@ def test_one_book_fails_once_for_each_visitor() -> None:
         ("/books/13/?visitor=a", 200, None),
         ("/books/13/?visitor=b", 500, None),
         ("/books/12/", 200, None),
+        ("/offers/2/?visitor=a", 500, None),
+        ("/offers/2/?visitor=a", 200, None),
     ]

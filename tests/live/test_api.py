@@ -75,7 +75,7 @@ def test_the_documented_lines(daemon: Running, tmp_path: Path, site: str) -> Non
     assert printed.splitlines() == [
         "ok",
         "quotesbot",
-        '["books","toscrape-css","toscrape-xpath"]',
+        '["books","endless","flaky","toscrape-css"]',
         '["quotesbot"]',
         "quotesbot",
         "every 10 minutes",

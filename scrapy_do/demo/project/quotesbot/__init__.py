@@ -1,1 +1,1 @@
-"""A project with three spiders for the demo site."""
+"""A project with four spiders for the demo site."""
