@@ -1,6 +1,7 @@
 """Wheel and sdist: the same sources give the same bytes, and nothing is missing in them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tools.description import description
 
 TOP = Path(__file__).parent.parent
 MAN = ("man1/scrapy-do.1", "man1/scrapy-do-cl.1", "man5/scrapy-do.conf.5")
@@ -66,6 +69,11 @@ def test_two_builds_give_the_same_bytes_with_all_in_them(tmp_path: Path) -> None
     assert [page for page in MAN if not any(name.endswith(page) for name in packed)] == []
     assert any(name.endswith("licenses/LICENSE") for name in packed)
     assert wheel.stat().st_size < 1_000_000
+    with zipfile.ZipFile(wheel) as opened:
+        [metadata] = [name for name in packed if name.endswith("METADATA")]
+        told = opened.read(metadata).decode().partition("\n\n")[2]
+    assert told.startswith("# Scrapy Do\n")
+    assert "](docs/" not in told
     with tarfile.open(sdist) as archive:
         shipped = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {name for name in sources() if name.startswith(("docs/", "etc/", "tools/"))}
@@ -73,3 +81,32 @@ def test_two_builds_give_the_same_bytes_with_all_in_them(tmp_path: Path) -> None
 
 
 _PLACES = {"one": 0o022, "other": 0o077}
+
+
+README = """# Name
+
+<picture><source srcset="docs/img/d.png"><img alt="x" src="docs/img/l.png"></picture>
+
+See [the pages](docs/index.md#first) and [Scrapy](https://scrapy.org); [all](LICENSE).
+"""
+
+
+def test_the_description_leads_nowhere_beside_it() -> None:
+    """Where the sources have an address, links are below it; without one they are words."""
+    assert description(README, "https://host/one") == (
+        '# Name\n\n<picture><source srcset="https://host/one/raw/HEAD/docs/img/d.png">'
+        '<img alt="x" src="https://host/one/raw/HEAD/docs/img/l.png"></picture>\n\n'
+        "See [the pages](https://host/one/blob/HEAD/docs/index.md#first) and "
+        "[Scrapy](https://scrapy.org); [all](https://host/one/blob/HEAD/LICENSE).\n"
+    )
+    assert description(README, None).startswith(
+        "# Name\n\nSee the pages and [Scrapy](https://scrapy.org); all.\n"
+    )
+
+
+def test_nothing_in_our_description_is_relative() -> None:
+    """Every link and picture that an index shows of the README can be followed there."""
+    for address in (None, "https://host/one"):
+        told = description((TOP / "README.md").read_text(), address)
+        targets = re.findall(r"\]\(([^)]+)\)|src(?:set)?=\"([^\"]+)\"", told)
+        assert [one for pair in targets for one in pair if one and "://" not in one] == []

@@ -5,24 +5,19 @@ files get their time from that variable by themselves; an sdist is written again
 that time and without the names of users.
 """
 
+import functools
 import gzip
 import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from setuptools import build_meta
-from setuptools.build_meta import (
-    build_editable,
-    get_requires_for_build_editable,
-    get_requires_for_build_sdist,
-    get_requires_for_build_wheel,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
-)
+
+from tools import description
 
 __all__ = [
     "build_editable",
@@ -41,12 +36,32 @@ _IN_SDIST = Path("PKG-INFO")
 Settings = Mapping[str, Any] | None
 
 
+def _described(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of setuptools that finds the description which setup.cfg names."""
+
+    @functools.wraps(hook)
+    def described(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - the hooks' own
+        description.write()
+        return hook(*given, **named)
+
+    return described
+
+
+build_editable = _described(build_meta.build_editable)
+get_requires_for_build_editable = _described(build_meta.get_requires_for_build_editable)
+get_requires_for_build_sdist = _described(build_meta.get_requires_for_build_sdist)
+get_requires_for_build_wheel = _described(build_meta.get_requires_for_build_wheel)
+prepare_metadata_for_build_editable = _described(build_meta.prepare_metadata_for_build_editable)
+prepare_metadata_for_build_wheel = _described(build_meta.prepare_metadata_for_build_wheel)
+
+
 def build_wheel(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build a wheel; return its name."""
     os.environ.setdefault(_VARIABLE, str(_time_of_sources()))
     os.umask(0o022)
+    description.write()
     name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     return name
 
@@ -55,6 +70,7 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """Build an sdist; return its name."""
     os.environ.setdefault(_VARIABLE, str(_time_of_sources()))
     os.umask(0o022)
+    description.write()
     name: str = build_meta.build_sdist(sdist_directory, config_settings)
     _write_again(Path(sdist_directory, name), int(os.environ[_VARIABLE]))
     return name
