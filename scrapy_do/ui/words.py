@@ -98,7 +98,7 @@ def is_counted(name: str, value: object) -> bool:
 
 def moment(name: str, value: object) -> str:
     """The instant that a statistic stands for, "" for what is none."""
-    if name not in _MOMENTS or not isinstance(value, int) or abs(value) > _LAST_MS:
+    if name not in _MOMENTS or not isinstance(value, int | float) or not abs(value) <= _LAST_MS:
         return ""
     return (_EPOCH + timedelta(milliseconds=value)).strftime("%Y-%m-%d %H:%M:%S UTC")
 

@@ -55,7 +55,9 @@ def test_changes(value: float, old: float, said: str) -> None:
         ("finish_time", 0, "1970-01-01 00:00:00 UTC"),
         ("item_count", 1_795_924_587_474, ""),
         ("start_time", "soon", ""),
-        ("start_time", 1e12, ""),
+        ("start_time", 1_795_924_587_474.0, "2026-11-29 03:56:27 UTC"),
+        ("start_time", float("nan"), ""),
+        ("start_time", float("inf"), ""),
         ("start_time", 10**18, ""),
     ],
 )
