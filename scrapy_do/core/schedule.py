@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.instants import instant_of
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.kinds import Now, When
 from scrapy_do.core.when import explain, upcoming
@@ -157,6 +159,24 @@ def timing_of(schedule: Schedule) -> Timing:
     if isinstance(schedule.timing, Unreadable):
         raise BadWhen(schedule.timing.problem)
     return schedule.timing
+
+
+class Standing(NamedTuple):
+    """What of an active schedule says when it starts, as it is stored."""
+
+    id: UUID
+    spec: str
+    zone: str
+    anchor_ms: int
+    last_planned_ms: int | None
+    next_due_ms: int
+    jitter_s: float
+    until_ms: int | None
+
+    @property
+    def timing(self) -> "Timing | Unreadable":
+        """What its text means."""
+        return stored_timing(self.spec, self.zone, anchor=instant_of(self.anchor_ms))
 
 
 def stored_timing(spec: str, zone_name: str, *, anchor: datetime) -> Timing | Unreadable:

@@ -199,6 +199,10 @@ class JobOperations:
         """How many jobs match."""
         return await self._store.jobs.count(wanted)
 
+    async def counts(self, wanted: Sequence[JobFilter]) -> Sequence[int]:
+        """How many jobs match each of some filters, all at one moment."""
+        return await self._store.jobs.counts(wanted)
+
     async def runs(
         self, jobs: Iterable[Job], *, limit: int
     ) -> Mapping[tuple[int, int], Sequence[Run]]:

@@ -130,6 +130,10 @@ class ListingOperations:
         found = await self._store.schedules.find(replace(wanted, limit=limit + 1), states)
         return _cut(found, limit)
 
+    async def schedule_counts(self, wanted: JobFilter) -> Mapping[ScheduleState, int]:
+        """How many schedules match in each state."""
+        return await self._store.schedules.counts(wanted)
+
     async def count_schedules(
         self, wanted: JobFilter, states: frozenset[ScheduleState] = frozenset(ScheduleState)
     ) -> int:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from scrapy_do.core.clock_changes import ClockChange, clock_changes
 from scrapy_do.core.grammar import parse_when, parse_zone
+from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import Job
-from scrapy_do.core.schedule import MILLISECOND, Schedule, ScheduleEvent, Unreadable
+from scrapy_do.core.schedule import MILLISECOND, Schedule, ScheduleEvent, Standing, Unreadable
 from scrapy_do.core.schedule_rules import EARLIEST, LATEST
 from scrapy_do.core.when import (
     Now,
@@ -96,20 +97,25 @@ def preview_of(when: str, zone: str, anchor: datetime, *, count: int) -> Preview
     )
 
 
-def starts_within(schedule: Schedule, first: datetime, last: datetime) -> bool:
+def starts_within(standing: Standing, first: datetime, last: datetime) -> bool:
     """Whether an active schedule has an instant in [first, last).
 
     Of a random interval only the next one is known.
     """
-    jitter = timedelta(seconds=schedule.policies.jitter_s)
-    if schedule.next_due is None or schedule.next_due - jitter >= last:
+    due_ms, jitter_ms = standing.next_due_ms, standing.jitter_s * 1000
+    if due_ms - jitter_ms >= ms_of(last):
         return False
-    timing = schedule.timing
+    if not jitter_ms and due_ms >= ms_of(first):
+        return True
+    timing = standing.timing
     if isinstance(timing, Unreadable):
         return False  # the scheduler says so in the schedule itself
     if isinstance(timing.when, RandomGap):
-        return first <= schedule.next_due < last
-    since = max(first - MILLISECOND, schedule.since)
-    found = next_after(timing.when, zone=timing.zone, anchor=schedule.anchor, after=since)
-    until = schedule.policies.until
-    return found is not None and found < last and (until is None or found <= until)
+        return ms_of(first) <= due_ms < ms_of(last)
+    anchor = instant_of(standing.anchor_ms)
+    seen = anchor if standing.last_planned_ms is None else instant_of(standing.last_planned_ms)
+    since = max(first - MILLISECOND, seen)
+    found = next_after(timing.when, zone=timing.zone, anchor=anchor, after=since)
+    if found is None or found >= last:
+        return False
+    return standing.until_ms is None or ms_of(found) <= standing.until_ms

@@ -59,9 +59,6 @@ __all__ = ["Edit", "History", "Meeting", "Outlook", "Preview", "ScheduleOperatio
 
 TRIES = 5
 _SHOWN_NAMES = 5
-MOST_MET = 1000
-"""Among how many schedules those are looked for that start at the same time."""
-
 MOST_MEASURED = 50
 USUAL_RUNS = 20
 
@@ -196,17 +193,15 @@ class ScheduleOperations:
     async def meeting(self, at: datetime, *, slots: int, besides: UUID | None = None) -> Meeting:
         """What other schedules start in the same minute as a planned instant."""
         first = at.astimezone(UTC).replace(second=0, microsecond=0)
-        standing = await self._store.schedules.active(after=None, limit=MOST_MET)
+        last = first + timedelta(minutes=1)
+        standing = await self._store.schedules.starting_before(last)
 
-        def meet() -> list[Schedule]:
-            return [
-                one
-                for one in standing
-                if one.id != besides and starts_within(one, first, first + timedelta(minutes=1))
-            ]
+        def meet() -> list[UUID]:
+            others = (one for one in standing if one.id != besides)
+            return [one.id for one in others if starts_within(one, first, last)]
 
         met = await self._in_thread(meet)
-        runs = await self.runs(met[:MOST_MEASURED], limit=USUAL_RUNS)
+        runs = await self._store.schedules.runs(met[:MOST_MEASURED], limit=USUAL_RUNS)
         lengths = [
             median(known)
             for some in runs.values()

@@ -122,6 +122,12 @@ class Jobs:
         """How many jobs match; the page of the filter does not matter."""
         return await self._database.read(lambda connection: count_jobs(connection, wanted))
 
+    async def counts(self, wanted: Sequence[JobFilter]) -> list[int]:
+        """How many jobs match each of some filters, all at one moment."""
+        return await self._database.read(
+            lambda connection: [count_jobs(connection, one) for one in wanted]
+        )
+
     async def runs(self, spiders: Iterable[SpiderKey], *, limit: int) -> dict[SpiderKey, list[Run]]:
         """The last ended jobs of each of some spiders, the newest last."""
         wanted = tuple(dict.fromkeys(spiders))

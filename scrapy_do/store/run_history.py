@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from scrapy_do.core.filter import StateName
 from scrapy_do.core.instants import instant_of, ms_of
-from scrapy_do.core.job import JobKey, Outcome
+from scrapy_do.core.job import Outcome
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.store import tables
 from scrapy_do.store.rows import maybe_instant
@@ -95,10 +95,10 @@ _NEWEST = (
 
 _RECENT: Select[Any] = (
     select(
+        tables.projects.c.name,
+        tables.spiders.c.name,
         *(_jobs.c[name] for name in _COLUMNS),
-        *(_jobs.c[name] for name in ("reason", "number", "project_id", "spider_number")),
-        tables.projects.c.name.label("project"),
-        tables.spiders.c.name.label("spider"),
+        *(_jobs.c[name] for name in ("reason", "project_id", "spider_number", "number")),
     )
     .join(_NEWEST, _NEWEST.c.sequence == _jobs.c.sequence)
     .join(tables.projects, tables.projects.c.id == _jobs.c.project_id)
@@ -115,13 +115,4 @@ _RECENT: Select[Any] = (
 def recent_runs(connection: Connection, since: datetime, limit: int) -> list[RecentRun]:
     """Of the `limit` jobs that changed last those that ended since then, the newest first."""
     rows = connection.execute(_RECENT, {"since": ms_of(since), "most": limit})
-    return [
-        RecentRun(
-            project=row.project,
-            spider=row.spider,
-            key=JobKey(project=row.project_id, spider=row.spider_number, number=row.number),
-            reason=row.reason or "",
-            run=_run_of(row),
-        )
-        for row in rows
-    ]
+    return [RecentRun._make(row) for row in rows]

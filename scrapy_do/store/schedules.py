@@ -29,7 +29,13 @@ from scrapy_do.core.filter import JobFilter
 from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import Job, JobRequest, NewJob
 from scrapy_do.core.run_history import Run
-from scrapy_do.core.schedule import Schedule, ScheduleEvent, ScheduleEventKind, ScheduleState
+from scrapy_do.core.schedule import (
+    Schedule,
+    ScheduleEvent,
+    ScheduleEventKind,
+    ScheduleState,
+    Standing,
+)
 from scrapy_do.errors import ScheduleNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
@@ -122,16 +128,40 @@ class Schedules:
         self, wanted: JobFilter, states: Iterable[ScheduleState] = tuple(ScheduleState)
     ) -> int:
         """How many schedules match, in all pages."""
-        wanted = replace(wanted, after=None)
-        query = (
-            select(_schedules.c.tags)
+        return sum((await self.counts(wanted, states)).values())
+
+    async def counts(
+        self, wanted: JobFilter, states: Iterable[ScheduleState] = tuple(ScheduleState)
+    ) -> Mapping[ScheduleState, int]:
+        """How many schedules match in each of some states, in all pages."""
+        found = (
+            select(_schedules.c.state, _schedules.c.tags)
             .join(tables.projects, tables.projects.c.id == _schedules.c.project_id)
-            .where(*_conditions(wanted, states))
+            .where(*_conditions(replace(wanted, after=None), states))
+        )
+        counted = found.with_only_columns(_schedules.c.state, func.count().label("found")).group_by(
+            _schedules.c.state
+        )
+
+        def work(connection: Connection) -> dict[ScheduleState, int]:
+            if wanted.tags_any or wanted.tags_none:
+                rows = connection.execute(found)
+                some = Counter(row.state for row in rows if _is_tagged(row.tags, wanted))
+            else:
+                some = Counter({row.state: row.found for row in connection.execute(counted)})
+            return {state: some[state.value] for state in states}
+
+        return await self._database.read(work)
+
+    async def starting_before(self, instant: datetime) -> list[Standing]:
+        """When the active schedules start that have an instant before this one, but for chance."""
+        columns = [_schedules.c[name] for name in Standing._fields]
+        query = select(*columns).where(
+            _schedules.c.state == ScheduleState.ACTIVE.value,
+            _schedules.c.next_due_ms - 1000 * _schedules.c.jitter_s < ms_of(instant),
         )
         return await self._database.read(
-            lambda connection: sum(
-                _is_tagged(tags, wanted) for tags in connection.execute(query).scalars()
-            )
+            lambda connection: [Standing._make(row) for row in connection.execute(query)]
         )
 
     async def save(

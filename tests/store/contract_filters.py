@@ -87,6 +87,7 @@ class FilterContract:
         every = [job for job in crowd if matches(job, wanted)]
         assert page(every, wanted) == run(store.jobs.find(wanted))
         assert len(every) == run(store.jobs.count(wanted))
+        assert [len(every)] * 2 == run(store.jobs.counts([wanted, replace(wanted, skip=3)]))
 
 
 _TAGS = {"even": 2, "third": 3, "fifth": 5}

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.filter import JobFilter
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.project import Version
 from scrapy_do.core.schedule import (
     CatchUp,
@@ -99,6 +100,10 @@ class ScheduleContract:
         assert 7 == run(store.schedules.count(JobFilter(limit=2, after=3)))
         assert 4 == run(store.schedules.count(JobFilter(tags_any=("a",))))
         assert 0 == run(store.schedules.count(JobFilter(), {ScheduleState.ERROR}))
+        states = (ScheduleState.ACTIVE, ScheduleState.ERROR)
+        for some, count in ((JobFilter(), 7), (JobFilter(tags_none=("a",)), 3)):
+            counted = run(store.schedules.counts(some, states))
+            assert counted == {ScheduleState.ACTIVE: count, ScheduleState.ERROR: 0}
 
     @pytest.mark.usefixtures("pushed")
     def test_places_of_schedules(self, store: Store, run: Run) -> None:
@@ -164,6 +169,23 @@ class ScheduleContract:
         assert [] == run(store.schedules.due(at(9.999), limit=9))
         assert [first, second] == run(store.schedules.due(at(20), limit=9))
         assert [first] == run(store.schedules.due(at(20), limit=1))
+
+    @pytest.mark.usefixtures("pushed")
+    def test_starting_before(self, store: Store, run: Run) -> None:
+        """Those that may start before an instant are told, in the little that says when."""
+        early = run(store.schedules.add(order(1, next_due=at(20), last_planned=at(5))))
+        spread = replace(order(2, next_due=at(40)), policies=Policies(jitter_s=15))
+        run(store.schedules.add(spread))
+        run(store.schedules.add(order(3, next_due=at(30))))
+        run(store.schedules.add(order(4, next_due=None, state=ScheduleState.PAUSED)))
+
+        found = {one.id: one for one in run(store.schedules.starting_before(at(30)))}
+
+        assert found.keys() == {early.id, spread.id}
+        first = found[early.id]
+        assert first.timing == early.timing
+        assert (first.last_planned_ms, first.next_due_ms) == (ms_of(at(5)), ms_of(at(20)))
+        assert found[spread.id].jitter_s == 15
 
     @pytest.mark.usefixtures("pushed")
     def test_active(self, store: Store, run: Run) -> None:

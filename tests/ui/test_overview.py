@@ -188,7 +188,20 @@ def test_the_last_day_is_drawn_and_said(world: World) -> None:
     page = Pages(world).get("/ui/")
 
     assert 'aria-label="1 successful, 1 failed"' in page
-    assert page.count('<rect class="good" x="7') == page.count('<rect class="bad" x="7') == 1
+    drawn = dict(re.findall(r'<path class="(\w+)" d="M(\d+) ', page.split("24 h ago")[1]))
+    assert drawn == {"bad": "719", "good": "718"}
+
+
+def test_runs_that_lie_on_one_another_are_drawn_once(world: World) -> None:
+    """A spider that runs every second makes no page heavy."""
+    world.put_project()
+    for _ in range(5):
+        ran(world, seconds=1)
+
+    page = Pages(world).get("/ui/")
+
+    assert 'aria-label="5 successful"' in page
+    assert page.count("h6v15h-6z") == 1
 
 
 def test_slots_queue_disk_and_memory_are_in_numbers(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from scrapy_do.core.schedule import CatchUp, Overlap, Policies, Schedule, ScheduleState
-from tests.factories import LOST
+from scrapy_do.core.schedule_rules import ScheduleRequest
+from tests.factories import LOST, START, TESTER, request
 from tests.ui.browsing import Pages
 from tests.ui.test_schedules import scheduled
 from tests.world import World
@@ -174,6 +176,29 @@ def test_other_schedules_of_the_same_minute_are_counted(world: World) -> None:
     page = previewed(world, when="cron 30 3 * * *")
 
     assert "3 other schedules start at 03:30, 2 slots" in page
+
+
+@pytest.mark.parametrize(
+    ("when", "policies", "met"),
+    [
+        ("every hour at :30", Policies(), True),
+        ("every day at 03:30", Policies(jitter_s=600), True),
+        ("cron 30 3 * * 1", Policies(), False),
+        ("every 2 to 3 hours", Policies(), False),
+        ("every day at 03:31", Policies(), False),
+        ("every hour at :30", Policies(until=START + timedelta(hours=2)), False),
+    ],
+)
+def test_who_else_starts_is_known_from_every_kind_of_schedule(
+    world: World, *, when: str, policies: Policies, met: bool
+) -> None:
+    """Whether it is its next instant or a later one; chance is not guessed, an end counts."""
+    order = ScheduleRequest(when=when, policies=policies)
+    world.do(world.schedules.submit(request(), order, by=TESTER))
+
+    page = previewed(world, when="every day at 03:30")
+
+    assert ("1 other schedule starts at 03:30" in page) == met
 
 
 def test_the_form_makes_a_schedule_with_all_it_says(world: World) -> None:

@@ -17,6 +17,7 @@ from scrapy_do.ui.pages.likeness import runs_like
 from scrapy_do.ui.words import StateWord, number
 
 MOST = 20
+_BAD = frozenset({Outcome.FAILED, Outcome.LOST})
 _STALLED = "stall_timeout"
 
 FAILED = StateWord(glyph="✗", word="failed", kind="bad")
@@ -96,20 +97,20 @@ def _failures(recent: Iterable[RecentRun]) -> Iterator[Attention]:
     """Failed, stalled and lost runs, those of one spider and kind together."""
     groups: dict[tuple[str, str, str], list[RecentRun]] = {}
     for one in recent:
-        if one.run.outcome in (Outcome.FAILED, Outcome.LOST):
+        if one.outcome_name in _BAD:
             word = _word_of(one).word
             groups.setdefault((one.project, one.spider, word), []).append(one)
     for group in groups.values():
         newest = group[0]
-        is_lost = newest.run.outcome is Outcome.LOST
-        address = f"/ui/jobs/{newest.run.job_id}"
+        is_lost = newest.outcome is Outcome.LOST
+        address = f"/ui/jobs/{newest.job_id}"
         times = f"{number(len(group))} times in a day, last: " if len(group) > 1 else ""
         yield Attention(
             word=_word_of(newest),
             name=newest.spider,
             address=address,
-            text=f"{times}{why(newest.run.outcome, newest.reason).sentence.rstrip('.')}",
-            at=newest.run.ended,
+            text=f"{times}{why(newest.outcome, newest.reason or '').sentence.rstrip('.')}",
+            at=newest.ended,
             action="Run again" if is_lost else "Look at its log",
             action_address=f"{address}/again" if is_lost else address,
             is_change=is_lost,
@@ -117,7 +118,7 @@ def _failures(recent: Iterable[RecentRun]) -> Iterator[Attention]:
 
 
 def _word_of(one: RecentRun) -> StateWord:
-    if one.run.outcome is Outcome.LOST:
+    if one.outcome is Outcome.LOST:
         return LOST
     return STALLED if one.reason == _STALLED else FAILED
 
@@ -131,18 +132,18 @@ async def _few_items(
     """
     last: dict[tuple[int, int], RecentRun] = {}
     for one in recent:
-        if one.run.outcome is Outcome.SUCCESSFUL:
-            last.setdefault((one.key.project, one.key.spider), one)
+        if one.outcome_name == Outcome.SUCCESSFUL:
+            last.setdefault(one.spider_key, one)
     low = [
         one
         for spider, one in last.items()
-        if _few(one.run, [run for run in runs.get(spider, ()) if run.ended < one.run.ended])
+        if _few(one.run, [run for run in runs.get(spider, ()) if run.ended < one.ended])
     ]
     found = []
     for one in low[:MOST]:
         if not await operations.projects.is_compared(one.key):
             continue
-        job = await operations.jobs.get(one.run.job_id)
+        job = await operations.jobs.get(one.job_id)
         like = [run_of(other) for other in await runs_like(operations, job) if other.key < job.key]
         few = _few(one.run, [run for run in like if run is not None])
         if few is not None:
@@ -158,17 +159,17 @@ def _few(run: Run, before: Iterable[Run]) -> Anomaly | None:
 
 
 def _few_said(one: RecentRun, few: Anomaly) -> Attention:
-    address = f"/ui/jobs/{one.run.job_id}"
+    address = f"/ui/jobs/{one.job_id}"
     return Attention(
-        word=FEW if one.run.items else NONE,
+        word=FEW if one.items else NONE,
         name=one.spider,
         address=address,
         text=(
-            f"{number(one.run.items)} items; the {few.runs} runs before had "
+            f"{number(one.items)} items; the {few.runs} runs before had "
             f"{number(round(few.low))} to {number(round(few.high))} "
             f"(median {number(round(few.usual))})"
         ),
-        at=one.run.ended,
+        at=one.ended,
         action="Look at the run",
         action_address=address,
     )

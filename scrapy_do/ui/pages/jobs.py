@@ -148,52 +148,72 @@ async def _view(
     said: str,
 ) -> JobsPage:
     is_first = place.after is None and place.newer_than is None
-    wanted, rows = search.wanted, listed.rows
+    rows = listed.rows
     upto = rows[0].sequence if rows else 0
     top = upto if is_first or place.top is None else place.top
-    arrived = 0
-    if not is_first:
-        arrived = await operations.jobs.count(replace(wanted, newer_than=top))
     runs = await operations.jobs.runs(rows, limit=RUNS)
+    counts = await _counts(operations, search, None if is_first else top)
     older = ""
     if rows and (listed.next_after is not None or place.newer_than is not None):
         older = address(search.text, after=rows[-1].sequence, top=top)
     return JobsPage(
         text=search.text,
         query=urlencode({"q": search.text}),
-        chips=await _chips(operations, search),
+        chips=counts.chips,
         rows=[_row(job, runs, now) for job in rows],
-        total=await operations.jobs.count(wanted),
+        total=counts.total,
         newer="" if is_first or not rows else address(search.text, newer=upto, top=top),
         older=older,
-        arrived=arrived,
+        arrived=counts.arrived,
         upto=max(upto, top),
-        active=await _count(operations, wanted, ACTIVE_STATES),
-        ended=await _count(operations, wanted, frozenset({StateName.FINISHED})),
+        active=counts.active,
+        ended=counts.ended,
         said=said,
     )
 
 
-async def _count(operations: Operations, wanted: JobFilter, states: frozenset[StateName]) -> int:
-    states &= wanted.states
-    return await operations.jobs.count(replace(wanted, states=states)) if states else 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """How many jobs there are: of the search, of those that came since, and of each chip."""
+
+    total: int
+    arrived: int
+    active: int
+    ended: int
+    chips: Sequence[Chip]
 
 
-async def _chips(operations: Operations, search: Search) -> list[Chip]:
-    chips = []
-    for word, label in CHIPS.items():
-        text = search.with_state(word)
+async def _counts(operations: Operations, search: Search, top: int | None) -> _Counts:
+    """Count all of it at one moment; `top` was the newest job when somebody began to turn pages."""
+    wanted = search.wanted
+    newer = replace(wanted, states=frozenset()) if top is None else replace(wanted, newer_than=top)
+    filters = [
+        wanted,
+        newer,
+        replace(wanted, states=wanted.states & ACTIVE_STATES),
+        replace(wanted, states=wanted.states & {StateName.FINISHED}),
+    ]
+    for word in CHIPS:
         state = STATES[word] if word else JobFilter()
-        asked = replace(search.wanted, states=state.states, outcomes=state.outcomes)
-        chips.append(
+        filters.append(replace(wanted, states=state.states, outcomes=state.outcomes))
+    distinct = [one for one in dict.fromkeys(filters) if one.states]
+    known = dict(zip(distinct, await operations.jobs.counts(distinct), strict=True))
+    total, arrived, active, ended, *chips = (known.get(one, 0) for one in filters)
+    return _Counts(
+        total=total,
+        arrived=arrived,
+        active=active,
+        ended=ended,
+        chips=[
             Chip(
                 label=label,
-                count=await operations.jobs.count(asked),
-                address=address(text),
+                count=count,
+                address=address(search.with_state(word)),
                 is_current=search.state == word,
             )
-        )
-    return chips
+            for (word, label), count in zip(CHIPS.items(), chips, strict=True)
+        ],
+    )
 
 
 def address(text: str, **place: int) -> str:

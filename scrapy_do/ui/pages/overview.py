@@ -1,11 +1,13 @@
 """The overview: what runs now, what is wrong, what comes next, what the last day was like."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
 from scrapy_do.core.filter import ACTIVE_STATES, JobFilter, StateName
+from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import Job, Outcome, started_at
 from scrapy_do.core.run_history import RecentRun, Run
 from scrapy_do.core.schedule import Schedule, sentence_of
@@ -21,6 +23,8 @@ NEXT = 10
 RUNS = 20
 MINUTES = 24 * 60
 _FEWEST_RUNS = 3
+_MINUTE_MS = 60_000
+_KIND_OF = {outcome.value: kind for outcome, kind in KINDS.items()}
 _SHORTEST_MINUTES = 6
 
 
@@ -36,21 +40,12 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneBlock:
-    """One run in a lane: where it begins and how long it is, in minutes."""
-
-    kind: str
-    x: int
-    width: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """The runs of one spider in a day; `label` says them in words."""
+    """The runs of one spider in a day, as paths by their kind; `label` says them in words."""
 
     project: str
     spider: str
-    blocks: Sequence[LaneBlock]
+    paths: Mapping[str, str]
     label: str
 
 
@@ -84,8 +79,7 @@ async def overview(operations: Operations, *, now: datetime) -> PageView:
         JobFilter(states=ACTIVE_STATES - {StateName.PENDING}, limit=MOST_RUNNING)
     )
     recent = await jobs.recent_runs(now - RECENT, limit=MOST_RECENT)
-    keys = [*(job.key for job in running), *(one.key for one in recent)]
-    spiders = dict.fromkeys((key.project, key.spider) for key in keys)
+    spiders = dict.fromkeys([*map(_spider, running), *(one.spider_key for one in recent)])
     runs = await jobs.runs_of(list(spiders)[: MOST_RUNNING + LANES], limit=RUNS)
     lanes = _lanes(recent, running, now)
     first = next((one for one in await operations.projects.all() if one.current), None)
@@ -138,31 +132,45 @@ def _going(job: Job, runs: Iterable[Run], now: datetime) -> Going:
     )
 
 
+_Block = tuple[str, int, int]
+"""A run in a lane: its kind, the minute in which it begins, how many it takes."""
+
+
 def _lanes(recent: Iterable[RecentRun], running: Iterable[Job], now: datetime) -> Sequence[Lane]:
     """The runs of a day, a lane for each spider, what ended last on top."""
-    blocks: dict[tuple[str, str], list[LaneBlock]] = {}
+    now_ms = ms_of(now)
+    blocks: dict[tuple[str, str], list[_Block]] = {}
     for job in running:
         name = (job.request.project, job.request.spider)
-        blocks.setdefault(name, []).append(_block("run", started_at(job.state) or now, now, now))
+        started_ms = ms_of(started_at(job.state) or now)
+        blocks.setdefault(name, []).append(_block("run", started_ms, now_ms, now_ms))
     for one in recent:
-        run = one.run
-        block = _block(KINDS[run.outcome], run.started or run.ended, run.ended, now)
+        started_ms = one.ended_ms if one.started_ms is None else one.started_ms
+        block = _block(_KIND_OF[one.outcome_name], started_ms, one.ended_ms, now_ms)
         blocks.setdefault((one.project, one.spider), []).append(block)
     return [
-        Lane(project=project, spider=spider, blocks=some, label=_label(some))
+        Lane(project=project, spider=spider, paths=_paths(some), label=_label(some))
         for (project, spider), some in blocks.items()
     ]
 
 
-def _block(kind: str, start: datetime, end: datetime, now: datetime) -> LaneBlock:
-    def minute(instant: datetime) -> int:
-        return max(0, min(MINUTES, MINUTES - round((now - instant).total_seconds() / 60)))
+def _block(kind: str, start_ms: int, end_ms: int, now_ms: int) -> _Block:
+    start = max(0, MINUTES - (now_ms - start_ms) // _MINUTE_MS)
+    end = max(0, MINUTES - (now_ms - end_ms) // _MINUTE_MS)
+    width = max(_SHORTEST_MINUTES, end - start)
+    return kind, max(0, min(start, MINUTES - width)), width
 
-    width = max(_SHORTEST_MINUTES, minute(end) - minute(start))
-    return LaneBlock(kind=kind, x=min(minute(start), MINUTES - width), width=width)
+
+def _paths(blocks: Iterable[_Block]) -> Mapping[str, str]:
+    """Draw blocks, those of a kind together, what lies on one another once; bad ones are flat."""
+    paths: dict[str, str] = {}
+    for kind, x, width in dict.fromkeys(blocks):
+        y, height = (8, 10) if kind == "bad" else (3, 15)
+        paths[kind] = f"{paths.get(kind, '')}M{x} {y}h{width}v{height}h-{width}z"
+    return paths
 
 
-def _label(blocks: Sequence[LaneBlock]) -> str:
+def _label(blocks: Iterable[_Block]) -> str:
     words = {"good": "successful", "bad": "failed", "ended": "cancelled", "run": "running"}
-    counts = {kind: sum(block.kind == kind for block in blocks) for kind in words}
-    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count)
+    counts = Counter(kind for kind, _, _ in blocks)
+    return ", ".join(f"{counts[kind]} {words[kind]}" for kind in words if counts[kind])

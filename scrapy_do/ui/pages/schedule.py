@@ -189,7 +189,7 @@ async def meaning(
     instants = _instants(preview, schedule)
     meeting = None
     if instants and preview.spec != "now":
-        slots = (await operations.status.status()).slots
+        slots = operations.status.slots
         besides = None if schedule is None else schedule.id
         meeting = await operations.schedules.meeting(instants[0], slots=slots, besides=besides)
     runs = [_next_run(one, preview, now) for one in instants]

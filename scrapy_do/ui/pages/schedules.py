@@ -126,10 +126,8 @@ async def schedules(
     wanted = JobFilter(project=project or None, after=after, limit=ROWS)
     found = await operations.listing.schedules(wanted, CHIPS[state_word][1])
     outlooks = await operations.schedules.outlooks(found.rows)
-    counts = {
-        word: await operations.listing.count_schedules(wanted, states)
-        for word, (_, states) in CHIPS.items()
-    }
+    known = await operations.listing.schedule_counts(wanted)
+    counts = {word: sum(known[one] for one in states) for word, (_, states) in CHIPS.items()}
     chips = [
         Chip(
             label=label,
