@@ -5,6 +5,7 @@ time or always, one that lacks what is looked for, slow ones without an end, and
 `robots.txt` forbids.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -187,6 +188,11 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self._lock = threading.Lock()
         self._visits: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED_VISITS)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - its signature
+        """Tell of mistakes; a crawl that is stopped leaves answers unread, which is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def fails(self, path: str, visitor: str) -> bool:
         """Whether this page fails now: it does once for each visitor."""

@@ -1,12 +1,15 @@
 """The demo's site: what it holds, and how it misbehaves on purpose."""
 
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection
 
 import pytest
 
+from scrapy_do.demo import site as site_module
 from scrapy_do.demo.site import BOOKS, OFFERS_FOUND, QUOTES, DemoSite, page_at
 
 
@@ -114,3 +117,24 @@ def test_some_pages_fail_once_for_each_visitor() -> None:
         ("/offers/2/?visitor=a", 500, None),
         ("/offers/2/?visitor=a", 200, None),
     ]
+
+
+@pytest.mark.live
+def test_who_leaves_before_the_answer_is_no_trouble(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crawl that is stopped while the site is slow leaves nothing on the terminal."""
+    monkeypatch.setattr(site_module, "_SLOWNESS_S", 0.1)
+    reset = struct.pack("ii", 1, 0)  # close at once, whatever is under way
+    with DemoSite() as site:
+        host, port = site.url.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(b"GET /days/1/ HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        connection = HTTPConnection(host, int(port), timeout=10)
+        for _ in range(2):  # the answers of all others are over by then
+            connection.request("GET", "/days/1/")
+            connection.getresponse().read()
+        connection.close()
+    assert capfd.readouterr().err == ""
