@@ -53,6 +53,9 @@ USAGE = [
     "cancel",
     "cancel x --state RUNNING",
     "cancel --state DONE",
+    "cancel --force",
+    "db import-0.5",
+    "db import-0.5 one two",
     "wait",
     "wait x --timeout never",
     "retry",
@@ -103,6 +106,8 @@ USAGE = [
 """Words that mean nothing, or not here: exit code 2."""
 
 OTHERS = {
+    "db import-0.5 missing": Exit.FAILED,
+    "db import-0.5 named": Exit.FAILED,
     "status": Exit.UNREACHABLE,
     "jobs --json": Exit.UNREACHABLE,
     "run books": Exit.UNREACHABLE,
