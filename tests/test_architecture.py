@@ -47,6 +47,7 @@ PLACES: dict[str, set[str]] = {
     "itemadapter": {"crawl"},
     "jinja2": {"ui/render.py"},
     "klein": {"web"},
+    "markdown_it": {"ui/documents.py"},
     "msgpack": {"api", "operations"},
     "multipart": {"web"},
     "psutil": {"system/host.py"},
@@ -64,7 +65,12 @@ PLACES: dict[str, set[str]] = {
 }
 """Where a library may be imported: rooms, or single files."""
 
-DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "argon2": "argon2-cffi", "zope": "zope.interface"}
+DISTRIBUTIONS = {
+    "OpenSSL": "pyopenssl",
+    "argon2": "argon2-cffi",
+    "markdown_it": "markdown-it-py",
+    "zope": "zope.interface",
+}
 """What a library is called where it is declared, if not as it is imported."""
 
 DATA = {"tzdata"}

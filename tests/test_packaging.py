@@ -68,6 +68,9 @@ def test_two_builds_give_the_same_bytes_with_all_in_them(tmp_path: Path) -> None
     assert package - {*packed} == set()
     assert [page for page in MAN if not any(name.endswith(page) for name in packed)] == []
     assert any(name.endswith("licenses/LICENSE") for name in packed)
+    documents = {name.rpartition("share/doc/scrapy-do/")[2] for name in packed}
+    expected = {name[5:] for name in sources() if re.fullmatch(r"docs/(how-to/)?[\w-]+\.md", name)}
+    assert {*expected, "LICENSE"} - documents == set()
     assert wheel.stat().st_size < 1_000_000
     with zipfile.ZipFile(wheel) as opened:
         [metadata] = [name for name in packed if name.endswith("METADATA")]

@@ -6,19 +6,31 @@
 | GET | /ui/system/options.json, .csv | READ | the options with their origins |
 | GET | /ui/api | READ | the routes of the dialects |
 | GET | /ui/compare | READ | jobs side by side |
+| GET | /ui/docs | READ | the documentation |
+| GET | /ui/docs/<path:name> | READ | a document |
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from scrapy_do.errors import NotFound
 from scrapy_do.operations.operations import Operations
+from scrapy_do.ui.documents import DOCS, chapters, document
 from scrapy_do.ui.pages.api import api
 from scrapy_do.ui.pages.compare import compare, wanted_jobs
 from scrapy_do.ui.pages.system import system
-from scrapy_do.ui.render import Renderer
+from scrapy_do.ui.render import PageView, Renderer
 from scrapy_do.ui.twins import csv_twin, json_twin
 from scrapy_do.web.answer import Answer
 from scrapy_do.web.router import Call, Dialect, Router
+
+
+class NoSuchDocument(NotFound):
+    """No document has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no document {name[:100]}. All of them: {DOCS}")
+
 
 OPTION_COLUMNS = ("section", "name", "value", "origin")
 
@@ -43,6 +55,8 @@ class ServerRoutes:
         router.add("GET", "/ui/system/options.csv", self.options_csv)
         router.add("GET", "/ui/api", self.api)
         router.add("GET", "/ui/compare", self.compare)
+        router.add("GET", "/ui/docs", self.docs)
+        router.add("GET", "/ui/docs/<path:name>", self.document)
 
     async def system(self, call: Call) -> Answer:
         """Show how the daemon is and what it is made of."""
@@ -60,6 +74,19 @@ class ServerRoutes:
     async def api(self, call: Call) -> Answer:
         """Show what programs can ask for."""
         page = api(self._dialects, base=call.base_url, user=call.principal.name)
+        return self._renderer.answer(page, call)
+
+    async def docs(self, call: Call) -> Answer:
+        """Show what is documented."""
+        page = PageView(template="docs.html", title="Documentation", view=chapters())
+        return self._renderer.answer(page, call)
+
+    async def document(self, call: Call, *, name: str) -> Answer:
+        """Show a document."""
+        found = document(name.removesuffix(".md"))
+        if found is None:
+            raise NoSuchDocument(name)
+        page = PageView(template="document.html", title=found.title, view=found)
         return self._renderer.answer(page, call)
 
     async def compare(self, call: Call) -> Answer:

@@ -32,6 +32,9 @@ PROJECTS = (
 SERVER = (
     Shown(path="/ui/system"),
     Shown(path="/ui/api"),
+    Shown(path="/ui/docs"),
+    Shown(path="/ui/docs/benchmarks"),
+    Shown(path="/ui/docs/how-to/tls"),
     Shown(path="/ui/compare"),
     Shown(path="/ui/compare?jobs={good},{failed}"),
     Shown(path="/ui/compare?jobs={hostile},{running}"),
