@@ -34,6 +34,11 @@ class Principal:
         """Whether what needs `role` is allowed."""
         return self.role >= role
 
+    @property
+    def opened(self) -> frozenset[int] | None:
+        """The numbers of the projects that they may open; None: all."""
+        return None if self.role is Role.ADMIN else self.projects
+
     def is_member(self, project: int) -> bool:
         """Whether a project is one of their own, which their lists show."""
         return self.projects is None or project in self.projects

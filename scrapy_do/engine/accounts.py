@@ -9,7 +9,7 @@ Note [A change beside a running daemon]
 import asyncio
 import getpass
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -43,15 +43,17 @@ class AccountDesk:
     pair: Pair
     keeps_digest: bool
 
-    def add_user(self, name: str, password: str, *, role: str, projects: Iterable[str]) -> None:
+    def add_user(self, name: str, password: str, *, role: str, projects: Collection[str]) -> None:
         """Add somebody with a password.
 
         Raises:
-            BadArgument: the name cannot be one, or there is no password.
+            BadArgument: the name cannot be one, there is no password, or an admin is to open
+                some projects only.
             NameTaken: it is somebody's.
             ProjectNotFound: one of the projects is not there.
         """
         _check_name("user", name)
+        _check_projects(role, projects)
         hashed, ha1 = self._secrets(name, password)
 
         async def add(store: Store) -> None:
@@ -97,18 +99,19 @@ class AccountDesk:
         name: str | None,
         *,
         role: str,
-        projects: Iterable[str],
+        projects: Collection[str],
         expires_s: float | None,
     ) -> tuple[Token, str]:
         """Make a token; without a name it gets one. It is known only to who called this.
 
         Raises:
-            BadArgument: the name cannot be one.
+            BadArgument: the name cannot be one, or an admin is to open some projects only.
             NameTaken: another one has it.
             ProjectNotFound: one of the projects is not there.
         """
         if name is not None:
             _check_name("token", name)
+        _check_projects(role, projects)
         secret = new_token()
         digest = token_digest(secret)
 
@@ -208,6 +211,11 @@ def _check_name(kind: str, name: str) -> None:
             f"name of the {kind}",
             f"{name[:60]!r} must begin with a letter or digit, and hold only those and . _ @ -",
         )
+
+
+def _check_projects(role: str, projects: Collection[str]) -> None:
+    if role == "admin" and projects:
+        raise BadArgument("project", "an admin opens all projects; take the role push, run or read")
 
 
 def _line(action: str, subject: str, **detail: str) -> AuditLine:

@@ -25,9 +25,11 @@ from scrapy_do.core.project import (
 from scrapy_do.core.push_report import PushReport
 from scrapy_do.core.run_history import Run
 from scrapy_do.core.schedule import Schedule, ScheduleState
+from scrapy_do.core.sight import is_asking, seen_projects
 from scrapy_do.errors import (
     BadArchive,
     BadArgument,
+    NotPermitted,
     ProjectInUse,
     ScrapyDoError,
     SpiderInUse,
@@ -168,11 +170,15 @@ class ProjectOperations:
 
     async def reports(self) -> Sequence[PushReport]:
         """What became of the last pushes, newest first; also of those that failed."""
-        return await self._store.push_reports.all()
+        reports = await self._store.push_reports.all()
+        names = await self._seen_names()
+        return [one for one in reports if _is_seen(one, names)]
 
     def pushes_under_way(self) -> Sequence[PushReport]:
         """What is known of the pushes that go on."""
-        return [notes.so_far() for notes in self._under_way.values()]
+        # Where projects are seen in part, names are not known here: one's own are shown.
+        reports = [notes.so_far() for notes in self._under_way.values()]
+        return reports if seen_projects() is None else [one for one in reports if is_asking(one.by)]
 
     async def report(self, report_id: UUID) -> PushReport:
         """What became of one push.
@@ -183,7 +189,15 @@ class ProjectOperations:
         found = await self._store.push_reports.get(report_id)
         if found is None:
             raise PushNotFound(report_id)
+        if not _is_seen(found, await self._seen_names()):
+            raise NotPermitted(f"Push {report_id} is of no project that you may open")
         return found
+
+    async def _seen_names(self) -> set[str] | None:
+        """The names of the projects that who asks sees; None: all."""
+        if seen_projects() is None:
+            return None
+        return {project.name for project in await self._store.projects.all()}
 
     async def new_report_id(self, wanted: UUID | None) -> UUID:
         """What the report of a push may be called: as wanted, unless another one is."""
@@ -226,6 +240,7 @@ class ProjectOperations:
         force: bool,
         activate: bool,
     ) -> Pushed:
+        await self._store.projects.check_open(name)
         current = await self._current(name)
         notes.earlier = None if current is None else current.label
         notes.begin("unpack it")
@@ -435,3 +450,10 @@ class ProjectOperations:
             await self._in_thread(self._trees.empty_trash)
         finally:
             self._arriving.release()
+
+
+def _is_seen(report: PushReport, names: set[str] | None) -> bool:
+    """Whether who asks may read a report; where no project is known, their own."""
+    if names is None or report.project in names:
+        return True
+    return report.project is None and is_asking(report.by)

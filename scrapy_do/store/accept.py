@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import Driver, Job, JobKey, JobRequest, NewJob, is_active
 from scrapy_do.core.project import Version
+from scrapy_do.core.sight import check_seen
 from scrapy_do.errors import DuplicateJob, ProjectNotFound, SpiderNotFound, VersionNotFound
 from scrapy_do.store import tables
 from scrapy_do.store.changes import in_batches, insert_jobs
@@ -32,9 +33,11 @@ def find_project(connection: Connection, name: str) -> AnyRow:
 
     Raises:
         ProjectNotFound: there is none.
+        NotPermitted: who asks does not see it.
     """
     table = tables.projects
     row = connection.execute(select(table).where(table.c.name == name, ~table.c.removed)).first()
+    check_seen(None if row is None else row.id, f"Project {name}")
     if row is None:
         raise ProjectNotFound(name)
     return row

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, ins
 
 from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import Job
+from scrapy_do.core.sight import check_seen
 from scrapy_do.store import tables
 from scrapy_do.store.counters import count_moves, next_sequences
 from scrapy_do.store.job_rows import (
@@ -69,8 +70,15 @@ def _rows_by(column: ColumnElement[Any]) -> Select[Any]:
 
 
 def jobs_by_id(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Job]:
-    """The jobs of these ids that exist."""
-    return {job.id: job for job in read_jobs(connection, tables.jobs.c.id, list(ids))}
+    """The jobs of these ids that exist.
+
+    Raises:
+        NotPermitted: who asks does not see one of them.
+    """
+    found = {job.id: job for job in read_jobs(connection, tables.jobs.c.id, list(ids))}
+    for job in found.values():
+        check_seen(job.key.project, f"Job {job.id}")
+    return found
 
 
 def insert_jobs(connection: Connection, rows: Sequence[Values], moments: Moments) -> list[Job]:

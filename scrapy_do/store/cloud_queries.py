@@ -11,6 +11,7 @@ from scrapy_do.core.filter import StateName
 from scrapy_do.core.instants import ms_of
 from scrapy_do.core.job import JSON, Job, NewJob
 from scrapy_do.core.project import Project, check_number
+from scrapy_do.core.sight import check_seen
 from scrapy_do.errors import BadArgument, DuplicateJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance, find_version
@@ -129,6 +130,7 @@ class CloudQueries:
             BadArgument: the number is 0 or too large, or another project has it for a name.
         """
         check_number(project_id)
+        check_seen(project_id, f"Project {project_id}")
 
         def work(connection: Connection) -> Project:
             query = select(_projects).where(_projects.c.id == project_id)

@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
@@ -223,11 +224,12 @@ class Database:
         if pool is None or reactor is None:
             return call()
         latest = reactor.seconds() + QUEUE_LIMIT_S
+        context = copy_context()  # see Note [Sight] in `core/sight.py`
 
         def in_turn() -> _Result:
             if reactor.seconds() > latest:
                 raise StoreUnavailable("the database is too busy")
-            return call()
+            return context.run(call)
 
         return await deferToThreadPool(cast("Any", reactor), pool, in_turn)
 

@@ -10,6 +10,7 @@ from scrapy_do.core.events import CrawlReported, JobChanged
 from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import Driver, Job, JobKey, NewJob, is_active
 from scrapy_do.core.run_history import RecentRun, Run
+from scrapy_do.core.sight import check_seen, seen_projects
 from scrapy_do.errors import DuplicateJob, JobNotFound, StaleJob
 from scrapy_do.protocol.facts import Progress
 from scrapy_do.store import tables
@@ -110,6 +111,7 @@ class Jobs:
             ).first()
             if row is None:
                 raise JobNotFound(key)
+            check_seen(key.project, f"Job {key}")
             return job_of(row)
 
         return await self._database.read(work)
@@ -137,7 +139,9 @@ class Jobs:
 
     async def recent_runs(self, since: datetime, *, limit: int) -> list[RecentRun]:
         """Of the `limit` jobs that changed last those that ended since then, the newest first."""
-        return await self._database.read(lambda connection: recent_runs(connection, since, limit))
+        seen = seen_projects()
+        found = await self._database.read(lambda connection: recent_runs(connection, since, limit))
+        return found if seen is None else [one for one in found if one.key.project in seen]
 
     async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
         """How many jobs are in each state that has any."""
@@ -356,4 +360,5 @@ def _get(connection: Connection, job_id: UUID) -> Job:
     row = connection.execute(JOB_ROWS.where(tables.jobs.c.id == job_id)).first()
     if row is None:
         raise JobNotFound(job_id)
+    check_seen(row.project_id, f"Job {job_id}")
     return job_of(row)

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from scrapy_do.core.filter import ACTIVE_STATES, VISIBLE_STATES, JobFilter, StateName
 from scrapy_do.core.instants import instant_of, ms_of
 from scrapy_do.core.job import Driver, Job
+from scrapy_do.core.sight import seen_projects
 from scrapy_do.store import tables
 from scrapy_do.store.changes import read_jobs
 from scrapy_do.store.job_rows import JOB_ROWS, job_of
@@ -187,6 +188,9 @@ def _spider_conditions(
             return [false()]
         project_id = found
     conditions = [] if project_id is None else [table.c.project_id == project_id]
+    seen = seen_projects()
+    if seen is not None:
+        conditions.append(table.c.project_id.in_(seen))
     if wanted.spider_number is not None:
         conditions.append(table.c.spider_number == wanted.spider_number)
     if wanted.spider is not None:

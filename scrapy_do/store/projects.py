@@ -15,6 +15,7 @@ from scrapy_do.core.project import (
     Version,
     number_of,
 )
+from scrapy_do.core.sight import check_seen, seen_projects
 from scrapy_do.errors import BadArgument, ProjectNotFound, VersionNotFound
 from scrapy_do.store import tables
 from scrapy_do.store.accept import find_project, find_version, spider_number
@@ -51,6 +52,7 @@ class Projects:
         """
 
         def work(connection: Connection) -> Project:
+            check_seen(project_id, f"Project {project_id}")
             found = _read_projects(connection, _projects.c.id == project_id)
             if not found:
                 raise ProjectNotFound(str(project_id))
@@ -60,7 +62,18 @@ class Projects:
 
     async def all(self) -> list[Project]:
         """Every project, by name."""
-        return await self._database.read(_read_projects)
+        seen = seen_projects()
+        which = [] if seen is None else [_projects.c.id.in_(seen)]
+        return await self._database.read(lambda connection: _read_projects(connection, *which))
+
+    async def check_open(self, name: str) -> None:
+        """Let who asks use a project, be it there or not; see Note [Sight].
+
+        Raises:
+            NotPermitted: they see only others.
+        """
+        if seen_projects() is not None:
+            await self._database.read(lambda connection: find_project(connection, name))
 
     async def versions(self, name: str) -> list[Version]:
         """The versions of a project, newest first.

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 
@@ -36,6 +37,7 @@ from scrapy_do.core.schedule import (
     ScheduleState,
     Standing,
 )
+from scrapy_do.core.sight import check_seen, seen_projects
 from scrapy_do.errors import ScheduleNotFound, StaleJob
 from scrapy_do.store import tables
 from scrapy_do.store.accept import Acceptance
@@ -239,7 +241,7 @@ class Schedules:
 
     async def active(self, *, after: UUID | None, limit: int) -> list[Schedule]:
         """The schedules that are active, by their ids, from behind one on."""
-        query = SCHEDULE_ROWS.where(_schedules.c.state == ScheduleState.ACTIVE.value)
+        query = SCHEDULE_ROWS.where(_schedules.c.state == ScheduleState.ACTIVE.value, *_seen())
         if after is not None:
             query = query.where(_schedules.c.id > after)
         query = query.order_by(_schedules.c.id).limit(limit)
@@ -249,7 +251,7 @@ class Schedules:
 
     async def next_to_run(self, *, limit: int) -> list[Schedule]:
         """The schedules with the nearest due instants, the first first."""
-        query = SCHEDULE_ROWS.where(_schedules.c.next_due_ms.is_not(None))
+        query = SCHEDULE_ROWS.where(_schedules.c.next_due_ms.is_not(None), *_seen())
         query = query.order_by(_schedules.c.next_due_ms, _schedules.c.id).limit(limit)
         return await self._database.read(
             lambda connection: [schedule_of(row) for row in connection.execute(query)]
@@ -335,6 +337,9 @@ class Schedules:
             .where(
                 _events.c.last_ms >= ms_of(since),
                 _events.c.kind.in_([kind.value for kind in kinds]),
+                _events.c.schedule_id.in_(select(_schedules.c.id).where(*_seen()))
+                if seen_projects() is not None
+                else true(),
             )
             .group_by(_events.c.schedule_id)
         )
@@ -397,6 +402,7 @@ def _get(connection: Connection, schedule_id: UUID) -> Schedule:
     row = connection.execute(SCHEDULE_ROWS.where(_schedules.c.id == schedule_id)).first()
     if row is None:
         raise ScheduleNotFound(schedule_id)
+    check_seen(row.project_id, f"Schedule {schedule_id}")
     return schedule_of(row)
 
 
@@ -475,6 +481,7 @@ def _conditions(
     wanted: JobFilter, states: Iterable[ScheduleState]
 ) -> Iterator[ColumnElement[bool]]:
     yield _schedules.c.state.in_([state.value for state in states])
+    yield from _seen()
     if wanted.project is not None:
         yield tables.projects.c.name == wanted.project
     if wanted.spider is not None:
@@ -487,6 +494,13 @@ def _conditions(
         yield _schedules.c.changed_ms < ms_of(wanted.changed_before)
     if wanted.after is not None:
         yield _schedules.c.sequence < wanted.after
+
+
+def _seen() -> Iterator[ColumnElement[bool]]:
+    """See Note [Sight]."""
+    seen = seen_projects()
+    if seen is not None:
+        yield _schedules.c.project_id.in_(seen)
 
 
 def _is_tagged(tags: Iterable[str], wanted: JobFilter) -> bool:

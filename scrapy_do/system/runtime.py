@@ -1,6 +1,7 @@
 """What surprises: time, chance and threads, in one value that every part is given."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -110,6 +111,6 @@ def background(coroutine: Coroutine[Any, Any, None], what: str) -> Deferred[None
 
     The Deferred fires with None when it is over, whatever its end.
     """
-    return Deferred.fromCoroutine(coroutine).addErrback(
-        lambda failure: _log.failure("{what} failed", failure, what=what)
-    )
+    # Nothing of who asked for something else: see Note [Sight] in `core/sight.py`.
+    begun: Deferred[None] = Context().run(Deferred.fromCoroutine, coroutine)
+    return begun.addErrback(lambda failure: _log.failure("{what} failed", failure, what=what))

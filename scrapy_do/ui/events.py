@@ -5,7 +5,7 @@ much happens, what is held for a client is a few names. Of a log what is new is 
 client is ready for it: nothing is held at all.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -40,9 +40,23 @@ _PIECE_CHARACTERS = 16 * 1024
 
 
 class ListFeed:
-    """Tells one client that lists have changed. `boot` tells this daemon from the one before."""
+    """Tells one client that lists have changed. `boot` tells this daemon from the one before.
 
-    def __init__(self, operations: Operations, bell: Bell, *, wanted: Sequence[str]) -> None:
+    `opened` are the numbers, `names` the names, of the projects that the client may open; None:
+    all.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        bell: Bell,
+        *,
+        wanted: Sequence[str],
+        opened: frozenset[int] | None = None,
+        names: Collection[str] | None = None,
+    ) -> None:
+        self._opened = opened
+        self._names = names
         self._bell = bell
         self._wanted = frozenset(wanted)
         self._changed: dict[str, set[str]] = {}
@@ -54,12 +68,23 @@ class ListFeed:
         return event_stream(self._events(boot, last_id), self._unsubscribe)
 
     def _hear(self, happening: Happening) -> None:
-        for name, key in _told(happening):
+        for name, key in _told(happening) if self._opened is None else self._told_of_own(happening):
             if name in self._wanted:
                 keys = self._changed.setdefault(name, set())
                 if len(keys) <= _MOST_IDS:  # of more than that none is told
                     keys.add(key)
                 self._bell.ring()
+
+    def _told_of_own(self, happening: Happening) -> Sequence[tuple[str, str]]:
+        """What may be told of it to somebody who opens some projects: nothing of the others."""
+        match happening:
+            case JobChanged(job=job) if job.key.project not in (self._opened or ()):
+                return ()
+            case ProjectChanged(project=project) if project not in (self._names or ()):
+                return ()
+            case CrawlReported() | ScheduleChanged():  # of which project is not known here
+                return [(name, "") for name, _ in _told(happening)]
+        return _told(happening)
 
     async def _events(self, boot: UUID, last_id: str) -> AsyncGenerator[bytes, None]:
         yield BEGIN

@@ -247,7 +247,13 @@ class JobRoutes:
         for name in wanted:
             if name not in LISTS:
                 raise BadArgument("of", f"must be one of {', '.join(LISTS)}")
-        feed = ListFeed(self._operations, self._new_bell(), wanted=wanted)
+        opened = call.principal.opened
+        names = None
+        if opened is not None:
+            names = {project.name for project in await self._operations.projects.all()}
+        feed = ListFeed(
+            self._operations, self._new_bell(), wanted=wanted, opened=opened, names=names
+        )
         return feed.stream(boot=self._boot, last_id=call.header("Last-Event-ID"))
 
     async def job_events(self, call: Call, *, job: str) -> Answer:

@@ -22,7 +22,6 @@
 
 from contextlib import suppress
 
-from scrapy_do.core.principal import Role
 from scrapy_do.errors import Conflict, ProjectNotFound, ScrapyDoError, SpiderNotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.operations.pushes import PushNotFound
@@ -56,9 +55,9 @@ class ProjectRoutes:
         add("GET", "/ui/projects.json", self.projects_json)
         add("GET", "/ui/projects.csv", self.projects_csv)
         add("GET", "/ui/projects/<name>", self.project)
-        add("POST", "/ui/projects/<name>/activate", self.activate, role=Role.PUSH)
-        add("POST", "/ui/projects/<name>/remove-version", self.remove_version, role=Role.PUSH)
-        add("POST", "/ui/projects/<name>/remove", self.remove, role=Role.PUSH)
+        add("POST", "/ui/projects/<name>/activate", self.activate)
+        add("POST", "/ui/projects/<name>/remove-version", self.remove_version)
+        add("POST", "/ui/projects/<name>/remove", self.remove)
         add("GET", "/ui/projects/<name>/spiders.json", self.spiders_json)
         add("GET", "/ui/projects/<name>/spiders.csv", self.spiders_csv)
         add("GET", "/ui/projects/<name>/versions.json", self.versions_json)
@@ -72,7 +71,7 @@ class ProjectRoutes:
         add("POST", "/ui/run", self.run)
         add("GET", "/ui/push", self.push_form)
         rules = BodyRules(limit_bytes=self._archive_bytes, upload="archive")
-        add("POST", "/ui/push", self.push, role=Role.PUSH, body=rules)
+        add("POST", "/ui/push", self.push, body=rules)
         add("GET", "/ui/pushes/<report>", self.push_result)
 
     def _answer(self, page: PageView, call: Call) -> Answer:

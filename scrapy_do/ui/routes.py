@@ -64,6 +64,7 @@ from scrapy_do.ui.schedule_routes import ScheduleRoutes
 from scrapy_do.ui.server_routes import ServerRoutes
 from scrapy_do.ui.static_files import StaticFiles
 from scrapy_do.web.answer import Answer, Response, redirect
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import Call, Dialect, Router
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.sse import Bell
@@ -112,7 +113,7 @@ class Pages:
             headers=lambda *_: SAFETY,
             challenge="Bearer",  # for another one browsers open a window of their own
         )
-        self.router = Router(style=style)
+        self.router = Router(permits=PERMITS, style=style)
         add = self.router.add
         add("GET", "/ui", self.begin)
         add("GET", "/ui/", self.overview)

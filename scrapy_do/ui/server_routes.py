@@ -2,8 +2,8 @@
 
 | method | path | role | what |
 |---|---|---|---|
-| GET | /ui/system | READ | health, storage, configuration |
-| GET | /ui/system/options.json, .csv | READ | the options with their origins |
+| GET | /ui/system | ADMIN | health, storage, configuration |
+| GET | /ui/system/options.json, .csv | ADMIN | the options with their origins |
 | GET | /ui/api | READ | the routes of the dialects |
 | GET | /ui/compare | READ | jobs side by side |
 | GET | /ui/docs | READ | the documentation |

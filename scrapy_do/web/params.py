@@ -10,7 +10,7 @@ holds is taken as it is.
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, overload
@@ -36,6 +36,11 @@ FLAG_WORDS = (*sorted(_TRUE), *sorted(_FALSE))
 _SHOWN_CHARACTERS = 60
 _LOOKS_LIKE = 0.85
 """How alike two names are when one may be a slip for the other, from 0 to 1 (`difflib`)."""
+
+
+def is_on(texts: Iterable[str]) -> bool:
+    """Whether an argument is given, and says anything but no."""
+    return any(text.lower() not in _FALSE for text in texts)
 
 
 class Params:

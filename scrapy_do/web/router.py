@@ -45,8 +45,9 @@ blanks: the rules of the core judge names, and nothing from a path reaches a fil
 A handler returns a JSON value (status 200, one line; `Rows` where it holds a long list), a
 `Response`, `Written`, or a `Stream`. It
 never sets an error status and catches no domain error. It runs to its end even when the
-client leaves: what was begun is not left half done. Role: READ for GET, RUN for all other
-methods, unless said otherwise. HEAD comes with GET.
+client leaves: what was begun is not left half done. Role: that of `permits.py`, where the router
+is given the table; else READ for GET, RUN for all other methods, unless said otherwise. HEAD
+comes with GET.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -59,6 +60,7 @@ from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import IntegerConverter, PathConverter, RequestRedirect
 
 from scrapy_do.core.principal import Principal, Role
+from scrapy_do.core.sight import seen_by
 from scrapy_do.errors import NotPermitted
 from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import (
@@ -72,6 +74,7 @@ from scrapy_do.web.answer import (
 )
 from scrapy_do.web.auth import Access
 from scrapy_do.web.params import Params
+from scrapy_do.web.permits import UNKNOWN, Permit
 from scrapy_do.web.status import ErrorStyle, UnknownPath, WrongVerb
 from scrapy_do.web.upload import Body, BodyRules
 
@@ -112,13 +115,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One line of the table."""
+    """One line of the table. `deed` is what the audit calls it, None where it tells nothing.
+
+    `changes_with` is the argument in the query that makes a GET change something, as clients of
+    others do it: with it the request counts as one of another method.
+    """
 
     method: str
     pattern: str
     role: Role
     body: BodyRules
     handler: Handler
+    deed: str | None = None
+    changes_with: str | None = None
 
     @property
     def name(self) -> str:
@@ -155,6 +164,7 @@ class Router:
 
     `any_slash` also accepts every path with a slash added at its end. `access` decides
     about credentials in place of the site's, for a dialect with credentials of its own.
+    `permits` says which roles its routes need, in place of what they say themselves.
     `guard` is asked before each handler whether who asks may touch what the path names.
     """
 
@@ -165,8 +175,10 @@ class Router:
         any_slash: bool = False,
         access: Access | None = None,
         guard: Guard | None = None,
+        permits: Mapping[str, Permit] | None = None,
     ) -> None:
         self.style = style
+        self._permits = permits
         self.access = access
         self._guard = guard
         self._any_slash = any_slash
@@ -193,11 +205,15 @@ class Router:
         # over the first one's requests without a word. Ours are named by what is unique.
         if self._any_slash:
             pattern = pattern.rstrip("/") or "/"
-        usual = Role.READ if method == "GET" else Role.RUN
+        permit = Permit(role=Role.READ if method == "GET" else Role.RUN)
+        if self._permits is not None:
+            permit = self._permits.get(f"{method} {pattern}", UNKNOWN)
         route = Route(
             method=method,
             pattern=pattern,
-            role=usual if role is None else role,
+            role=permit.role if role is None else role,
+            deed=permit.deed,
+            changes_with=permit.changes_with,
             body=BodyRules() if body is None else body,
             handler=handler,
         )
@@ -235,6 +251,10 @@ class Router:
         """Run the handler; whatever it raises is for the site's single hook."""
         if self._guard is not None:
             self._guard(call.principal, matched.values)
+        with seen_by(call.principal):
+            return await self._handled(matched, call)
+
+    async def _handled(self, matched: Matched, call: Call) -> Response | Stream:
         # Klein passes its first argument on as it is and makes a Deferred of the coroutine.
         begun: Any = self._klein.execute_endpoint(
             matched.route.name,

@@ -20,9 +20,9 @@ from scrapy_do.web.answer import Response, Stream, redirect
 from scrapy_do.web.auth import Access, NoCredentials, credentials_of
 from scrapy_do.web.digest import Digests, StaleNonce
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
-from scrapy_do.web.params import Params
+from scrapy_do.web.params import Params, is_on
 from scrapy_do.web.request import Head, check_size
-from scrapy_do.web.router import Call, Dialect, Matched, Router, check_role
+from scrapy_do.web.router import Call, Dialect, Matched, Route, Router, check_role
 from scrapy_do.web.sessions import Sessions, cookie_of
 from scrapy_do.web.sinks import Sink, sink_for
 from scrapy_do.web.status import BASIC, ErrorStyle, Malformed, failure_response
@@ -97,7 +97,7 @@ class Verdict:
         self._query = decode_pairs(raw_query.encode("latin-1"))
         self._principal = await self._authenticate()
         self._matched = self._router.match(head.method, self._path)
-        check_role(self._principal, self._matched.route.role)
+        check_role(self._principal, self._role(self._matched.route))
         return self._sink(self._matched)
 
     async def answer(self, form: Form) -> Response | Stream:
@@ -160,6 +160,20 @@ class Verdict:
             fetch_sites=head.values("sec-fetch-site"),
             own=hosts,
         )
+
+    def _role(self, route: Route) -> Role:
+        """The role that is needed; a GET that changes something is held to the rules of a POST."""
+        if route.changes_with is None or not is_on(self._query.get(route.changes_with, ())):
+            return route.role
+        head = self._head
+        check_origin(
+            "POST",
+            host=self._host,
+            origins=head.values("origin"),
+            fetch_sites=head.values("sec-fetch-site"),
+            own=self._parts.hosts,
+        )
+        return max(route.role, Role.RUN)
 
     async def _authenticate(self) -> Principal:
         """Deny by default; a public path is served to nobody in particular, too."""

@@ -74,6 +74,7 @@ def test_a_token_is_shown_once(shell: Shell) -> None:
         (["user", "rm", "eve", "--yes"], Exit.NOT_FOUND, 'No such user: "eve"'),
         (["token", "revoke", "eve", "--yes"], Exit.NOT_FOUND, 'No such token: "eve"'),
         (["token", "create", "a:b", "--role", "run"], Exit.USAGE, "must begin with a letter"),
+        (["token", "create", "--role", "admin", "-p", "1"], Exit.USAGE, "opens all projects"),
         (["token", "create", "--role", "run", "-p", "no"], Exit.NOT_FOUND, "Unknown project no"),
     ],
 )

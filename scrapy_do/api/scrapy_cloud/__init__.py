@@ -16,6 +16,7 @@ from scrapy_do.api.scrapy_cloud.spiders import CloudSpidersAPI
 from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.operations import Operations
 from scrapy_do.web.auth import Access
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import Dialect, Router
 
 
@@ -33,7 +34,11 @@ class CloudDashAPI:
         archive_bytes: int,
     ) -> None:
         self.router = Router(
-            style=DASH, any_slash=True, access=KeyAccess(access), guard=own_projects
+            permits=PERMITS,
+            style=DASH,
+            any_slash=True,
+            access=KeyAccess(access),
+            guard=own_projects,
         )
         CloudJobsAPI(cloud).add_to(self.router)
         CloudLegacyDataAPI(cloud, operations.data).add_to(self.router)

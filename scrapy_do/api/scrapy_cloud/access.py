@@ -28,6 +28,7 @@ from scrapy_do.errors import (
 from scrapy_do.operations.cloud.projects import check_may_open
 from scrapy_do.operations.cloud.tokens import JobTokens
 from scrapy_do.web.auth import Access, Credentials, NoCredentials, PasswordCredentials
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import JSON, Answer, Call, Router
 from scrapy_do.web.status import ErrorStyle, UnknownPath
 
@@ -197,5 +198,9 @@ REST = ErrorStyle(body=_dash_body, status={NotAuthenticated: 403}, challenge=Non
 def storage_router(access: Access, tokens: JobTokens) -> Router:
     """A router of the services for storage: keys and jobs come in, each to its own projects."""
     return Router(
-        style=STORAGE, any_slash=True, access=JobAccess(access, tokens), guard=own_projects
+        permits=PERMITS,
+        style=STORAGE,
+        any_slash=True,
+        access=JobAccess(access, tokens),
+        guard=own_projects,
     )

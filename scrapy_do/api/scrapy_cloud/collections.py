@@ -61,6 +61,7 @@ from scrapy_do.operations.records import VALUE_LIMIT_BYTES
 from scrapy_do.web.answer import JSON, Answer, Response, json_response
 from scrapy_do.web.auth import Access
 from scrapy_do.web.lines import read_all
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import Call, Router
 
 MOST_VALUES = 1000
@@ -75,7 +76,9 @@ class CloudCollectionsAPI:
 
     def __init__(self, collections: CollectionOperations, *, access: Access | None) -> None:
         self._collections = collections
-        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
+        self.router = Router(
+            permits=PERMITS, style=STYLE, any_slash=True, access=access, guard=own_projects
+        )
         add = self.router.add
         project = "/collections/<int:project>"
         add("GET", f"{project}/list", self.list)

@@ -45,6 +45,7 @@ from scrapy_do.operations.records import (
 )
 from scrapy_do.web.answer import Answer, Response
 from scrapy_do.web.auth import Access
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import JSON, Call, Router
 
 
@@ -65,7 +66,9 @@ class CloudDataAPI:
         self._kind = kind
         self._data = data
         self.prefix = f"/{kind}"
-        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
+        self.router = Router(
+            permits=PERMITS, style=STYLE, any_slash=True, access=access, guard=own_projects
+        )
         add = self.router.add
         add("GET", f"/{kind}/<int:project>", self.read)
         add("GET", f"/{kind}/<int:project>/<int:spider>", self.read)

@@ -14,7 +14,6 @@ import re
 
 from scrapy_do.api.scrapy_cloud.formats import encode_row
 from scrapy_do.api.scrapy_cloud.jobs import ok
-from scrapy_do.core.principal import Role
 from scrapy_do.core.project import number_of
 from scrapy_do.errors import BadArgument, Invalid, ProjectNotFound
 from scrapy_do.operations.cloud.jobs import CloudOperations
@@ -53,8 +52,8 @@ class CloudDeployAPI:
         """Add the routes."""
         rules = BodyRules(limit_bytes=self._archive_bytes)
         path = "/api/scrapyd/addversion.json"
-        router.add("POST", path, self.add_version, role=Role.PUSH, body=rules)
-        router.add("POST", "/api/eggs/<path:what>", self.eggs, role=Role.PUSH, body=rules)
+        router.add("POST", path, self.add_version, body=rules)
+        router.add("POST", "/api/eggs/<path:what>", self.eggs, body=rules)
         router.add("GET", "/api/eggs/<path:what>", self.eggs)
 
     async def add_version(self, call: Call) -> Answer:

@@ -36,6 +36,7 @@ from scrapy_do.core.frontier import NewRequest, SlotName, number_of
 from scrapy_do.operations.cloud.frontiers import FrontierOperations
 from scrapy_do.web.answer import JSON, Answer, Response
 from scrapy_do.web.auth import Access
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import Call, Router
 
 _PRIORITY_LIMIT = 2**63
@@ -48,7 +49,9 @@ class CloudFrontierAPI:
 
     def __init__(self, frontiers: FrontierOperations, *, access: Access | None) -> None:
         self._frontiers = frontiers
-        self.router = Router(style=STYLE, any_slash=True, access=access, guard=own_projects)
+        self.router = Router(
+            permits=PERMITS, style=STYLE, any_slash=True, access=access, guard=own_projects
+        )
         add = self.router.add
         add("GET", "/hcf/<int:project>/list", self.list)
         add("GET", "/hcf/<int:project>/<frontier>/list", self.list_slots)

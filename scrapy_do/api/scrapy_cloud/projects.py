@@ -48,7 +48,8 @@ from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.cloud.projects import StateCounts, check_settings
 from scrapy_do.web.answer import Answer
 from scrapy_do.web.auth import Access
-from scrapy_do.web.router import Call, Router, check_role
+from scrapy_do.web.permits import PERMITS
+from scrapy_do.web.router import Call, Router
 
 USUAL_EVENTS = 1000
 MOST_EVENTS = 10_000
@@ -62,7 +63,9 @@ class CloudService:
 
     def __init__(self, prefix: str, access: Access) -> None:
         self.prefix = prefix
-        self.router = Router(style=STORAGE, any_slash=True, access=access, guard=own_projects)
+        self.router = Router(
+            permits=PERMITS, style=STORAGE, any_slash=True, access=access, guard=own_projects
+        )
 
 
 def project_services(cloud: CloudOperations, *, access: Access) -> tuple[CloudService, ...]:
@@ -76,8 +79,8 @@ def project_services(cloud: CloudOperations, *, access: Access) -> tuple[CloudSe
     _Spiders(cloud).add_to(ids.router, spiders.router)
     _Projects(cloud).add_to(projects.router)
     _Activity(cloud).add_to(activity.router)
-    groups.router.add("POST", "/botgroups/<name>/max_running", _accepted, role=Role.ADMIN, body=RAW)
-    groups.router.add("DELETE", "/botgroups/<name>", _accepted, role=Role.ADMIN)
+    groups.router.add("POST", "/botgroups/<name>/max_running", _accepted, body=RAW)
+    groups.router.add("DELETE", "/botgroups/<name>", _accepted)
 
     async def time(_call: Call) -> Answer:
         return one_value(ms_of(cloud.now()))
@@ -106,7 +109,6 @@ class _Spiders:
         """Tell the number of a spider."""
         create = call.params.flag("create")
         if create:
-            check_role(call.principal, Role.RUN)
             label(name, "spider")  # before a new number becomes a project
         may_make = create and call.principal.may(Role.PUSH)
         named = await self._cloud.projects.get(project, create=may_make)
@@ -158,9 +160,9 @@ class _Projects:
         router.add("GET", "/projects/<int:project>/jobsummary", self.summary)
         settings = "/projects/<int:project>/settings"
         router.add("GET", settings, self.settings)
-        router.add("POST", settings, self.put_settings, role=Role.PUSH, body=RAW)
+        router.add("POST", settings, self.put_settings, body=RAW)
         router.add("GET", f"{settings}/<path:name>", self.setting)
-        router.add("DELETE", f"{settings}/<path:name>", self.remove_setting, role=Role.PUSH)
+        router.add("DELETE", f"{settings}/<path:name>", self.remove_setting)
 
     async def summaries(self, call: Call) -> Answer:
         """Count the jobs of all projects that have active ones, or some in the given states."""

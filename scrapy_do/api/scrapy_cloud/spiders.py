@@ -20,6 +20,7 @@ from scrapy_do.errors import BadArgument, Invalid, ScrapyDoError
 from scrapy_do.operations.cloud.jobs import CloudOperations
 from scrapy_do.operations.cloud.projects import CloudSpider
 from scrapy_do.web.auth import Access
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import JSON, Call, Router
 from scrapy_do.web.status import ErrorStyle
 
@@ -48,7 +49,11 @@ class CloudSpidersAPI:
     def __init__(self, cloud: CloudOperations, *, access: Access) -> None:
         self._cloud = cloud
         self.router = Router(
-            style=STYLE, any_slash=True, access=KeyAccess(access), guard=own_projects
+            permits=PERMITS,
+            style=STYLE,
+            any_slash=True,
+            access=KeyAccess(access),
+            guard=own_projects,
         )
         add = self.router.add
         add("GET", "/api/v2/users/me", self.me)

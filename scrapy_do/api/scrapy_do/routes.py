@@ -64,7 +64,6 @@ from scrapy_do.api.scrapy_do.shapes import (
     version_json,
 )
 from scrapy_do.core.job import Job
-from scrapy_do.core.principal import Role
 from scrapy_do.errors import (
     BadArchive,
     BadArgument,
@@ -81,6 +80,7 @@ from scrapy_do.operations.operations import Operations, Output, OutputStream
 from scrapy_do.web.answer import Rows, redirect
 from scrapy_do.web.answer import Stream as Sent
 from scrapy_do.web.params import parse_uuid
+from scrapy_do.web.permits import PERMITS
 from scrapy_do.web.router import JSON, Answer, Call, Router
 from scrapy_do.web.status import ErrorStyle, WrongVerb
 from scrapy_do.web.tail import Tail
@@ -129,18 +129,18 @@ class ScrapyDoAPI:
     def __init__(self, operations: Operations, *, archive_bytes: int, tail: Tail) -> None:
         self._operations = operations
         self._tail = tail
-        self.router = Router(style=STYLE)
+        self.router = Router(permits=PERMITS, style=STYLE)
         add = self.router.add
         add("GET", "/", self.pages)
         add("GET", "/status.json", self.status)
         archive = BodyRules(limit_bytes=archive_bytes, upload="archive")
-        add("POST", "/push-project.json", self.push_project, role=Role.PUSH, body=archive)
+        add("POST", "/push-project.json", self.push_project, body=archive)
         add("GET", "/list-projects.json", self.list_projects)
         add("GET", "/list-spiders.json", self.list_spiders)
         add("GET", "/list-versions.json", self.list_versions)
-        add("POST", "/activate-version.json", self.activate_version, role=Role.PUSH)
-        add("POST", "/remove-version.json", self.remove_version, role=Role.PUSH)
-        add("POST", "/remove-project.json", self.remove_project, role=Role.PUSH)
+        add("POST", "/activate-version.json", self.activate_version)
+        add("POST", "/remove-version.json", self.remove_version)
+        add("POST", "/remove-project.json", self.remove_project)
         add("POST", "/schedule-job.json", self.schedule_job)
         add("GET", "/list-jobs.json", self.list_jobs)
         add("GET", "/job.json", self.job)

@@ -42,7 +42,9 @@ def user() -> None:
 @user.command("add")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(_ROLES), default="admin", show_default=True, help=_role_help
+    "--role",
+    type=click.Choice(_ROLES),
+    help=f"{_role_help} `admin` if nothing is said, with --project `push`.",
 )
 @_project_option
 @_password_option
@@ -53,7 +55,7 @@ def user_add(
     call: Invocation,
     *,
     name: str,
-    role: str,
+    role: str | None,
     projects: tuple[str, ...],
     password_stdin: bool,
     config_path: Path | None,
@@ -61,6 +63,7 @@ def user_add(
 ) -> None:
     """Add a user; the daemon may be running, and knows them at once."""
     password = _password(call, name, from_stdin=password_stdin)
+    role = role or ("push" if projects else "admin")
     with _desk(config_path, data_dir) as desk:
         desk.add_user(name, password, role=role, projects=projects)
     document = {"user": name, "role": role, "projects": list(projects) or None}

@@ -10,7 +10,7 @@ from scrapy_do.core.filter import JobFilter, StateName
 from scrapy_do.core.job import JSON, Job
 from scrapy_do.core.principal import Principal
 from scrapy_do.core.project import Project, check_number, number_of
-from scrapy_do.errors import NotPermitted, ProjectNotFound, SpiderNotFound
+from scrapy_do.errors import Conflict, NotPermitted, ProjectNotFound, SpiderNotFound
 from scrapy_do.operations.cloud.activity import Happened, events_of
 from scrapy_do.operations.cloud.fields import UNITS, label, retagged, tags
 from scrapy_do.store.meta import BOTGROUPS, groups_of, settings_scope
@@ -18,6 +18,17 @@ from scrapy_do.store.store import Store
 
 ACTIVITIES_KEPT = 10_000
 """How many of the events that clients post are kept for each project."""
+
+
+MOST_SPIDERS = 10_000
+"""How many spiders a project may have before clients can name no more."""
+
+
+class TooManySpiders(Conflict):
+    """A project has so many spiders that a client may name no other."""
+
+    def __init__(self, project: str) -> None:
+        super().__init__(f"Project {project} has {MOST_SPIDERS} spiders; no more can be named")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,11 +165,17 @@ class CloudProjects:
     async def spider_number(
         self, project: Project, name: str, *, create: bool = False
     ) -> int | None:
-        """The number of a spider; None when it has none. `create` names one that is new."""
+        """The number of a spider; None when it has none. `create` names one that is new.
+
+        Raises:
+            TooManySpiders: the project has as many as clients may name.
+        """
         number = await self._store.projects.spider_number(project.id, name[:1000])
         if not create:
             return number
         if number is None:
+            if len(await self._store.projects.spiders(project.id)) >= MOST_SPIDERS:
+                raise TooManySpiders(project.name)
             number = await self._store.projects.spider_number(
                 project.id, label(name, "spider"), create=True
             )

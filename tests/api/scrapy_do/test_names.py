@@ -184,8 +184,11 @@ def test_errors_have_names(client: HttpClient, path: str, form: dict[str, str], 
 
 
 FAMILIES = {"NotFound", "Invalid", "Conflict", "Denied", "Unavailable", "ScrapyDoError"}
-AT_START = {"ConfigError", "NewerSchema", "DataDirectoryInUse", "DatabaseInUse", "WrongDatabase"}
-"""What a daemon ends with before it answers anybody."""
+AT_START = {
+    *("ConfigError", "NewerSchema", "DataDirectoryInUse", "DatabaseInUse", "WrongDatabase"),
+    *("AccountNotFound", "NameTaken"),
+}
+"""What a daemon ends with before it answers anybody, or a command beside it."""
 
 
 def test_every_name_is_documented() -> None:
