@@ -141,7 +141,7 @@ class Jobs:
         """Of the `limit` jobs that changed last those that ended since then, the newest first."""
         seen = seen_projects()
         found = await self._database.read(lambda connection: recent_runs(connection, since, limit))
-        return found if seen is None else [one for one in found if one.key.project in seen]
+        return found if seen is None else [one for one in found if one.project_id in seen]
 
     async def counts_by_state(self, project_id: int | None = None) -> dict[StateName, int]:
         """How many jobs are in each state that has any."""

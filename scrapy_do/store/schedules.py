@@ -161,6 +161,7 @@ class Schedules:
         query = select(*columns).where(
             _schedules.c.state == ScheduleState.ACTIVE.value,
             _schedules.c.next_due_ms - 1000 * _schedules.c.jitter_s < ms_of(instant),
+            *_seen(),
         )
         return await self._database.read(
             lambda connection: [Standing._make(row) for row in connection.execute(query)]
@@ -241,7 +242,7 @@ class Schedules:
 
     async def active(self, *, after: UUID | None, limit: int) -> list[Schedule]:
         """The schedules that are active, by their ids, from behind one on."""
-        query = SCHEDULE_ROWS.where(_schedules.c.state == ScheduleState.ACTIVE.value, *_seen())
+        query = SCHEDULE_ROWS.where(_schedules.c.state == ScheduleState.ACTIVE.value)
         if after is not None:
             query = query.where(_schedules.c.id > after)
         query = query.order_by(_schedules.c.id).limit(limit)
