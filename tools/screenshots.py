@@ -25,7 +25,7 @@ from tests.browser.browsing import ARGUMENTS
 
 TARGET = Path(__file__).parent.parent / "docs" / "img"
 MOST_BYTES = 120_000
-SIZE = {"width": 1280, "height": 900}
+SIZE = {"width": 1280, "height": 860}
 
 _FORMER = 6
 _SLOWLY = ("DOWNLOAD_DELAY=0.4", "CONCURRENT_REQUESTS=1")
