@@ -175,6 +175,7 @@ class Daemon:
             sessions=keyring.sessions,
             login=LOGIN,
             refresh=keyring.refresh,
+            guesses=keyring.guesses,
         )
 
     async def start(self) -> None:

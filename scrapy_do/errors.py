@@ -47,6 +47,7 @@ __all__ = [
     "StoreUnavailable",
     "TooLarge",
     "TooManyConnections",
+    "TooManyGuesses",
     "Unavailable",
     "ValueNotFound",
     "VersionNotFound",
@@ -301,6 +302,20 @@ class NewerSchema(Conflict):
 
 class NotAuthenticated(Denied):
     """Credentials are needed and absent or wrong (status 401)."""
+
+
+class TooManyGuesses(Denied):
+    """Too many wrong credentials came from an address (status 429); these were not looked at.
+
+    `wait_s` is after how long others are.
+    """
+
+    def __init__(self, address: str, wait_s: float) -> None:
+        self.wait_s = int(wait_s) + 1
+        super().__init__(
+            f"Too many wrong credentials came from {address or 'here'}; "
+            f"try again in {self.wait_s} s"
+        )
 
 
 class NotPermitted(Denied):

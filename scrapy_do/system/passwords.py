@@ -12,6 +12,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 DIGEST_REALM = "scrapy-do"
+TOKEN_PREFIX = "sd_"  # noqa: S105 - the part that is no secret
+"""How tokens begin that we made, so that they are known for what they are."""
 _TOKEN_BYTES = 32
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -41,8 +43,8 @@ def digest_secret(user: str, password: str) -> str:
 
 
 def new_token() -> str:
-    """A token that nobody has had before; it begins so that it is known for what it is."""
-    return f"sd_{secrets.token_urlsafe(_TOKEN_BYTES)}"
+    """A token that nobody has had before."""
+    return f"{TOKEN_PREFIX}{secrets.token_urlsafe(_TOKEN_BYTES)}"
 
 
 def token_digest(token: str) -> str:

@@ -60,7 +60,8 @@ class LoginRoutes:
         name = call.params.optional_text("name", "")
         following = _following(call)
         try:
-            cookie = await self._sessions.begin(name, call.params.optional_text("password", ""))
+            password = call.params.optional_text("password", "")
+            cookie = await self._sessions.begin(name, password, address=call.client)
         except NotAuthenticated:
             problem = "Wrong name or password."
             form = LoginForm(next=following, name=name[:200], problem=problem, again="")

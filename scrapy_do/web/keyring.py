@@ -11,6 +11,7 @@ from scrapy_do.core.principal import Principal
 from scrapy_do.system.runtime import Runtime
 from scrapy_do.web.auth import Access, FurtherTokens, RenewedAccess
 from scrapy_do.web.digest import Digests
+from scrapy_do.web.guesses import Guesses
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import Site
 from scrapy_do.web.users import access_of, read_api_keys
@@ -52,7 +53,10 @@ class Keyring:
         self._digests: Digests | None = None
         self._proofs: dict[str, datetime | None] = {}
         self.access = RenewedAccess(self._take(web, accounts))
-        self.sessions = Sessions(self.access, seconds=self._seconds, is_good=self.is_good)
+        self.guesses = Guesses(seconds=self._seconds)
+        self.sessions = Sessions(
+            self.access, seconds=self._seconds, is_good=self.is_good, guesses=self.guesses
+        )
         self._api_keys = dict(read_api_keys(web.api_keys))
         self.cloud_access = FurtherTokens(self._api_keys, self.access)
         self._tls = _tls_of(web)

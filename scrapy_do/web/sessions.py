@@ -21,6 +21,7 @@ from scrapy_do.web.auth import (
     PasswordCredentials,
     TokenCredentials,
 )
+from scrapy_do.web.guesses import Guesses
 
 MOST_SESSIONS = 1000
 IDLE_S = 12 * 3600.0
@@ -37,7 +38,8 @@ class _Session:
 class Sessions:
     """The sessions of a daemon, at most `MOST_SESSIONS`: the one unused for longest makes room.
 
-    `is_good` says whether what the owner of one has proved is good still.
+    `guesses` counts wrong passwords. `is_good` says whether what the owner of a session has proved
+    is good still.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Sessions:
         *,
         seconds: Callable[[], float],
         is_good: Callable[[Principal], bool] = lambda _: True,
+        guesses: Guesses | None = None,
     ) -> None:
+        self._guesses = Guesses(seconds=seconds) if guesses is None else guesses
         self._access = access
         self._is_good = is_good
         self._seconds = seconds
@@ -60,15 +64,18 @@ class Sessions:
             return True
         return False
 
-    async def begin(self, user: str, password: str) -> str:
+    async def begin(self, user: str, password: str, *, address: str = "") -> str:
         """Log in, by name and password, or by a token alone; give the new session's cookie.
 
         Raises:
             NotAuthenticated: these are nobody's.
+            TooManyGuesses: too many that were nobody's came from the address.
         """
         token = TokenCredentials(token=password)
         known = PasswordCredentials(user=user, password=password)
-        principal = await self._access.authenticate(known if user else token)
+        principal = await self._guesses.authenticate(
+            self._access, known if user else token, address
+        )
         while len(self._sessions) >= MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         cookie, now_s = secrets.token_urlsafe(32), self._seconds()

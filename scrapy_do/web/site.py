@@ -17,6 +17,7 @@ from scrapy_do.web.answer import Answer, Response, Stream, json_response
 from scrapy_do.web.auth import Access
 from scrapy_do.web.connection import Channel, ConnectionLimits, Phase
 from scrapy_do.web.digest import Digests
+from scrapy_do.web.guesses import Guesses
 from scrapy_do.web.origin import OwnHosts
 from scrapy_do.web.request import Head, Request
 from scrapy_do.web.router import Call, Dialect, Router
@@ -248,6 +249,7 @@ def make_site(
     sessions: Sessions | None = None,
     login: str = "",
     refresh: Callable[[], Awaitable[None]] | None = None,
+    guesses: Guesses | None = None,
 ) -> Site:
     """A site with the dialects mounted by prefix, the longest first, and /healthz.
 
@@ -255,6 +257,7 @@ def make_site(
     its end stands for all below it. `health` names what does not work. `spool_dir` is a
     directory of the data directory for bodies, on the file system of what is made of them.
     `refresh` is awaited before credentials are looked at: it brings `access` up to date.
+    `guesses` are those of all sites of a daemon, None for its own.
     `sessions` are those of browsers, `login` the page where they begin: a browser that asks for
     a page of the same dialect without credentials is led there.
 
@@ -276,6 +279,7 @@ def make_site(
         sessions=sessions,
         login=login,
         refresh=refresh,
+        guesses=Guesses(seconds=reactor.seconds) if guesses is None else guesses,  # type: ignore[misc]  # interfaces of zope are no types
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
     )

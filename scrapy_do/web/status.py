@@ -25,6 +25,7 @@ from scrapy_do.errors import (
     OutOfMeans,
     ScrapyDoError,
     TooLarge,
+    TooManyGuesses,
     Unavailable,
     WrongHost,
 )
@@ -82,6 +83,7 @@ STATUS: Mapping[type[ScrapyDoError], int] = MappingProxyType(
         Conflict: 409,
         Denied: 403,
         NotAuthenticated: 401,
+        TooManyGuesses: 429,
         WrongHost: 421,
         Unavailable: 503,
         NoSpace: 507,
@@ -177,6 +179,8 @@ def _protocol_headers(error: ScrapyDoError, status: int, style: ErrorStyle) -> H
     """The headers without which the status would break HTTP."""
     if isinstance(error, WrongVerb):
         return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, TooManyGuesses):
+        return (("Retry-After", str(error.wait_s)),)
     if isinstance(error, UnsatisfiableRange):
         return (("Content-Range", f"bytes */{error.size_bytes}"),)
     if status == 401 and style.challenge is not None:  # noqa: PLR2004  the number is the name

@@ -19,6 +19,7 @@ from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Response, Stream, redirect
 from scrapy_do.web.auth import Access, NoCredentials, credentials_of
 from scrapy_do.web.digest import Digests, StaleNonce
+from scrapy_do.web.guesses import Guesses
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
 from scrapy_do.web.params import Params, is_on
 from scrapy_do.web.request import Head, check_size
@@ -48,6 +49,7 @@ class SiteParts:
     seconds: Callable[[], float]
     pause: Callable[[], Awaitable[None]]
     refresh: Callable[[], Awaitable[None]] | None
+    guesses: Guesses
 
     def dialect(self, path: str) -> Dialect | None:
         """The dialect of a path: the one with the longest prefix."""
@@ -193,7 +195,7 @@ class Verdict:
             if owner is not None:
                 return owner
         try:
-            return await access.authenticate(credentials)
+            return await self._parts.guesses.authenticate(access, credentials, self._head.client)
         except NotAuthenticated:
             if self._parts.is_public(self._path):
                 return ANONYMOUS

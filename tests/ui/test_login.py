@@ -226,3 +226,28 @@ def test_without_authentication_there_is_nothing_to_log_in_to(tmp_path: Path) ->
 
     assert site.ask("GET", LOGIN).headers["location"] == "/ui/"
     assert site.ask("GET", "/ui/projects").status == 200
+
+
+def test_guessing_is_slow(site: Site) -> None:
+    """After ten wrong passwords even the right one waits: on the page and in the APIs."""
+    known = base64.b64encode(b"ann:secret").decode()
+    assert [site.log_in(password=f"guess {n}").status for n in range(10)] == [401] * 10
+
+    page = site.log_in()
+    api = site.ask("GET", "/status.json", headers={"Authorization": f"Basic {known}"})
+
+    assert (page.status, page.headers["retry-after"], site.cookie) == (429, "61", "")
+    assert "try again in 61 s" in page.text
+    assert (api.status, api.json["error"]) == (429, "too-many-guesses")
+
+
+def test_a_session_goes_on_while_others_guess(site: Site) -> None:
+    """Who is logged in already is not asked for a password."""
+    site.log_in()
+    cookie = site.cookie
+    for n in range(11):
+        site.cookie = ""
+        site.log_in(password=f"guess {n}")
+    site.cookie = cookie
+
+    assert site.ask("GET", "/ui/projects").status == 200
