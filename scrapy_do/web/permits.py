@@ -151,6 +151,8 @@ GET    /hcf/<int:project>/<frontier>/s/<slot>/f read -
 GET    /ui read -
 GET    /ui/ read -
 GET    /ui/static/<name> read -
+GET    /ui/docs read -
+GET    /ui/docs/<path:name> read -
 GET    /ui/schedules read -
 GET    /ui/schedules.json read -
 GET    /ui/schedules.csv read -
