@@ -103,8 +103,8 @@ class DaemonClient:
     """One daemon, by its address; a connection for each request.
 
     Every method raises UserError when the daemon cannot be reached or refuses, and `Refused`
-    for the latter. `tell` is told of each request, `waiting` is entered while an answer is waited
-    for. Without `is_verified` any certificate will do.
+    for the latter. `tell` is told of each request, `waiting` is entered until its answer begins.
+    Without `is_verified` any certificate will do.
     """
 
     def __init__(
@@ -140,14 +140,14 @@ class DaemonClient:
 
     def get(self, path: str, query: Query = ()) -> dict[str, Any]:
         """Return the JSON object at a path."""
-        with self._waiting(), self.request("GET", with_query(path, query)) as response:
+        with self.request("GET", with_query(path, query)) as response:
             return self._decoded(response)
 
     def post(self, path: str, form: Form = ()) -> dict[str, Any]:
         """Send a form; a name may be repeated in it. Return the JSON object of the answer."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         body = urlencode(form).encode()
-        with self._waiting(), self.request("POST", path, body, headers) as response:
+        with self.request("POST", path, body, headers) as response:
             return self._decoded(response)
 
     def push(
@@ -159,7 +159,7 @@ class DaemonClient:
     ) -> dict[str, Any]:
         """Send a project's archive, streamed from the file; `sent` hears of bytes and of all."""
         body, headers = multipart(form, {"archive": archive}, sent)
-        with self._waiting(), self.request("POST", "/push-project.json", body, headers) as response:
+        with self.request("POST", "/push-project.json", body, headers) as response:
             return self._decoded(response)
 
     def lines(self, path: str) -> list[str]:
@@ -186,8 +186,8 @@ class DaemonClient:
             sent["Authorization"] = self._credentials.header
         connection = self._connection()
         try:
-            self._connect(connection)
-            with self._speaking():
+            with self._waiting(), self._speaking():
+                self._connect(connection)
                 self._socket = connection.sock
                 connection.request(method, self._base + path, body=body, headers=sent)
                 response = connection.getresponse()

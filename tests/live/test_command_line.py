@@ -1,6 +1,7 @@
 """Every command against a daemon: its JSON, what it pipes, and what it does."""
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class Shop:
     def __init__(self, daemon: Running, root: Path) -> None:
         self.daemon = daemon
         self.root = root
+        self.numbers = count()
         self.project = root / "good"
         self.old = old_directory(root / "old", [row(1, SCHEDULED, "every 2 hours")])
         shutil.copytree(
@@ -59,6 +62,18 @@ class Shop:
         )
         identifier: str = answer["identifier"]
         return identifier
+
+    def name(self) -> str:
+        """A name that nobody has."""
+        return f"name{next(self.numbers)}"
+
+    def account(self, kind: str, how: str, *more: str) -> str:
+        """A new user or token."""
+        name = self.name()
+        words = [sys.executable, "-m", "scrapy_do", kind, how, name, *more]
+        words += ["--data-dir", str(self.daemon.data)]
+        subprocess.run(words, input=SECRET, text=True, check=True, capture_output=True)
+        return name
 
     def removable(self) -> str:
         self.daemon.ask("/push-project.json", archive=f"@{self.root / 'good.zip'}", name="other")
@@ -85,11 +100,29 @@ def command(
 
 
 Words = Callable[[Shop], list[str]]
+SECRET = "a long secret\n"
+SAID = ("--password-stdin",)
+
+
+def _where(shop: Shop) -> list[str]:
+    return ["--data-dir", str(shop.daemon.data)]
+
 
 EXAMPLES: dict[str, Words] = {
     "db backup": lambda shop: [str(shop.root / "copy"), "--data-dir", str(shop.daemon.data)],
     "db check": lambda shop: ["--data-dir", str(shop.daemon.data)],
     "db import-0.5": lambda shop: [str(shop.old)],
+    "user add": lambda shop: [shop.name(), *SAID, *_where(shop)],
+    "user list": _where,
+    "user passwd": lambda shop: [shop.account("user", "add", *SAID), *SAID, *_where(shop)],
+    "user rm": lambda shop: [shop.account("user", "add", *SAID), "--yes", *_where(shop)],
+    "token create": lambda shop: [shop.name(), "--role", "read", *_where(shop)],
+    "token list": _where,
+    "token revoke": lambda shop: [
+        shop.account("token", "create", "--role", "read"),
+        "--yes",
+        *_where(shop),
+    ],
     "config show": lambda _: ["--origin"],
     "config check": lambda _: [str(CONF)],
     "config init": lambda shop: [str(shop.root / "copy")],
@@ -136,12 +169,15 @@ JSON_COMMANDS = [words for words, one in walk().items() if getattr(one, "has_jso
 
 
 @pytest.mark.parametrize("words", sorted(set(JSON_COMMANDS) - ELSEWHERE))
-def test_json_and_pipes(shop: Shop, command: Callable[..., Ended], words: str) -> None:
+def test_json_and_pipes(
+    shop: Shop, command: Callable[..., Ended], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With --json standard output is JSON and no more; piped it is plain, and nothing is cut."""
     (shop.root / "copy").unlink(missing_ok=True)
     if words in NEED_PROFILE:
         command("login", shop.daemon.url)
     given = [*words.split(), *EXAMPLES[words](shop)]
+    monkeypatch.setattr("sys.stdin", io.StringIO(SECRET))
     ended = command(*given, "--json")
     assert ended.code == Exit.DONE, ended
     if words in LINES:
@@ -150,7 +186,9 @@ def test_json_and_pipes(shop: Shop, command: Callable[..., Ended], words: str) -
         assert isinstance(json.loads(ended.out), dict | list)
         assert len(ended.out.splitlines()) == 1
     (shop.root / "copy").unlink(missing_ok=True)
-    piped = command("--quiet", *words.split(), *EXAMPLES[words](shop))
+    given = [*words.split(), *EXAMPLES[words](shop)]
+    monkeypatch.setattr("sys.stdin", io.StringIO(SECRET))
+    piped = command("--quiet", *given)
     assert (piped.code, piped.err) == (Exit.DONE, "")
     assert "\033" not in piped.out
     assert "\N{HORIZONTAL ELLIPSIS}" not in piped.out
