@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scrapy_do.config import Config
+from scrapy_do.engine.audit_trail import AuditTrail
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.custody import Custody
 from scrapy_do.engine.policies import DaemonPolicies, SpiderLister
@@ -52,6 +53,7 @@ class Parts:
     list_spiders: SpiderLister
     operations: Operations
     cloud: CloudOperations
+    audit: AuditTrail
     services: tuple[Service, ...]
 
     def use(self, policies: DaemonPolicies) -> None:
@@ -128,6 +130,7 @@ def assemble(
         runtime=runtime,
     )
     custody = Custody(store=store, runtime=runtime)
+    audit = AuditTrail(store.audit, runtime=runtime)
     jobs = JobOperations(
         store=store,
         artifacts=files.artifacts,
@@ -185,5 +188,6 @@ def assemble(
             rules=admission,
             now=runtime.now,
         ),
-        services=(controller, scheduler, pruner, custody),
+        audit=audit,
+        services=(controller, scheduler, pruner, custody, audit),
     )

@@ -176,6 +176,8 @@ class Daemon:
             login=LOGIN,
             refresh=keyring.refresh,
             guesses=keyring.guesses,
+            audit=self._parts.audit.note,
+            now=self._runtime.now,
         )
 
     async def start(self) -> None:

@@ -90,6 +90,8 @@ class Everything:
             reactor=world.clock,  # type: ignore[arg-type]  # it is one
             sessions=sessions,
             login=LOGIN,
+            audit=world.parts.audit.note,
+            now=world.now,
         )
         self._client = HttpClient(self.site)
         world.put_project("quotesbot")
@@ -359,3 +361,85 @@ def test_ones_own_project_is_open(everything: Everything) -> None:
 
     assert [order("quotesbot", "toscrape-css", when) for when in ("now", "every day")] == [200, 200]
     assert [order("other", HIDDEN, when) for when in ("now", "every day")] == [403, 403]
+
+
+# --- who did what ------------------------------------------------------------------------------
+
+
+def _audited(everything: Everything, since: int) -> list[tuple[str, str, str, str]]:
+    everything.world.clock.advance(1)
+    lines = everything.world.do(everything.world.store.audit.find(before=None, limit=100))
+    return [
+        (line.principal, line.address, line.action, line.subject)
+        for line in reversed(lines)
+        if line.number > since
+    ]
+
+
+def _last(everything: Everything) -> int:
+    everything.world.clock.advance(1)
+    lines = everything.world.do(everything.world.store.audit.find(before=None, limit=1))
+    return lines[0].number if lines else 0
+
+
+def test_each_change_leaves_a_line(everything: Everything) -> None:
+    """Who, from where, what, to what: of every dialect, of what was done and nothing else."""
+    since = _last(everything)
+    order = {"project": "quotesbot", "spider": "toscrape-css", "when": "now"}
+    made = everything.ask("POST", "/schedule-job.json", who="run", form=order)
+    job = re.findall(r'"identifier": "([0-9a-f-]{36})"', made.text)[0]
+    everything.ask("POST", "/schedule-job.json", who="run", form={**order, "spider": "nothing"})
+    everything.ask("POST", "/schedule-job.json", who="read", form=order)
+    everything.ask("POST", "/cancel-job.json", who="run", form={"id": job, "wait": "0"})
+    everything.ask("GET", "/list-jobs.json?status=ACTIVE", who="run")
+    everything.ask(
+        "POST", "/api/run.json", who="push", form={"project": "1", "spider": "toscrape-css"}
+    )
+    everything.ask("POST", "/ui/run", who="push", form={"project": "quotesbot", "spider": "no"})
+    everything.ask("GET", "/ids/1/spider/another?create=1", who="run")
+    everything.ask("GET", "/ids/1/spider/another", who="run")
+
+    here = "127.0.0.1"
+    assert _audited(everything, since) == [
+        ("run", here, "schedule", "project=quotesbot spider=toscrape-css when=now"),
+        ("run", here, "cancel", f"id={job}"),
+        ("push", here, "schedule", "project=1 spider=toscrape-css"),
+        ("run", here, "name-spider", "project=1 name=another create=1"),
+    ]
+
+
+def test_logins_are_told_of(everything: Everything) -> None:
+    """Who has logged in, and out; no password, and no try."""
+    since = _last(everything)
+    everything.ask("POST", LOGIN, form={"name": "", "password": "sd_run"})
+    everything.ask("POST", LOGIN, form={"name": "ann", "password": "a secret guess"})
+    everything.ask("POST", "/ui/logout", who="run")
+
+    assert _audited(everything, since) == [
+        ("token", "127.0.0.1", "login", "name="),
+        ("run", "127.0.0.1", "logout", ""),
+    ]
+
+
+def test_the_audit_is_shown_to_administrators(everything: Everything) -> None:
+    """As a page and its twins, page by page; whatever was sent is shown as text."""
+    order = {"project": "quotesbot", "spider": "toscrape-css", "when": "now"}
+    for priority in ("1", "2"):
+        everything.ask(
+            "POST",
+            "/schedule-job.json",
+            who="run",
+            form={**order, "priority": priority, "version": "1", "q": "=<script>alert(1)</script>"},
+        )
+    everything.world.clock.advance(1)
+
+    for path in ("/ui/audit", "/ui/audit.json", "/ui/audit.csv"):
+        assert everything.ask("GET", path, who="push").status == 403
+        shown = everything.ask("GET", path, who="admin")
+        assert shown.status == 200
+        assert "toscrape-css" in shown.text
+    assert "<script>alert" not in everything.ask("GET", "/ui/audit", who="admin").text
+    first = everything.ask("GET", "/ui/audit.json?limit=1", who="admin")
+    number = int(re.findall(r'"number": (\d+)', first.text)[0])
+    second = everything.ask("GET", f"/ui/audit.json?limit=1&before={number}", who="admin")
+    assert int(re.findall(r'"number": (\d+)', second.text)[0]) == number - 1

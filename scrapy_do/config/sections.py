@@ -297,6 +297,12 @@ class RetentionConfig:
         kinds.whole(1),
         "How many versions of a project are kept; one that a job still needs always is.",
     )
+    audit_age_s: float = option(
+        "365d",
+        kinds.DURATION,
+        "How long it is kept who did what, of which there are 100,000 lines at most; 0: until "
+        "there are as many.",
+    )
     trash_age_s: float = option(
         "7d",
         kinds.DURATION,

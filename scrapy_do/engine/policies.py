@@ -73,6 +73,7 @@ def retention_of(config: Config) -> Retention:
         finished_per_spider=retention.finished_per_spider or None,
         finished_in_all=config.scrapy_do.completed_cap,
         versions_per_project=retention.versions_per_project,
+        audit_age_s=retention.audit_age_s or None,
     )
 
 

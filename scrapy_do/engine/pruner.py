@@ -23,6 +23,7 @@ from scrapy_do.system.service import Farewell
 
 INTERVAL_S = 3600.0
 BATCH = 500
+MOST_AUDIT_LINES = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Retention:
     finished_per_spider: int | None
     finished_in_all: int | None
     versions_per_project: int
+    audit_age_s: float | None = None
 
 
 class Pruner:
@@ -100,6 +102,9 @@ class Pruner:
             await self._delete_files()
             removed += len(ids)
         await self._store.projects.prune_versions(self.retention.versions_per_project)
+        age_s = self.retention.audit_age_s
+        oldest = None if age_s is None else self._now() - timedelta(seconds=age_s)
+        await self._store.audit.prune(older_than=oldest, kept=MOST_AUDIT_LINES)
         await self._sweep()
         await self._in_thread(self._trash.empty)
         await self._look_for_strangers()

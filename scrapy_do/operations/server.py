@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scrapy_do.config import Config
+from scrapy_do.core.accounts import Accounts, AuditLine
 from scrapy_do.core.project import Interpreter
 from scrapy_do.files.trash import Trash, Trashed
 from scrapy_do.store.copies import KeptCopy, kept_copies
@@ -108,3 +109,11 @@ class ServerOperations:
             trash=trash[:most_trash],
             trash_entries=len(trash),
         )
+
+    async def audit(self, *, before: int | None, limit: int) -> Sequence[AuditLine]:
+        """Who did what, the newest first, of what was before a line if one is given."""
+        return await self._store.audit.find(before=before, limit=limit)
+
+    async def accounts(self) -> Accounts:
+        """Users, and the tokens that were not revoked."""
+        return await self._store.accounts.all()

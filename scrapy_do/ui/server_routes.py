@@ -4,18 +4,21 @@
 |---|---|---|---|
 | GET | /ui/system | ADMIN | health, storage, configuration |
 | GET | /ui/system/options.json, .csv | ADMIN | the options with their origins |
+| GET | /ui/audit | ADMIN | who did what, users, tokens |
+| GET | /ui/audit.json, .csv | ADMIN | who did what; `before` and `limit` |
 | GET | /ui/api | READ | the routes of the dialects |
 | GET | /ui/compare | READ | jobs side by side |
 | GET | /ui/docs | READ | the documentation |
 | GET | /ui/docs/<path:name> | READ | a document |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from scrapy_do.errors import NotFound
 from scrapy_do.operations.operations import Operations
 from scrapy_do.ui.documents import DOCS, chapters, document
+from scrapy_do.ui.pages import audit as page
 from scrapy_do.ui.pages.api import api
 from scrapy_do.ui.pages.compare import compare, wanted_jobs
 from scrapy_do.ui.pages.system import system
@@ -32,6 +35,7 @@ class NoSuchDocument(NotFound):
         super().__init__(f"There is no document {name[:100]}. All of them: {DOCS}")
 
 
+_LARGEST = 1 << 60
 OPTION_COLUMNS = ("section", "name", "value", "origin")
 
 
@@ -53,6 +57,9 @@ class ServerRoutes:
         router.add("GET", "/ui/system", self.system)
         router.add("GET", "/ui/system/options.json", self.options_json)
         router.add("GET", "/ui/system/options.csv", self.options_csv)
+        router.add("GET", "/ui/audit", self.audit)
+        router.add("GET", "/ui/audit.json", self.audit_json)
+        router.add("GET", "/ui/audit.csv", self.audit_csv)
         router.add("GET", "/ui/api", self.api)
         router.add("GET", "/ui/compare", self.compare)
         router.add("GET", "/ui/docs", self.docs)
@@ -70,6 +77,24 @@ class ServerRoutes:
         """List the options as a table."""
         rows = [asdict(one) for one in self._operations.server.options()]
         return csv_twin("options.csv", OPTION_COLUMNS, rows)
+
+    async def audit(self, call: Call) -> Answer:
+        """Show who did what, and who may come in."""
+        return self._renderer.answer(await page.audit(self._operations, _before(call)), call)
+
+    async def audit_json(self, call: Call) -> Answer:
+        """List who did what."""
+        return json_twin("audit", await self._lines(call))
+
+    async def audit_csv(self, call: Call) -> Answer:
+        """List it as a table."""
+        return csv_twin("audit.csv", page.COLUMNS, await self._lines(call))
+
+    async def _lines(self, call: Call) -> list[Mapping[str, object]]:
+        most = page.MOST_ROWS
+        limit = call.params.integer("limit", minimum=1, maximum=most, default=most)
+        lines = await self._operations.server.audit(before=_before(call), limit=limit)
+        return [page.row(line) for line in lines]
 
     async def api(self, call: Call) -> Answer:
         """Show what programs can ask for."""
@@ -93,3 +118,7 @@ class ServerRoutes:
         """Show jobs side by side."""
         jobs = await wanted_jobs(self._operations, call.params)
         return self._renderer.answer(compare(jobs), call)
+
+
+def _before(call: Call) -> int | None:
+    return call.params.integer("before", minimum=0, maximum=_LARGEST, default=None)

@@ -197,6 +197,9 @@ POST   /ui/jobs/<job>/delete run delete-job
 GET    /ui/system admin -
 GET    /ui/system/options.json admin -
 GET    /ui/system/options.csv admin -
+GET    /ui/audit admin -
+GET    /ui/audit.json admin -
+GET    /ui/audit.csv admin -
 GET    /ui/api read -
 GET    /ui/compare read -
 GET    /ui/login read -

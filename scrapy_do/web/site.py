@@ -2,6 +2,7 @@
 """The site: connections, health, and the way out. `verdict.py` says who gets in."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.web import http
 
+from scrapy_do.core.accounts import AuditLine
 from scrapy_do.errors import ShuttingDown, TooManyConnections, Unavailable
 from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Answer, Response, Stream, json_response
@@ -250,6 +252,8 @@ def make_site(
     login: str = "",
     refresh: Callable[[], Awaitable[None]] | None = None,
     guesses: Guesses | None = None,
+    audit: Callable[[AuditLine], None] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Site:
     """A site with the dialects mounted by prefix, the longest first, and /healthz.
 
@@ -257,6 +261,7 @@ def make_site(
     its end stands for all below it. `health` names what does not work. `spool_dir` is a
     directory of the data directory for bodies, on the file system of what is made of them.
     `refresh` is awaited before credentials are looked at: it brings `access` up to date.
+    `audit` is told of what was done, with the time that `now` says.
     `guesses` are those of all sites of a daemon, None for its own.
     `sessions` are those of browsers, `login` the page where they begin: a browser that asks for
     a page of the same dialect without credentials is led there.
@@ -279,6 +284,8 @@ def make_site(
         sessions=sessions,
         login=login,
         refresh=refresh,
+        audit=audit,
+        now=now,
         guesses=Guesses(seconds=reactor.seconds) if guesses is None else guesses,  # type: ignore[misc]  # interfaces of zope are no types
         pause=partial(_turn, reactor),
         seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types

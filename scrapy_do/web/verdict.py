@@ -8,16 +8,19 @@ exist, and nothing of a refused body is read.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from twisted.python.failure import Failure
 
+from scrapy_do.core.accounts import AuditLine
 from scrapy_do.core.principal import Principal, Role
 from scrapy_do.errors import NotAuthenticated, Unavailable
 from scrapy_do.system.runtime import InThread
 from scrapy_do.web.answer import Response, Stream, redirect
 from scrapy_do.web.auth import Access, NoCredentials, credentials_of
+from scrapy_do.web.deeds import audit_line
 from scrapy_do.web.digest import Digests, StaleNonce
 from scrapy_do.web.guesses import Guesses
 from scrapy_do.web.origin import OwnHosts, check_host, check_origin, split_target
@@ -50,6 +53,8 @@ class SiteParts:
     pause: Callable[[], Awaitable[None]]
     refresh: Callable[[], Awaitable[None]] | None
     guesses: Guesses
+    audit: Callable[[AuditLine], None] | None
+    now: Callable[[], datetime]
 
     def dialect(self, path: str) -> Dialect | None:
         """The dialect of a path: the one with the longest prefix."""
@@ -120,7 +125,13 @@ class Verdict:
             body=form.body,
             document=form.document,
         )
-        return await self._router.answer(self._matched, call)
+        answer = await self._router.answer(self._matched, call)
+        route, audit = self._matched.route, self._parts.audit
+        if audit is not None and route.deed is not None and self._changes(route):
+            line = audit_line(route.deed, self._matched, call, answer, at=self._parts.now())
+            if line is not None:
+                audit(line)
+        return answer
 
     def refusal(self, failure: Failure) -> Response:
         """Say in the words of the dialect what went wrong."""
@@ -165,7 +176,7 @@ class Verdict:
 
     def _role(self, route: Route) -> Role:
         """The role that is needed; a GET that changes something is held to the rules of a POST."""
-        if route.changes_with is None or not is_on(self._query.get(route.changes_with, ())):
+        if route.changes_with is None or not self._changes(route):
             return route.role
         head = self._head
         check_origin(
@@ -176,6 +187,11 @@ class Verdict:
             own=self._parts.hosts,
         )
         return max(route.role, Role.RUN)
+
+    def _changes(self, route: Route) -> bool:
+        """Whether the request is one that may change something."""
+        argument = route.changes_with
+        return argument is None or is_on(self._query.get(argument, ()))
 
     async def _authenticate(self) -> Principal:
         """Deny by default; a public path is served to nobody in particular, too."""
