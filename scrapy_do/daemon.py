@@ -175,7 +175,6 @@ class Daemon:
             sessions=keyring.sessions,
             login=LOGIN,
             refresh=keyring.refresh,
-            guesses=keyring.guesses,
             audit=self._parts.audit.note,
             now=self._runtime.now,
         )

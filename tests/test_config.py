@@ -165,7 +165,7 @@ def test_paths_are_absolute(write: WriteFile) -> None:
             (
                 "[retention] age: there is no such option (its value is '3'); the options are "
                 "finished-age, finished-per-spider, job-files, "
-                "job-files-size, versions-per-project, trash-age"
+                "job-files-size, versions-per-project, audit-age, trash-age"
             ),
         ),
         (

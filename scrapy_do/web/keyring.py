@@ -11,7 +11,6 @@ from scrapy_do.core.principal import Principal
 from scrapy_do.system.runtime import Runtime
 from scrapy_do.web.auth import Access, FurtherTokens, RenewedAccess
 from scrapy_do.web.digest import Digests
-from scrapy_do.web.guesses import Guesses
 from scrapy_do.web.sessions import Sessions
 from scrapy_do.web.site import Site
 from scrapy_do.web.users import access_of, read_api_keys
@@ -53,10 +52,7 @@ class Keyring:
         self._digests: Digests | None = None
         self._proofs: dict[str, datetime | None] = {}
         self.access = RenewedAccess(self._take(web, accounts))
-        self.guesses = Guesses(seconds=self._seconds)
-        self.sessions = Sessions(
-            self.access, seconds=self._seconds, is_good=self.is_good, guesses=self.guesses
-        )
+        self.sessions = Sessions(self.access, seconds=self._seconds, is_good=self.is_good)
         self._api_keys = dict(read_api_keys(web.api_keys))
         self.cloud_access = FurtherTokens(self._api_keys, self.access)
         self._tls = _tls_of(web)

@@ -50,7 +50,7 @@ class Sessions:
         is_good: Callable[[Principal], bool] = lambda _: True,
         guesses: Guesses | None = None,
     ) -> None:
-        self._guesses = Guesses(seconds=seconds) if guesses is None else guesses
+        self.guesses = Guesses(seconds=seconds) if guesses is None else guesses
         self._access = access
         self._is_good = is_good
         self._seconds = seconds
@@ -73,9 +73,7 @@ class Sessions:
         """
         token = TokenCredentials(token=password)
         known = PasswordCredentials(user=user, password=password)
-        principal = await self._guesses.authenticate(
-            self._access, known if user else token, address
-        )
+        principal = await self.guesses.authenticate(self._access, known if user else token, address)
         while len(self._sessions) >= MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         cookie, now_s = secrets.token_urlsafe(32), self._seconds()

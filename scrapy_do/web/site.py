@@ -251,7 +251,6 @@ def make_site(
     sessions: Sessions | None = None,
     login: str = "",
     refresh: Callable[[], Awaitable[None]] | None = None,
-    guesses: Guesses | None = None,
     audit: Callable[[AuditLine], None] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Site:
@@ -262,7 +261,6 @@ def make_site(
     directory of the data directory for bodies, on the file system of what is made of them.
     `refresh` is awaited before credentials are looked at: it brings `access` up to date.
     `audit` is told of what was done, with the time that `now` says.
-    `guesses` are those of all sites of a daemon, None for its own.
     `sessions` are those of browsers, `login` the page where they begin: a browser that asks for
     a page of the same dialect without credentials is led there.
 
@@ -273,6 +271,7 @@ def make_site(
     prefixes = [dialect.prefix for dialect in mounted]
     if len(set(prefixes)) < len(prefixes) or any(prefix.endswith("/") for prefix in prefixes):
         raise ValueError(f"prefixes must be different and end without a slash: {prefixes}")
+    seconds = reactor.seconds  # type: ignore[misc]  # interfaces of zope are no types
     parts = SiteParts(
         dialects=mounted,
         access=access,
@@ -286,8 +285,8 @@ def make_site(
         refresh=refresh,
         audit=audit,
         now=now,
-        guesses=Guesses(seconds=reactor.seconds) if guesses is None else guesses,  # type: ignore[misc]  # interfaces of zope are no types
+        guesses=Guesses(seconds=seconds) if sessions is None else sessions.guesses,
         pause=partial(_turn, reactor),
-        seconds=reactor.seconds,  # type: ignore[misc]  # interfaces of zope are no types
+        seconds=seconds,
     )
     return Site(parts, reactor=reactor, limits=ConnectionLimits() if limits is None else limits)

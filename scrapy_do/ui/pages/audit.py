@@ -13,7 +13,7 @@ COLUMNS = ("number", "at", "principal", "address", "action", "subject", "detail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ShownAccount:
     """A user or a token; `opens` names projects."""
 
     account: Account
@@ -25,8 +25,8 @@ class Listed:
 class AuditPage:
     """What the page shows; `after` is the number of the last line, None where none follows."""
 
-    users: Sequence[Listed]
-    tokens: Sequence[Listed]
+    users: Sequence[ShownAccount]
+    tokens: Sequence[ShownAccount]
     lines: Sequence[AuditLine]
     after: int | None
 
@@ -37,11 +37,11 @@ async def audit(operations: Operations, before: int | None) -> PageView:
     accounts: Accounts = await operations.server.accounts()
     names = {project.id: project.name for project in await operations.projects.all()}
 
-    def listed(account: Account) -> Listed:
+    def listed(account: Account) -> ShownAccount:
         numbers = account.projects
         opens = "all" if numbers is None else ", ".join(names.get(n, str(n)) for n in numbers)
         token = account if isinstance(account, Token) else None
-        return Listed(account=account, opens=opens, token=token)
+        return ShownAccount(account=account, opens=opens, token=token)
 
     return PageView(
         template="audit.html",
