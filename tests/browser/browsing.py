@@ -1,9 +1,10 @@
 """A tab of the browser that notes what goes wrong in it, and what it loads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, Response
 
 ARGUMENTS = (
@@ -22,7 +23,14 @@ window.violations = [];
 addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
-_AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_AXE = """async (runOnly) => {
+  const found = await axe.run(document, { runOnly, resultTypes: ["violations"], preload: false });
+  return found.violations.map(({ id, help, nodes }) =>
+    `${id}: ${help}: ` + nodes.map(({ html }) => html.slice(0, 160)).join("; "));
+}"""
+EVERY_RULE = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+RULES_OF_COLOUR = ("color-contrast", "link-in-text-block")
+"""What can differ between light and dark, of the same elements on a screen of the same width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,8 @@ class Loaded:
 class Visit:
     """One tab."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: BrowserContext, *, is_cold: bool = False) -> None:
+        """`is_cold`: everything is loaded anew with every page."""
         self.page = context.new_page()
         self.troubles: list[str] = []
         self._wire_bytes = 0
@@ -46,6 +55,7 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.troubles.append(f"dialog: {dialog.message}"))
         wire = context.new_cdp_session(self.page)
         wire.send("Network.enable")
+        wire.send("Network.setCacheDisabled", {"cacheDisabled": is_cold})
         wire.on("Network.loadingFinished", self._finished)
         self.page.on("request", lambda request: self._requests.append(request.url))
 
@@ -66,13 +76,12 @@ class Visit:
         self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # light, dark
         self.page.set_viewport_size({"width": width, "height": 800})
 
-    def violations(self) -> list[str]:
-        """What axe finds, and what the policy had to forbid."""
-        found = Axe().run(self.page, options={"runOnly": _AXE_TAGS, "resultTypes": ["violations"]})
-        return [
-            f"{one['id']}: {one['help']}: " + "; ".join(node["html"][:160] for node in one["nodes"])
-            for one in found.response["violations"]
-        ]
+    def violations(self, rules: Sequence[str] = EVERY_RULE) -> list[str]:
+        """What axe finds, going by some rules or by all rules of some kinds."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE_SCRIPT)
+        found: list[str] = self.page.evaluate(_AXE, list(rules))
+        return found
 
     def forbidden(self) -> list[str]:
         """What the policy of the page had to forbid."""
