@@ -20,11 +20,13 @@ import sys
 import time
 import traceback
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, set_streams
 from scrapy_do.protocol.wire import (
+    LISTING_OUTPUT,
     MARK,
     MAX_SPEC_BYTES,
     SpidersAnswer,
@@ -100,6 +102,25 @@ def _guard(order: SpidersRequest, asker: int, told: int, keeper: int) -> NoRetur
     os._exit(0)
 
 
+class Heard:
+    """What a project prints, for who watches: up to `MAX_OUTPUT_BYTES`, and what has room."""
+
+    def __init__(self, path: Path) -> None:
+        self._left = MAX_OUTPUT_BYTES
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._file = os.open(path, flags, 0o600)
+        except OSError:
+            self._left = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Note what was printed."""
+        try:
+            self._left -= os.write(self._file, chunk[: self._left]) if self._left else 0
+        except OSError:
+            self._left = 0
+
+
 class _Guard:
     """Runs the project in a child and listens to it."""
 
@@ -109,6 +130,7 @@ class _Guard:
         self._found = bytearray()
         self._output = bytearray()
         self._timed_out = False
+        self._heard = Heard(order.work_dir / LISTING_OUTPUT)
 
     def ask(self) -> SpidersAnswer:
         """Run the child to its end, or end it; return what is known then."""
@@ -159,6 +181,7 @@ class _Guard:
         kept += chunk
         if kept is self._output:
             del kept[:-MAX_OUTPUT_BYTES]
+            self._heard.write(chunk)
         else:
             del kept[MAX_FOUND_BYTES:]
         return bool(chunk)

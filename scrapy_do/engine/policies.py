@@ -1,7 +1,7 @@
 """The configuration, in the words of those who use it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,9 +183,14 @@ class SpiderLister:
         self._in_thread = runtime.in_thread
 
     async def __call__(
-        self, *, project: str, project_dir: Path, settings_module: str
+        self,
+        *,
+        project: str,
+        project_dir: Path,
+        settings_module: str,
+        watch: Callable[[Callable[[], Awaitable[str]]], None],
     ) -> SpiderList:
-        """Give the spiders that can be run, and warnings.
+        """Give the spiders that can be run, and warnings; `watch` is told how to hear of it.
 
         Raises:
             BadArchive: the project cannot say; with its traceback.
@@ -193,6 +198,7 @@ class SpiderLister:
         """
         crawls = self.crawls
         work_dir = await self._in_thread(self._scratch.make)
+        watch(lambda: self._in_thread(lambda: self._scratch.heard(work_dir)))
         try:
             return await self._launcher.spiders(
                 SpidersRequest(

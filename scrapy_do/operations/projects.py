@@ -1,8 +1,8 @@
 """The use cases of projects: push, list, choose a version, remove."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -41,7 +41,7 @@ from scrapy_do.files.project_file import NO_PROJECT
 from scrapy_do.files.stores import FileStores
 from scrapy_do.files.trees import Source
 from scrapy_do.launchers.interface import SpiderList
-from scrapy_do.operations.pushes import MOST_REPORTS, PushNotes, PushNotFound
+from scrapy_do.operations.pushes import MOST_REPORTS, Hear, PushNotes, PushNotFound
 from scrapy_do.store.removals import Removable
 from scrapy_do.store.store import Store
 from scrapy_do.system.host import python_and_scrapy
@@ -54,9 +54,16 @@ class ListSpiders(Protocol):
     """Asks a contained process for the spiders of an unpacked project."""
 
     async def __call__(
-        self, *, project: str, project_dir: Path, settings_module: str
+        self,
+        *,
+        project: str,
+        project_dir: Path,
+        settings_module: str,
+        watch: Callable[[Hear], None],
     ) -> SpiderList:
         """Give the spiders that can be run, and warnings.
+
+        `watch` is given what tells, while the project is asked, what it has printed so far.
 
         Raises:
             BadArchive: the project cannot say; with its traceback.
@@ -180,6 +187,13 @@ class ProjectOperations:
         reports = [notes.so_far() for notes in self._under_way.values()]
         return reports if seen_projects() is None else [one for one in reports if is_asking(one.by)]
 
+    async def push_under_way(self, report_id: UUID) -> PushReport | None:
+        """A push that goes on, with what its project has printed so far as `traceback`."""
+        found = next((one for one in self.pushes_under_way() if one.id == report_id), None)
+        if found is None:
+            return None
+        return replace(found, traceback=await self._under_way[report_id].said())
+
     async def report(self, report_id: UUID) -> PushReport:
         """What became of one push.
 
@@ -252,6 +266,7 @@ class ProjectOperations:
                 project=name,
                 project_dir=place.tree / listing.root,
                 settings_module=listing.settings_module,
+                watch=notes.watch,
             )
         except BadArchive as error:  # perhaps for want of what was left out
             error.warnings = listing.warnings
@@ -293,9 +308,10 @@ class ProjectOperations:
             await self._store.schedules.fail(
                 schedule, f"spider {schedule.request.spider} is gone", now=self._now()
             )
+        warnings = (*listing.warnings, *found.warnings, *_stopped(orphans))
         report = notes.success(
             version=version.label,
-            warnings=(*listing.warnings, *found.warnings),
+            warnings=warnings,
             before=before,
             after=spiders,
         )
@@ -305,7 +321,7 @@ class ProjectOperations:
             version=version,
             is_current=project.current is not None and project.current.id == version.id,
             removed_spiders=report.removed,
-            warnings=(*listing.warnings, *found.warnings),
+            warnings=warnings,
         )
 
     async def _current(self, name: str) -> Version | None:
@@ -457,3 +473,11 @@ def _is_seen(report: PushReport, names: set[str] | None) -> bool:
     if names is None or report.project in names:
         return True
     return report.project is None and is_asking(report.by)
+
+
+def _stopped(orphans: Iterable[Schedule]) -> Iterator[str]:
+    """Say which schedules a push has stopped."""
+    for spider, count in Counter(one.request.spider for one in orphans).items():
+        which = "1 schedule" if count == 1 else f"{count} schedules"
+        verb = "stops" if count == 1 else "stop"
+        yield f"{which} of {spider} {verb} with an error: this version does not have the spider"

@@ -1,7 +1,7 @@
 """What a push does, taken down while it goes on; a few reports are kept."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -14,6 +14,10 @@ MOST_REPORTS = 20
 LONGEST_TRACEBACK = 64 * 1024
 """Characters of a traceback that are kept: its end, which says what went wrong."""
 _MOST_WARNINGS = 100
+
+
+Hear = Callable[[], Awaitable[str]]
+"""Tells what a project has printed so far."""
 
 
 class PushNotFound(NotFound):
@@ -36,11 +40,21 @@ class PushNotes:
         self._at = self._since = now()
         self._step = ""
         self._steps: list[Step] = []
+        self._hear: Hear | None = None
 
     def begin(self, step: str) -> None:
         """A step begins; the one before is over."""
         self._end(failed=False)
+        self._hear = None
         self._step, self._since = step, self._now()
+
+    def watch(self, hear: Hear) -> None:
+        """Keep what tells what the project prints in the step that goes on."""
+        self._hear = hear
+
+    async def said(self) -> str:
+        """What the project has printed so far in the step that goes on."""
+        return "" if self._hear is None else await self._hear()
 
     def so_far(self) -> PushReport:
         """What is known of a push that goes on; its last step has no end yet."""

@@ -233,11 +233,15 @@ class Result:
     printed_errors: int = 0
 
 
+LISTING_OUTPUT = ".scrapy-do-output"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpidersRequest:
     """Which unpacked project to ask for its spiders, and what it may use meanwhile.
 
-    `work_dir` is an empty directory for whatever the project writes; the asker removes it.
+    `work_dir` is an empty directory for whatever the project writes; the asker removes it. What
+    the project prints can be read there while it goes on, in `LISTING_OUTPUT`, up to a bound.
     `mark` is filled in by the launcher: the value of the `MARK` of each process.
     """
 

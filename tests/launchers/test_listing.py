@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_do.errors import BadArchive, LaunchFailed
 from scrapy_do.launchers.interface import SpiderList
-from scrapy_do.protocol.wire import StartMethod
+from scrapy_do.protocol.wire import LISTING_OUTPUT, StartMethod
 from tests.launchers.harness import RealHarness, begun, on_reactor
 
 pytestmark = pytest.mark.live
@@ -34,6 +34,19 @@ async def test_a_hanging_import_is_ended(real: RealHarness) -> None:
 
     assert str(error) == UNABLE + "the project did not finish within 1 s"
     assert time.monotonic() - began_s < 10
+
+
+@on_reactor
+async def test_output_is_heard_while_it_comes(real: RealHarness) -> None:
+    """What a project prints can be read before anybody knows how it ends."""
+    request = real.spiders_request("hanging")
+    heard = request.work_dir / LISTING_OUTPUT
+    answer = Deferred.fromCoroutine(real.launcher.spiders(request))
+    await real.until(lambda: heard.exists() and heard.read_text() == "waiting for ever\n")
+
+    real.launcher.end_listings()
+    with pytest.raises((BadArchive, LaunchFailed)):
+        await answer
 
 
 @on_reactor

@@ -3,14 +3,20 @@
 import io
 import re
 import zipfile
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from scrapy_do.core.job import JobRequest
+from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.errors import BadArchive
 from scrapy_do.launchers.interface import SpiderList
 from scrapy_do.operations.pushes import MOST_REPORTS
+from scrapy_do.protocol.wire import LISTING_OUTPUT, SpidersRequest
+from tests.factories import TESTER
 from tests.http_client import Answer
 from tests.ui.browsing import Pages
 from tests.world import World
@@ -53,6 +59,65 @@ def test_a_push_leads_to_what_became_of_it(world: World) -> None:
     assert "/ui/run?project=p&amp;spider=toscrape-css" in page
     for step in ("check the archive", "unpack it", "list its spiders", "make it current"):
         assert f'<th scope="row">{step}</th>' in page
+
+
+def test_what_a_project_prints_is_shown_while_it_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of a push that goes on has the output so far, as text; then it has the result."""
+    pages, report = Pages(world), str(UUID(int=7))
+    shown = []
+
+    async def spiders(request: SpidersRequest) -> SpiderList:
+        for printed in ("", "loading <b>", "loading <b>\nloaded"):
+            (request.work_dir / LISTING_OUTPUT).write_text(printed)
+            shown.append(pages.get(f"/ui/pushes/{report}"))
+        return SpiderList(names=("one",))
+
+    monkeypatch.setattr(world.launcher, "spiders", spiders)
+    _push(pages, report=report)
+
+    assert "What the project says" not in shown[0]
+    assert "<code>loading &lt;b&gt;</code>" in shown[1]
+    assert "<code>loading &lt;b&gt;\nloaded</code>" in shown[2]
+    assert "Version 1 of p is the current one now" in pages.get(f"/ui/pushes/{report}")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_is_no_file_of_output_is_not_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    """A project may put anything in its place."""
+    pages, report = Pages(world), str(UUID(int=7))
+    shown = []
+
+    async def spiders(request: SpidersRequest) -> SpiderList:
+        make(request.work_dir / LISTING_OUTPUT)
+        shown.append(pages.get(f"/ui/pushes/{report}"))
+        return SpiderList(names=("one",))
+
+    monkeypatch.setattr(world.launcher, "spiders", spiders)
+    _push(pages, report=report)
+
+    assert "under way" in shown[0]
+    assert "What the project says" not in shown[0]
+
+
+def test_a_push_that_takes_a_scheduled_spider_away_says_how(world: World) -> None:
+    """Refused, it says how to do it all the same; done, which schedules have stopped."""
+    pages = Pages(world)
+    _push(pages)
+    order = ScheduleRequest(when="every day at 03:30")
+    for _ in range(2):
+        job = JobRequest(project="p", spider="toscrape-css")
+        world.do(world.schedules.submit(job, order, by=TESTER))
+    world.launcher.usual_spiders = ("other",)
+
+    refused = pages.get(_push(pages).headers["location"])
+    done = pages.get(_push(pages, force="1").headers["location"])
+
+    assert "Also when a scheduled spider is gone" in refused
+    assert "2 schedules of toscrape-css stop with an error" in done
 
 
 def test_a_push_says_which_spiders_came_and_went_and_can_be_taken_back(world: World) -> None:

@@ -56,14 +56,14 @@ async def push_form(
 
 async def push_result(operations: Operations, report_id: UUID) -> PageView:
     """Read back what a push did."""
-    for going in operations.projects.pushes_under_way():
-        if going.id == report_id:
-            return PageView(
-                template="push_going.html",
-                title=f"Pushing {going.project or 'a project'}",
-                room="push",
-                view=PushResult(report=going, current=None, kept=frozenset()),
-            )
+    going = await operations.projects.push_under_way(report_id)
+    if going is not None:
+        return PageView(
+            template="push_going.html",
+            title=f"Pushing {going.project or 'a project'}",
+            room="push",
+            view=PushResult(report=going, current=None, kept=frozenset()),
+        )
     report = await operations.projects.report(report_id)
     current, kept = None, frozenset[str]()
     if report.project is not None:

@@ -2,4 +2,5 @@
 
 import time
 
+print("waiting for ever", flush=True)
 time.sleep(600)
