@@ -55,6 +55,32 @@ def test_an_archive_is_looked_into_then_pushed_with_progress(
 
 
 @pytest.mark.live
+def test_a_folder_is_packed_in_the_browser(visit: Visit, fresh: Running, tmp_path: Path) -> None:
+    """What need not be sent is left out; names and contents arrive as they are."""
+    project = tmp_path / "höfe"
+    with zipfile.ZipFile(_archive(tmp_path / "p.zip")) as archive:
+        archive.extractall(project)
+    (project / "tiny" / "spiders" / "zwei.py").write_text(_SPIDER.replace("'one'", "'zwei ß'"))
+    for left_out in (".git/config", "tiny/__pycache__/x.pyc"):
+        (project / left_out).parent.mkdir(parents=True)
+        (project / left_out).write_bytes(bytes(1000))
+    page = visit.page
+    visit.open(f"{fresh.url}/ui/push")
+
+    page.set_input_files("#folder", project)
+    page.wait_for_selector("text=höfe.zip: scrapy.cfg is there")
+    names = page.evaluate("archiveNames(document.getElementById('archive').files[0])")
+    assert not [name for name in names if ".git" in name or "__pycache__" in name]
+    page.click("button.main")
+
+    page.wait_for_url("**/ui/pushes/*", timeout=60_000)
+    assert page.inner_text("h1") == "Pushed tiny"
+    assert "zwei ß" in page.inner_text("main")
+    assert visit.forbidden() == []
+    assert visit.troubles == []
+
+
+@pytest.mark.live
 def test_push_and_run_without_script(chromium: Browser, fresh: Running, tmp_path: Path) -> None:
     """Plain forms do: push an archive, follow the link of its spider, run it."""
     context = chromium.new_context(java_script_enabled=False)

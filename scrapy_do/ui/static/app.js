@@ -623,6 +623,52 @@ async function archiveTrouble(file, limit) {
   const isProject = names.some((name) => /^([^/]+\/)?scrapy\.cfg$/.test(name) || name === "EGG-INFO/PKG-INFO");
   return isProject ? "" : "No scrapy.cfg at the top or one level down. You probably zipped the wrong folder";
 }
+// A folder is packed here, where it is small: an archive of files as they are.
+const MOST_FOLDER_BYTES = 20e6;
+const LEFT_OUT = /(^|\/)(\.git|\.hg|\.scrapy|\.venv|venv|node_modules|__pycache__)\/|\.pyc$/;
+const CRCS = Array.from({ length: 256 }, (_none, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+function record(signature, shorts, name = "") {
+  const text = new TextEncoder().encode(name);
+  const view = new DataView(new ArrayBuffer(4 + shorts.reduce((size, [bytes]) => size + bytes, 0)));
+  view.setUint32(0, signature, true);
+  let at = 4;
+  for (const [bytes, value] of shorts) {
+    if (bytes === 2) view.setUint16(at, value, true); else view.setUint32(at, value, true);
+    at += bytes;
+  }
+  return [view.buffer, text];
+}
+async function packed(name, files) {
+  const parts = [], list = [];
+  let at = 0;
+  for (const [path, file] of files) {
+    const content = new Uint8Array(await file.arrayBuffer());
+    let crc = -1;
+    for (const byte of content) crc = CRCS[(crc ^ byte) & 255] ^ (crc >>> 8);
+    const length = new TextEncoder().encode(path).length;
+    const facts = [[2, 20], [2, 0x800], [2, 0], [2, 0], [2, 33], [4, ~crc >>> 0], [4, content.length], [4, content.length], [2, length], [2, 0]];
+    parts.push(...record(0x04034b50, facts, path), content);
+    list.push(...record(0x02014b50, [[2, 20], ...facts, [2, 0], [2, 0], [2, 0], [4, 0], [4, at]], path));
+    at += 30 + length + content.length;
+  }
+  const size = list.reduce((sum, part) => sum + part.byteLength, 0);
+  const [end] = record(0x06054b50, [[2, 0], [2, 0], [2, files.length], [2, files.length], [4, size], [4, at], [2, 0]]);
+  return new File([...parts, ...list, end], `${name}.zip`, { type: "application/zip" });
+}
+async function filesOf(entry, path = "") {
+  if (entry.isFile) return [[path + entry.name, await new Promise((done, fail) => entry.file(done, fail))]];
+  if (path && LEFT_OUT.test(`${path}${entry.name}/`)) return [];
+  const reader = entry.createReader(), found = [];
+  for (;;) {
+    const some = await new Promise((done, fail) => reader.readEntries(done, fail));
+    if (!some.length) return found.flat();
+    for (const one of some) found.push(await filesOf(one, `${path}${entry.name}/`));
+  }
+}
 function beginPush() {
   const form = document.getElementById("push");
   if (!form) return;
@@ -640,11 +686,31 @@ function beginPush() {
     says.className = `banner${trouble ? "" : " good"}`;
     says.textContent = trouble ? `${trouble}. You can push it all the same.` : `${file.name}: scrapy.cfg is there.`;
   });
+  const take = async (all) => {
+    const files = all.filter(([path]) => !LEFT_OUT.test(path)).map(([path, file]) => [path.slice(path.indexOf("/") + 1), file]);
+    const size = files.reduce((sum, [, file]) => sum + file.size, 0);
+    if (size > MOST_FOLDER_BYTES || files.length > 5000) {
+      says.hidden = false;
+      says.className = "banner";
+      says.textContent = "This folder is too large to be packed here. In it, scrapy-do push does it.";
+      return;
+    }
+    const carrier = new DataTransfer();
+    carrier.items.add(await packed(all[0][0].split("/")[0], files));
+    input.files = carrier.files;
+    input.dispatchEvent(new Event("change"));
+  };
+  const folder = form.querySelector("#folder");
+  form.querySelector("#folder-place").hidden = !("webkitdirectory" in folder);
+  form.querySelector("#folder-button").addEventListener("click", () => folder.click());
+  folder.addEventListener("change", () => { if (folder.files.length) take([...folder.files].map((file) => [file.webkitRelativePath, file])); });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     area.addEventListener(kind, (event) => {
       event.preventDefault();
       area.classList.toggle("over", kind === "dragover");
       if (kind !== "drop" || !event.dataTransfer.files.length) return;
+      const entry = event.dataTransfer.items[0].webkitGetAsEntry?.();
+      if (entry?.isDirectory) { filesOf(entry).then(take); return; }
       input.files = event.dataTransfer.files;
       input.dispatchEvent(new Event("change"));
     });
