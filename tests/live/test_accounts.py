@@ -7,13 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scrapinghub import ScrapinghubClient
+from scrapinghub.client.exceptions import Forbidden, ScrapinghubAPIError
 
-from tests.live.running import Running, running
+from tests.live.running import PROJECTS, Running, pack, running
 
 pytestmark = pytest.mark.live
 
+ADMIN = "ann:secret of ann"
 FORM = ("-o", "/dev/null", "-w", "%{http_code}")
 
 
@@ -115,3 +119,73 @@ def test_the_file_of_users_is_taken_over_once(daemon: Running, tmp_path: Path) -
     said = daemon.log.read_text()
     assert "its users were taken over before. Remove it, and change users with" in said
     assert "secret of" not in said
+
+
+def test_two_keys_of_the_official_client(daemon: Running, command: Command, tmp_path: Path) -> None:
+    """Each sees its own project, runs there, and is refused at the other's, whatever it tries."""
+    archive = pack(PROJECTS / "good", tmp_path)
+    for name in ("one", "two"):
+        daemon.curl(
+            "/push-project.json", "-u", ADMIN, "-F", f"archive=@{archive}", "-F", f"name={name}"
+        )
+    keys = [
+        command("token", "create", name, "--role", "run", "-p", name) for name in ("one", "two")
+    ]
+
+    def client(key: str) -> Any:
+        return ScrapinghubClient(  # type: ignore[no-untyped-call]  # the library is untyped
+            key, dash_endpoint=f"{daemon.url}/api/", endpoint=daemon.url
+        )
+
+    first, second = (client(key) for key in keys)
+    job = first.get_project(1).jobs.run("noop")
+
+    assert [one.projects.list() for one in (first, second)] == [[1], [2]]
+    assert first.get_project(1).jobs.get(job.key).key == job.key
+    attempts: tuple[Callable[[], Any], ...] = (
+        lambda: second.get_project(1).jobs.run("noop"),
+        second.get_project(1).spiders.list,
+        lambda: second.get_job(job.key).metadata.get("spider"),
+        second.get_job(job.key).cancel,
+        lambda: second.get_project(1).settings.set("botgroups", ["x"]),
+        lambda: second.get_project(1).collections.get_store("s").set({"_key": "a"}),
+    )
+    for attempt in attempts:
+        with pytest.raises((Forbidden, ScrapinghubAPIError)):
+            attempt()
+    said = daemon.curl("/list-jobs.json?status=ACTIVE&status=COMPLETED", "-u", f"{keys[1]}:")
+    assert json.loads(said)["jobs"] == []
+
+
+def test_guessing(daemon: Running) -> None:
+    """Of a thousand tries ten are looked at, also of many at once; curl is told when to come."""
+    done = subprocess.run(
+        [
+            *("curl", "-s", "-Z", "--parallel-max", "40", "-u", "ann:wrong"),
+            *("-o", "/dev/null", "-w", "%{http_code}\\n", f"{daemon.url}/status.json?[1-1000]"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    statuses = done.stdout.split()
+    said = daemon.curl("/status.json", "-i", "-u", ADMIN)
+
+    assert (statuses.count("401"), statuses.count("429")) == (10, 990)
+    assert "429" in said.splitlines()[0]
+    assert re.search(r"(?im)^retry-after: (5\d|6[01])\r?$", said)
+
+
+def test_who_did_what_is_told(daemon: Running, command: Command, tmp_path: Path) -> None:
+    """A push by a token, and the making of that token, stand there after a restart."""
+    secret = command("token", "create", "ci", "--role", "push")
+    archive = pack(PROJECTS / "good", tmp_path)
+    daemon.curl("/push-project.json", "-u", f"{secret}:", "-F", f"archive=@{archive}")
+    daemon.stop()
+    daemon.start()
+    lines = json.loads(daemon.curl("/ui/audit.json", "-u", ADMIN))["audit"]
+    told = [(line["principal"], line["address"], line["action"]) for line in lines]
+    assert ("ci", "127.0.0.1", "push") in told
+    assert any(action == "token create" and not address for _, address, action in told)
+    assert secret not in json.dumps(lines)
