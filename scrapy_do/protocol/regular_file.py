@@ -13,6 +13,7 @@ from pathlib import Path
 NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL})
 
 _LOCK_WAIT_S = 0.005
+_PIECE_BYTES = 32 * 1024
 _USABLE = 0o700
 
 
@@ -50,11 +51,28 @@ def read_regular(path: Path, limit_bytes: int) -> bytes:
     Raises:
         OSError: it is not there, no regular file, or larger than that.
     """
-    with open(open_regular(path), "rb") as file:
-        content = file.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
+    descriptor = open_regular(path)
+    try:
+        content = read_all(descriptor, limit_bytes)
+    finally:
+        os.close(descriptor)
+    if content is None:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def read_all(descriptor: int, limit_bytes: int) -> bytes | None:
+    """Read to the end; None if that is more than the limit.
+
+    A piece at a time: room for as much as is asked for is taken first, however little there is,
+    and room of some megabytes, taken in many threads by turns, is never given back as a whole.
+    """
+    content = bytearray()
+    while piece := os.read(descriptor, _PIECE_BYTES):
+        content += piece
+        if len(content) > limit_bytes:
+            return None
+    return bytes(content)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from scrapy_do.protocol.facts import Process
-from scrapy_do.protocol.regular_file import make_usable, open_regular
+from scrapy_do.protocol.regular_file import make_usable, open_regular, read_all
 
 ORDER = "order"
 LOCK = "lock"
@@ -321,7 +321,7 @@ def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes
     except OSError as error:
         raise _damage(name, error) from error
     try:
-        record = _read(descriptor, limit_bytes)
+        record = read_all(descriptor, limit_bytes)
     except OSError as error:
         raise _damage(name, error) from error
     finally:
@@ -329,16 +329,6 @@ def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes
     if record is None:
         raise BadRecord(f"{name} is too large")
     return record
-
-
-def _read(descriptor: int, limit_bytes: int) -> bytes | None:
-    """Return all of a file, or None if that is more than the limit."""
-    chunks = []
-    left_bytes = limit_bytes + 1
-    while left_bytes and (chunk := os.read(descriptor, left_bytes)):
-        chunks.append(chunk)
-        left_bytes -= len(chunk)
-    return b"".join(chunks) if left_bytes else None
 
 
 def _damage(what: str, error: OSError) -> Exception:
