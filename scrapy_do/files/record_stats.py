@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from scrapy_do.protocol.record_file import beside, scan
-from scrapy_do.protocol.regular_file import opened, read_all
+from scrapy_do.protocol.regular_file import opened, read_whole
 
 STATS_SUFFIX = ".stats"
 ERROR_LEVEL = 40
@@ -163,7 +163,7 @@ def forget_stats(path: Path) -> None:
 def _load(path: Path, kind: RecordKind, data: int) -> tuple[Tally, int]:
     """Return remembered counts if they fit the record file, else none."""
     with opened(beside(path, STATS_SUFFIX)) as file:
-        content = None if file is None else read_all(file, _FILE_LIMIT_BYTES)
+        content = None if file is None else read_whole(file, _FILE_LIMIT_BYTES)
     match decode(content or b""):
         case {
             "end": int(end),

@@ -53,7 +53,7 @@ def read_regular(path: Path, limit_bytes: int) -> bytes:
     """
     descriptor = open_regular(path)
     try:
-        content = read_all(descriptor, limit_bytes)
+        content = read_whole(descriptor, limit_bytes)
     finally:
         os.close(descriptor)
     if content is None:
@@ -61,7 +61,7 @@ def read_regular(path: Path, limit_bytes: int) -> bytes:
     return content
 
 
-def read_all(descriptor: int, limit_bytes: int) -> bytes | None:
+def read_whole(descriptor: int, limit_bytes: int) -> bytes | None:
     """Read to the end; None if that is more than the limit.
 
     A piece at a time: room for as much as is asked for is taken first, however little there is,

@@ -45,7 +45,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from scrapy_do.protocol.facts import Process
-from scrapy_do.protocol.regular_file import make_usable, open_regular, read_all
+from scrapy_do.protocol.regular_file import make_usable, open_regular, read_whole
 
 ORDER = "order"
 LOCK = "lock"
@@ -321,7 +321,7 @@ def read(run_dir: Path, name: str, limit_bytes: int = MAX_RECORD_BYTES) -> bytes
     except OSError as error:
         raise _damage(name, error) from error
     try:
-        record = read_all(descriptor, limit_bytes)
+        record = read_whole(descriptor, limit_bytes)
     except OSError as error:
         raise _damage(name, error) from error
     finally:

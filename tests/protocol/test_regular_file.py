@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.protocol.regular_file import read_all, read_regular
+from scrapy_do.protocol.regular_file import read_regular, read_whole
 
 MIB = 1024 * 1024
 
@@ -33,7 +33,7 @@ def test_the_limit_itself_is_read(tmp_path: Path, size: int) -> None:
     assert read_regular(path, size) == b"x" * size
     path.write_bytes(b"x" * (size + 1))
     with path.open("rb") as file:
-        assert read_all(file.fileno(), size) is None
+        assert read_whole(file.fileno(), size) is None
     with pytest.raises(OSError, match=str(path)):
         read_regular(path, size)
 
