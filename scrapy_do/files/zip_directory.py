@@ -358,13 +358,15 @@ def _check_local(descriptor: int, entry: ZipEntry) -> int:
     # Names are read as UTF-8 whatever the flag says, and some writers set it once only.
     if (flags ^ entry.flags) & ~_UTF8 or method != entry.method:
         refuse(f"entry {shown(entry.name)}: its header contradicts the directory")
+    extra = _extra_fields(entry.name, os.pread(descriptor, extra_bytes, offset + length))
+    if _unicode_name(entry.name, flags, extra) not in (None, entry.unicode_name):
+        refuse(f"entry {shown(entry.name)}: it has a second, different name")
     data_offset = offset + length + int(extra_bytes)
     stated = (crc, compressed, size)
     true = (entry.crc, entry.compressed_bytes, entry.size_bytes)
     if flags & _DESCRIPTOR:  # written in one pass: what was not known yet follows the data
         agree = all(value in {known, *_UNKNOWN} for value, known in zip(stated, true, strict=True))
     elif _IN_32_BITS in {compressed, size}:
-        extra = _extra_fields(entry.name, os.pread(descriptor, extra_bytes, offset + length))
         size, compressed, _ = _sizes(entry.name, extra, size, compressed, 0)
         agree = (crc, compressed, size) == true
     else:

@@ -93,6 +93,7 @@ class Channel(http.HTTPChannel):
         self.is_full = False
         self.is_surplus = False
         self.is_streaming = False
+        self._is_refused = False
         self._deadline: Any = None
         self._stall: Any = None
         self._window_bytes = 0
@@ -124,15 +125,28 @@ class Channel(http.HTTPChannel):
         if len(self.requests) > known:
             self.requests[-1].request_line = line
 
+    def allHeadersReceived(self) -> None:
+        """A head is complete; refuse a coding of the body that proxies may read differently."""
+        codings = self.requests[-1].requestHeaders.getRawHeaders(b"Transfer-Encoding", [])
+        is_known = [one.lower() for one in codings] == [b"chunked"] and self._is_of_http_1_1()
+        if codings and not is_known:
+            self._is_refused = True
+            self.refuse_syntax()
+            return
+        super().allHeadersReceived()
+
+    def _is_of_http_1_1(self) -> bool:
+        return bool(self.requests[-1].request_line.endswith(b" HTTP/1.1"))
+
     def rawDataReceived(self, data: bytes) -> None:
         """Take a piece of a body."""
-        if self.phase is not Phase.CLOSING:
+        if self.phase is not Phase.CLOSING and not self._is_refused:
             self._window_bytes += len(data)
             super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:
         """A request is complete, unless it was answered before."""
-        if self.phase is not Phase.CLOSING:
+        if self.phase is not Phase.CLOSING and not self._is_refused:
             self._enter(Phase.ANSWER, None)
             super().allContentReceived()
 

@@ -30,6 +30,9 @@ from scrapy_do.web.upload import Form
 _log = Logger()
 
 
+ONLY_HTTPS = b"max-age=31536000"
+"""For a year browsers that have come over HTTPS come over nothing else. Source: RFC 6797."""
+
 RETRY_AFTER_S = b"5"
 """How long to wait before asking again what was answered with 503."""
 
@@ -292,6 +295,8 @@ class Request(http.Request):
         headers = self.responseHeaders
         headers.setRawHeaders(b"Date", [http.datetimeToString()])
         headers.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
+        if self.channel.isSecure():
+            headers.setRawHeaders(b"Strict-Transport-Security", [ONLY_HTTPS])
         if answer.content_type is not None:
             headers.setRawHeaders(b"Content-Type", [answer.content_type.encode()])
         for name, value in answer.headers:

@@ -565,6 +565,27 @@ def contradictions() -> Iterator[Hostile]:
         make=_with(Entry(name=b"a", extra=struct.pack("<2HBL", 0x7075, 11, 1, 0) + b"../b.x")),
         reason="a second, different name",
     )
+    name, other = b"caf\x82.txt", _second_name(b"caf\x82.txt", "tea.txt")
+    yield from _cases(
+        "two headers",
+        "a second, different name",
+        {
+            "a second name in the local header only": _with(
+                Entry(name=b"a", local={"extra": _second_name(b"a", "b")})
+            ),
+            "another second name in the local header": _with(
+                Entry(
+                    name=name,
+                    flags=0,
+                    extra=_second_name(name, "caf\u00e9.txt"),
+                    local={"extra": other},
+                )
+            ),
+            "a second name of a code page in the local header only": _with(
+                Entry(name=name, flags=0, local={"extra": other})
+            ),
+        },
+    )
     yield from _cases(
         "two headers",
         "broken extra fields",
@@ -574,6 +595,12 @@ def contradictions() -> Iterator[Hostile]:
             "twice zip64": _with(Entry(name=b"a", extra=struct.pack("<2H", 1, 0) * 2)),
         },
     )
+
+
+def _second_name(first: bytes, second: str) -> bytes:
+    """The extra field that gives an entry another name."""
+    field = struct.pack("<BL", 1, zlib.crc32(first)) + second.encode()
+    return struct.pack("<2H", 0x7075, len(field)) + field
 
 
 def encodings() -> Iterator[Hostile]:

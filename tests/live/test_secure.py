@@ -2,6 +2,8 @@
 
 import datetime as dt
 import signal
+import socket
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def certificate(root: Path, name: str) -> None:
     (root / "key.pem").write_bytes(
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    (root / "key.pem").chmod(0o600)
     (root / "cert.pem").write_bytes(made.public_bytes(pem))
 
 
@@ -185,14 +188,73 @@ def subject(daemon: Running, root: Path) -> str:
     return line.rsplit("=", 1)[1].strip()
 
 
+def with_certificate(root: Path) -> dict[str, str]:
+    """Return the options of a daemon with a certificate."""
+    certificate(root, "one")
+    return {
+        "SCRAPY_DO_WEB_HTTPS": "on",
+        "SCRAPY_DO_WEB_KEY": str(root / "key.pem"),
+        "SCRAPY_DO_WEB_CERT": str(root / "cert.pem"),
+    }
+
+
+def agreed(daemon: Running, root: Path, version: ssl.TLSVersion, suites: str) -> str | None:
+    """Return the suite that is agreed upon with a client of one version; None without one."""
+    context = ssl.create_default_context(cafile=str(root / "cert.pem"))
+    context.maximum_version = version
+    context.minimum_version = version
+    context.set_ciphers(suites)
+    port = int(daemon.url.rsplit(":", 1)[1])
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            cipher = connection.cipher()
+    except (ssl.SSLError, ConnectionError):
+        return None
+    return None if cipher is None else cipher[0]
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")  # of the versions that are not spoken
+def test_only_strong_suites_of_tls_are_spoken(tmp_path: Path) -> None:
+    """TLS 1.2 and 1.3 with suites that nobody has to be ashamed of; browsers stay with HTTPS."""
+    new, old, oldest = ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_1
+    every = "ALL:@SECLEVEL=0"
+
+    with running(tmp_path, options=with_certificate(tmp_path)) as daemon:
+        assert str(agreed(daemon, tmp_path, new, every)).startswith("TLS_")
+        for suite in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"):
+            name = f"ECDHE-ECDSA-{suite}"
+            assert agreed(daemon, tmp_path, old, name) == name
+        for suite in ("AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES256-SHA384"):
+            assert agreed(daemon, tmp_path, old, f"ECDHE-ECDSA-{suite}:@SECLEVEL=0") is None
+        assert agreed(daemon, tmp_path, oldest, every) is None
+        asked = ["curl", "-skI", f"{daemon.url}/healthz"]
+        head = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout
+        assert "strict-transport-security: max-age=31536000" in head.lower().splitlines()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602])
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """The daemon does not start, and says what to do; a group may read it."""
+    options = with_certificate(tmp_path)
+    key = tmp_path / "key.pem"
+    key.chmod(mode)
+    daemon = Running(tmp_path, options=options)
+    daemon.begin()
+
+    assert daemon.wait() != 0
+    assert f"{key} can be read or changed by others; run chmod 600 on it" in daemon.log.read_text()
+    key.chmod(0o640)
+    with running(tmp_path, options=options) as again:
+        assert again.url.startswith("https://")
+
+
 def test_https(tmp_path: Path) -> None:
     """HTTPS is spoken where it is on, and a renewed certificate is used without a restart."""
+    options = with_certificate(tmp_path)
     certificate(tmp_path, "first")
-    options = {
-        "SCRAPY_DO_WEB_HTTPS": "on",
-        "SCRAPY_DO_WEB_KEY": str(tmp_path / "key.pem"),
-        "SCRAPY_DO_WEB_CERT": str(tmp_path / "cert.pem"),
-    }
 
     with running(tmp_path, options=options) as daemon:
         before = subject(daemon, tmp_path)

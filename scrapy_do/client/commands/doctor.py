@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Invocation, command, pass_call
 from scrapy_do.client.server_options import config_option, data_dir_option, overridden
+from scrapy_do.client.versions import OLDEST, too_old
 
 if TYPE_CHECKING:
     from scrapy_do.config import Config, Endpoint
 
 _LITTLE_BYTES, _TOO_LITTLE_BYTES = 2_000_000_000, 200_000_000
 _OLDEST_PYTHON = (3, 11)
-_OLDEST_SCRAPY = (2, 14)
 _FIRST_YEAR = 2026
 _LIMIT_S = 3.0
 _REFUSALS_OF_OURS = frozenset({"not-authenticated", "wrong-host"})
@@ -44,7 +44,7 @@ class Finding:
 @pass_call
 def doctor(call: Invocation, *, config_path: Path | None, data_dir: str | None) -> None:
     """Look at what a daemon needs here: port, disk, clock, zone, Python, Scrapy, TLS, database."""
-    findings = [_python(), _scrapy()]
+    findings = [_python(), *_libraries()]
     from scrapy_do.config import load  # noqa: PLC0415 - Note [Why commands import inside ...]
     from scrapy_do.errors import ConfigError  # noqa: PLC0415 - the same
 
@@ -88,17 +88,16 @@ def _python() -> Finding:
     return _ok("python", f"{version}, {sys.executable}")
 
 
-def _scrapy() -> Finding:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - the same
+def _libraries() -> Iterator[Finding]:
+    from importlib.metadata import version  # noqa: PLC0415 - the same
 
-    try:
-        found = version("scrapy")
-    except PackageNotFoundError:
-        return _problem("scrapy", "is not installed here", "scrapy-do doctor")
-    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
-    if numbers < _OLDEST_SCRAPY:
-        return _problem("scrapy", f"{found} is older than 2.14", "scrapy-do doctor")
-    return _ok("scrapy", found)
+    problems = dict(too_old())
+    for name in OLDEST:
+        if name in problems:
+            upgrade = f"{sys.executable} -m pip install --upgrade {name}"
+            yield _problem(name, problems[name], upgrade)
+        else:
+            yield _ok(name, version(name))
 
 
 def _configured(config: "Config") -> Iterator[Finding]:

@@ -13,6 +13,7 @@ import click
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Group, Invocation, TextCommand, command, pass_call
 from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
+from scrapy_do.client.versions import too_old
 
 if TYPE_CHECKING:
     from scrapy_do.config import Config
@@ -59,6 +60,9 @@ def serve(
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
     from scrapy_do.config import load  # noqa: PLC0415 - the same
 
+    for name, problem in too_old():
+        upgrade = f"{quote(sys.executable)} -m pip install --upgrade {name}"
+        raise UserError(f"{name} {problem}", try_=upgrade)
     # As it was given: a library that is imported below takes sockets out of it.
     given = dict(os.environ)
     environ = overridden(given, data_dir)
