@@ -1,6 +1,7 @@
 """The configuration, in the words of those who use it."""
 
 import os
+import sysconfig
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,15 @@ from scrapy_do.core.grammar import parse_zone
 from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
-from scrapy_do.errors import BadArgument, ConfigError
+from scrapy_do.errors import BadArchive, BadArgument, ConfigError
 from scrapy_do.files.inspect import ArchiveLimits
 from scrapy_do.files.job_files import KeptLimits
 from scrapy_do.files.scratch import ScratchStore
 from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
 from scrapy_do.system.runtime import Runtime
+
+_LIBRARIES = (sysconfig.get_path("purelib"), Path(__file__).parents[2])
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
@@ -198,7 +201,12 @@ class SpiderLister:
         """
         crawls = self.crawls
         work_dir = await self._in_thread(self._scratch.make)
-        watch(lambda: self._in_thread(lambda: self._scratch.heard(work_dir)))
+
+        async def hear() -> str:
+            said = await self._in_thread(lambda: self._scratch.heard(work_dir))
+            return _without_our_paths(said, project_dir)
+
+        watch(hear)
         try:
             return await self._launcher.spiders(
                 SpidersRequest(
@@ -212,5 +220,16 @@ class SpiderLister:
                     timeout_s=self._timeout_s,
                 )
             )
+        except BadArchive as error:
+            said = error.traceback and _without_our_paths(error.traceback, project_dir)
+            problem = _without_our_paths(str(error), project_dir)
+            raise BadArchive(problem, traceback=said) from error
         finally:
             await self._in_thread(lambda: self._scratch.remove(work_dir))
+
+
+def _without_our_paths(text: str, project_dir: Path) -> str:
+    """What a project has said, with the places of its files and of libraries as it knows them."""
+    for place in (project_dir, *_LIBRARIES):
+        text = text.replace(f"{place}/", "")
+    return text

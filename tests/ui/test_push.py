@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+import scrapy_do
 from scrapy_do.core.job import JobRequest
 from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.errors import BadArchive
@@ -21,6 +22,7 @@ from tests.http_client import Answer
 from tests.ui.browsing import Pages
 from tests.world import World
 
+PACKAGE = Path(scrapy_do.__file__).parent
 TRACEBACK = """Traceback (most recent call last):
   File "spiders/a.py", line 1, in <module>
     import bs4.element
@@ -81,6 +83,28 @@ def test_what_a_project_prints_is_shown_while_it_is_asked(
     assert "<code>loading &lt;b&gt;</code>" in shown[1]
     assert "<code>loading &lt;b&gt;\nloaded</code>" in shown[2]
     assert "Version 1 of p is the current one now" in pages.get(f"/ui/pushes/{report}")
+
+
+def test_what_a_project_says_has_no_paths_of_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither where the server keeps things nor where its libraries are; files as projects know."""
+    pages, report = Pages(world), str(UUID(int=7))
+
+    async def spiders(request: SpidersRequest) -> SpiderList:
+        place = request.project_dir
+        told = f'File "{place}/p/a.py", line 1\nFile "{PACKAGE}/crawl/spiders.py", line 2'
+        (request.work_dir / LISTING_OUTPUT).write_text(told)
+        shown = pages.get(f"/ui/pushes/{report}")
+        assert "File &#34;p/a.py&#34;" in shown
+        raise BadArchive(f"No such file: '{place}/x.csv'", traceback=told)
+
+    monkeypatch.setattr(world.launcher, "spiders", spiders)
+    page = unescape(pages.get(_push(pages, report=report).headers["location"]))
+
+    assert "No such file: 'x.csv'" in page
+    assert 'File "p/a.py", line 1\nFile "scrapy_do/crawl/spiders.py", line 2' in page
+    assert str(tmp_path) not in page
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
