@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from threading import Event
+    from threading import Event, RLock
 
 PATIENCE_S = 1.0
 _FRAMES = "|/-\\"
@@ -54,9 +54,9 @@ class BottomLine:
         import threading  # noqa: PLC0415 - Note [Why commands import inside their functions]
 
         over = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = lock = threading.RLock()
         self._is_waiting = True
-        turning = threading.Thread(target=self._turn, args=(over,), daemon=True)
+        turning = threading.Thread(target=self._turn, args=(over, lock), daemon=True)
         turning.start()
         try:
             yield
@@ -66,19 +66,28 @@ class BottomLine:
         finally:
             over.set()
             turning.join()
+            self._lock = nullcontext()
             self._is_waiting = False
             self._frame = ""
             self._draw()
 
-    def _turn(self, over: "Event") -> None:
+    def _turn(self, over: "Event", lock: "RLock") -> None:
+        """Turn until it is over.
+
+        Ctrl-C may leave the lock taken, when it comes just after that was: so it is not waited
+        for without end.
+        """
         pause_s = PATIENCE_S
         for frame in cycle(_FRAMES):
             if over.wait(pause_s):
                 return
             pause_s = _FRAME_S
-            with self._lock:
-                self._frame = f"{frame} "
-                self._draw()
+            if lock.acquire(timeout=_FRAME_S):
+                try:
+                    self._frame = f"{frame} "
+                    self._draw()
+                finally:
+                    lock.release()
 
     def _draw(self) -> None:
         text = self._text or (_UNSAID if self._frame else "")

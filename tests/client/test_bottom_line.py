@@ -92,6 +92,23 @@ def test_short_waits_are_silent(
     assert terminal.getvalue() == ""
 
 
+def test_ctrl_c_in_the_middle_of_a_line(seen: Callable[[], _Terminal]) -> None:
+    """A line that was begun and never ended stops nobody from leaving."""
+    seen()
+    line = BottomLine(is_shown=True)
+    begun = line.aside()
+
+    def interrupted() -> None:
+        with line.waiting():
+            begun.__enter__()
+            threading.Event().wait(0.2)  # the spinner wants to turn meanwhile
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    line.say("")
+
+
 def test_lines_come_above_it(
     seen: Callable[[], _Terminal], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,19 @@ def children(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def _name_of(pid: int) -> str:
+    """What a process is called, "" when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
+
+
 async def in_reserve(fork: RealHarness) -> tuple[int, int, int]:
     """Return the warm parent, the process that waits for the next order, and its crawl's."""
     (parent,) = warm_parents()
 
     def waiting() -> list[int]:
-        names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in children(parent)}
-        return [pid for pid, name in names.items() if name != "scrapy-do-hold\n"]
+        return [pid for pid in children(parent) if _name_of(pid) not in {"", "scrapy-do-hold\n"}]
 
     await fork.until(lambda: any(map(children, waiting())))
     (holder,) = waiting()
