@@ -97,6 +97,10 @@ class Sessions:
         self._sessions[digest] = session  # as the one used last
         return session.principal
 
+    def is_good(self, principal: Principal, cookie: str) -> bool:
+        """Whether somebody is still who they were, and their session, if any, goes on."""
+        return self._is_good(principal) and (not cookie or token_digest(cookie) in self._sessions)
+
     def end(self, cookie: str) -> None:
         """Forget a session."""
         self._sessions.pop(token_digest(cookie), None)

@@ -6,7 +6,8 @@ Origin, credentials, route, role, length. So nobody without credentials learns w
 exist, and nothing of a refused body is read.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from scrapy_do.web.request import Head, check_size
 from scrapy_do.web.router import Call, Dialect, Matched, Route, Router, check_role
 from scrapy_do.web.sessions import Sessions, cookie_of
 from scrapy_do.web.sinks import Sink, sink_for
+from scrapy_do.web.sse import EVENTS
 from scrapy_do.web.status import BASIC, ErrorStyle, Malformed, failure_response
 from scrapy_do.web.upload import Fields, Form, decode_pairs
 
@@ -88,6 +90,7 @@ class Verdict:
         self._host = ""
         self._query: Fields = {}
         self._principal = ANONYMOUS
+        self._cookie = ""
         self._matched: Matched | None = None
 
     async def admit(self) -> Sink | None:
@@ -131,7 +134,27 @@ class Verdict:
             line = audit_line(route.deed, self._matched, call, answer, at=self._parts.now())
             if line is not None:
                 audit(line)
+        if isinstance(answer, Stream) and (self._principal.proof or self._cookie):
+            return replace(answer, chunks=self._while_good(answer))
         return answer
+
+    async def _while_good(self, stream: Stream) -> AsyncGenerator[bytes, None]:
+        """Send what is made piece by piece as long as who asked may ask.
+
+        Raises:
+            NotAuthenticated: what they have proved is good no more; a stream of events ends.
+        """
+        parts = self._parts
+        async with aclosing(stream.chunks) as chunks:
+            async for chunk in chunks:
+                if parts.refresh is not None:
+                    await parts.refresh()
+                if parts.sessions is None or parts.sessions.is_good(self._principal, self._cookie):
+                    yield chunk
+                elif stream.content_type == EVENTS:
+                    return
+                else:
+                    raise NotAuthenticated("The user, token or session was taken away")
 
     def refusal(self, failure: Failure) -> Response:
         """Say in the words of the dialect what went wrong."""
@@ -209,6 +232,7 @@ class Verdict:
             cookie = cookie_of(self._head.values("cookie"), self._host)
             owner = self._parts.sessions.owner(cookie) if cookie else None
             if owner is not None:
+                self._cookie = cookie
                 return owner
         try:
             return await self._parts.guesses.authenticate(access, credentials, self._head.client)

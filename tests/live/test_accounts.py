@@ -63,6 +63,12 @@ def test_changes_beside_the_daemon(daemon: Running, command: Command) -> None:
     """What a command makes is good at once, and what it takes away is not from then on."""
     assert _status(daemon, "ann:secret of ann") == "200"
     secret = command("token", "create", "ci", "--role", "read")
+    events = subprocess.Popen(
+        ["curl", "-sN", "-u", f"{secret}:", f"{daemon.url}/ui/events?of=jobs"],
+        stdout=subprocess.PIPE,
+    )
+    assert events.stdout is not None
+    assert events.stdout.readline()
     command("user", "add", "bob", "--password-stdin", said="secret of bob\n")
     assert [_status(daemon, one) for one in (f"{secret}:", "bob:secret of bob")] == ["200"] * 2
 
@@ -74,6 +80,8 @@ def test_changes_beside_the_daemon(daemon: Running, command: Command) -> None:
     assert [_status(daemon, one) for one in tried] == ["401", "401", "200", "401"]
     listed = json.loads(command("user", "list", "--json"))
     assert [one["user"] for one in listed] == ["bob"]
+    assert events.wait(30) == 0  # with the next beat of the stream
+    events.stdout.close()
 
 
 def test_a_change_of_password_ends_sessions(daemon: Running, command: Command) -> None:

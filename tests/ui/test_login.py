@@ -21,7 +21,7 @@ from scrapy_do.web.tail import Tail
 from scrapy_do.web.users import Passwords
 from tests.factories import user
 from tests.fakes import inline
-from tests.http_client import Answer, HttpClient, healthy
+from tests.http_client import Answer, Connection, HttpClient, healthy
 from tests.world import World
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate"}
@@ -62,6 +62,7 @@ class Site:
             sessions=sessions,
             login=LOGIN,
         )
+        self._world = world
         self._client = HttpClient(site)
         self.cookie = ""
 
@@ -73,6 +74,19 @@ class Site:
         if "set-cookie" in answer.headers:
             self.cookie = answer.headers["set-cookie"].partition(";")[0]
         return answer
+
+    def happen(self) -> None:
+        """Let a job be ordered, and whoever listens hear of it."""
+        self._world.enqueue()
+        for _ in range(3):
+            self._world.clock.advance(1)
+
+    def follow(self, path: str) -> Connection:
+        """Open a path that goes on, as the browser."""
+        connection = self._client.connect()
+        headers = {"Cookie": self.cookie}
+        connection.send(self._client.raw_request("GET", path, headers=headers))
+        return connection
 
     def log_in(self, name: str = "ann", password: str = "secret", **form: str) -> Answer:
         return self.ask("POST", LOGIN, form={"name": name, "password": password, **form})
@@ -169,6 +183,20 @@ def test_logging_out_ends_the_session(site: Site) -> None:
     site.cookie = kept
 
     assert site.ask("GET", "/ui/projects").status == 303
+
+
+def test_what_goes_on_ends_with_the_session(site: Site) -> None:
+    """A stream of events tells nothing more once its session was ended."""
+    site.log_in()
+    events = site.follow("/ui/events")
+    site.happen()
+    before = events.received.count(b"event: jobs")
+
+    site.ask("POST", "/ui/logout")
+    site.happen()
+
+    assert events.received.count(b"event: jobs") == before > 0
+    assert len(events.answers()) == 1  # it has an end
 
 
 def test_a_session_has_the_role_of_its_owner(site: Site) -> None:
