@@ -9,13 +9,20 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from scrapy_do.client.bottom_line import BottomLine
+
+_GAP = 2
+_NARROWEST = 10
+"""A column of a table is not made narrower: identifiers, states and days stay whole."""
+
+_PAGING = "-FRX"
+"""Colours as colours, and no page for what fits on one; as git has it."""
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = str.maketrans({"\t": "\\t", "\n": "\\n"})
@@ -86,13 +93,18 @@ class Output:
             click.echo(click.style(shown, fg=style) if style else shown, color=self.color)
 
     def rows(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], document: object = None
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        document: object = None,
+        *,
+        is_paged: bool = True,
     ) -> None:
-        """A list: an array of `document`, or a table."""
+        """A list: an array of `document`, or a table; a long one by pages, unless it changes."""
         if self.as_json:
             self.document(list(rows) if document is None else document)
         elif self.is_terminal:
-            self._table(columns, rows)
+            self._table(columns, rows, is_paged=is_paged)
         else:
             for row in [columns, *rows] if self._header else rows:
                 click.echo("\t".join(_cell(cell).translate(_BREAKS) for cell in row))
@@ -107,36 +119,62 @@ class Output:
             for name, text in told:
                 click.echo(f"{name}\t{text.translate(_BREAKS)}")
             return
-        width = max((len(name) for name, _ in told), default=0)
-        for name, text in told:
-            shown = click.style(text, fg=_STYLES.get(text)) if text in _STYLES else text
-            click.echo(f"{name:<{width}}  {shown}", color=self.color)
+        click.echo("".join(self._told(told)), nl=False, color=self.color)
 
-    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    def _told(self, facts: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Facts as lines for a terminal."""
+        width = max((len(name) for name, _ in facts), default=0)
+        for name, text in facts:
+            shown = click.style(text, fg=_STYLES[text]) if text in _STYLES else text
+            yield f"{name:<{width}}  {shown}\n"
+
+    def _table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, is_paged: bool
+    ) -> None:
+        """A table; where it has no room, the facts of each row below those of the one before."""
         if not rows:
             self.talk("Nothing to show.")
             return
+        told = [[_cell(cell) for cell in row] for row in rows]
+        numbers = [
+            all(isinstance(cell, int | float | None) for cell in cells)
+            for cells in zip(*rows, strict=True)
+        ]
+        widths = _widths([columns, *told], shutil.get_terminal_size().columns)
+        if widths is None:
+            blocks = ([pair for pair in zip(columns, row, strict=True) if pair[1]] for row in told)
+            text = "\n".join("".join(self._told(block)) for block in blocks)
+        else:
+            text = self._drawn(columns, told, numbers, widths)
+        text = text if self.color else click.unstyle(text)
+        is_long = text.count("\n") >= shutil.get_terminal_size().lines
+        if is_paged and is_long and os.environ.get("TERM") != "dumb":
+            os.environ.setdefault("LESS", _PAGING)
+            click.echo_via_pager(text, color=self.color)
+        else:
+            click.echo(text, nl=False, color=self.color)
+
+    def _drawn(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        numbers: Sequence[bool],
+        widths: Sequence[int],
+    ) -> str:
         from rich.console import Console  # noqa: PLC0415 - slow, and for a terminal only
         from rich.table import Table  # noqa: PLC0415 - the same
         from rich.text import Text  # noqa: PLC0415 - the same
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for number, name in enumerate(columns):
-            is_number = all(isinstance(row[number], int | float | None) for row in rows)
-            table.add_column(
-                name, overflow="fold", justify="right" if is_number else "left", no_wrap=False
-            )
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        for name, is_number, width in zip(columns, numbers, widths, strict=True):
+            side: Literal["left", "right"] = "right" if is_number else "left"
+            table.add_column(name, overflow="fold", justify=side, width=width)
         for row in rows:
-            cells = [_cell(cell) for cell in row]
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         console = Console(no_color=not self.color, highlight=False)
         with console.capture() as captured:
             console.print(table)
-        text = captured.get() if self.color else click.unstyle(captured.get())
-        if len(rows) >= shutil.get_terminal_size().lines and os.environ.get("TERM") != "dumb":
-            click.echo_via_pager(text, color=self.color)
-        else:
-            click.echo(text, nl=False, color=self.color)
+        return captured.get()
 
     # --- talk ----------------------------------------------------------------------------------
 
@@ -158,6 +196,22 @@ class Output:
     def level_style(self) -> Mapping[str, str]:
         """The colour of each word for a level or a state."""
         return _STYLES
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """How wide the columns of a table are: the widest give way; None where there is no room."""
+    from rich.cells import cell_len  # noqa: PLC0415 - slow, and for a terminal only
+
+    widths = [
+        min(room, max(cell_len(line) for cell in column for line in cell.split("\n")))
+        for column in zip(*rows, strict=True)
+    ]
+    for _ in range(sum(widths) + _GAP * (len(widths) - 1) - room):
+        widest = widths.index(max(widths))
+        if widths[widest] <= _NARROWEST:
+            return None
+        widths[widest] -= 1
+    return widths
 
 
 def _cell(value: Cell) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 
@@ -61,6 +62,53 @@ def test_a_table_on_a_terminal(shown: Callable[..., str]) -> None:
     assert "\033[32mSUCCESSFUL" in table
     assert "\\x1b[2J" in table
     assert "\033[2J" not in table
+
+
+JOB = ["3ef1c9a0", "quotesbot/toscrape-css/120", "SUCCESSFUL", "2026-11-29 04:48:42+01:00"]
+JOB_COLUMNS = ["id", "job", "status", "started"]
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_a_table_breaks_no_short_word(
+    shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Where room is dear the widest columns give way: identifiers and states stay in a line."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    table = shown(lambda out: out.rows(JOB_COLUMNS, [JOB]), terminal=True, color=False)
+    assert "3ef1c9a0" in table
+    assert "SUCCESSFUL" in table
+    assert max(map(len, table.splitlines())) <= columns
+
+
+def test_a_table_without_room(shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal each row is told by its facts, a line each."""
+    monkeypatch.setenv("COLUMNS", "40")
+    told = shown(lambda out: out.rows(JOB_COLUMNS, [JOB, [*JOB[:3], None]]), terminal=True)
+    first, second = told.split("\n\n")
+    assert first.splitlines() == [
+        "id       3ef1c9a0",
+        "job      quotesbot/toscrape-css/120",
+        "status   \033[32mSUCCESSFUL\033[0m",
+        "started  2026-11-29 04:48:42+01:00",
+    ]
+    assert "started" not in second
+
+
+def test_a_long_list_goes_by_pages(
+    shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pager is told to show colours as colours; a list that changes is not for a pager."""
+    paged: list[str | None] = []
+    monkeypatch.setattr("click.echo_via_pager", lambda *_, **__: paged.append(os.environ["LESS"]))
+    monkeypatch.setenv("LINES", "10")
+    monkeypatch.delenv("LESS", raising=False)
+    rows = [[str(number)] for number in range(20)]
+    assert shown(lambda out: out.rows(["id"], rows), terminal=True) == ""
+    monkeypatch.setenv("LESS", "-S")
+    shown(lambda out: out.rows(["id"], rows), terminal=True)
+    assert paged == ["-FRX", "-S"]
+    assert "19" in shown(lambda out: out.rows(["id"], rows, is_paged=False), terminal=True)
+    assert len(paged) == 2
 
 
 @pytest.mark.parametrize(

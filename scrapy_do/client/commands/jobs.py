@@ -397,7 +397,9 @@ def _filter(
     return asked + ([("since", since.isoformat())] if since else [])
 
 
-def _tell_jobs(call: Invocation, found: Sequence[Mapping[str, Any]]) -> None:
+def _tell_jobs(
+    call: Invocation, found: Sequence[Mapping[str, Any]], *, is_paged: bool = True
+) -> None:
     rows = [_row(call, job) for job in found]
     if call.out.is_terminal:  # where room is dear, and a beginning names a job
         columns = [name for name in _COLUMNS if name != "created"]
@@ -406,7 +408,7 @@ def _tell_jobs(call: Invocation, found: Sequence[Mapping[str, Any]]) -> None:
             [short(row[0]), *(cell for n, cell in enumerate(row) if n not in {0, created})]
             for row in rows
         ]
-        call.out.rows(columns, rows, found)
+        call.out.rows(columns, rows, found, is_paged=is_paged)
     else:
         call.out.rows(_COLUMNS, rows, found)
 
@@ -440,7 +442,7 @@ def _tell_changed(
             call.out.json_line(job)
     elif call.out.is_terminal:
         click.clear()
-        _tell_jobs(call, found)
+        _tell_jobs(call, found, is_paged=False)
     else:
         _tell_jobs(call, changed)
 
