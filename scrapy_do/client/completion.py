@@ -42,9 +42,11 @@ def names(context: click.Context, kind: str, look: Look) -> Sequence[str]:
 
 
 def _place(what: str) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or f"{os.environ.get('HOME', '~')}/.cache"
+    from scrapy_do.client.settings import home_directory  # noqa: PLC0415 - Note [Why commands ...]
+
+    base = os.environ.get("XDG_CACHE_HOME") or home_directory(os.environ) / ".cache"
     digest = hashlib.sha256(what.encode()).hexdigest()[:16]
-    return Path(base).expanduser() / "scrapy-do" / f"{digest}.json"
+    return Path(base) / "scrapy-do" / f"{digest}.json"
 
 
 def _remembered(path: Path) -> Sequence[str] | None:

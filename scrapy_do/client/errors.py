@@ -55,6 +55,7 @@ class UserError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error and the hint where people read them: on standard error."""
-        lines = [f"error: {self.message}", *(f"  {note}" for note in self.notes)]
+        message = self.message.rstrip().replace("\n", "\n    ")  # nobody else's line is our hint
+        lines = [f"error: {message}", *(f"  {note}" for note in self.notes)]
         for line in (*lines, f"  try:   {self.try_}"):
             click.echo(printable(line), file=file, err=True)

@@ -99,6 +99,22 @@ class Broken(UserError):
         )
 
 
+class Answer(dict[str, Any]):
+    """An object that a daemon has answered; one without a field that it must have is another's."""
+
+    def __init__(self, fields: Mapping[str, Any], url: str) -> None:
+        super().__init__(fields)
+        self._url = url
+
+    def __missing__(self, name: str) -> object:
+        raise UserError(
+            f"what answers at {self._url} is no Scrapy Do of this version: "
+            f'there is no "{name}" in its answer',
+            try_="scrapy-do config show --origin",
+            code=Exit.UNREACHABLE,
+        )
+
+
 class DaemonClient:
     """One daemon, by its address; a connection for each request.
 
@@ -197,7 +213,7 @@ class DaemonClient:
             if response.status >= _FIRST_ERROR:
                 with self._speaking():
                     answer = response.read()
-                raise Refused(response.status, _object(answer), self.url)
+                raise Refused(response.status, _object(answer, self.url), self.url)
             yield response
         finally:
             connection.close()
@@ -273,7 +289,7 @@ class DaemonClient:
             ) from error
 
     def _decoded(self, response: HTTPResponse) -> dict[str, Any]:
-        answer = _object(b"".join(self.chunks(response)))
+        answer = _object(b"".join(self.chunks(response)), self.url)
         if not answer:
             raise UserError(
                 f"what answers at {self.url} is no Scrapy Do (status {response.status})",
@@ -354,10 +370,10 @@ def _parts(url: str) -> SplitResult | None:
     return parts if is_one else None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes, url: str) -> dict[str, Any]:
     """A JSON object; an empty one for anything else."""
     try:
-        value = json.loads(body)
-    except ValueError:
+        value = json.loads(body, object_hook=lambda fields: Answer(fields, url))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

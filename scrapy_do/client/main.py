@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -116,6 +117,14 @@ class Commands(Group):
         with formatter.section("Options of every command"):
             formatter.write_dl([record for record in records if record is not None])
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that the words name; a pipe that nobody reads any more ends it well."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1, and nothing is wrong
+            _leave_the_pipe()
+            return Exit.DONE
+
     def _unknown(self, ctx: click.Context, word: str) -> UserError:
         if word not in _OLD_NAMES:
             return super()._unknown(ctx, word)
@@ -136,6 +145,7 @@ group = Commands(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code."""
+    _open_what_is_closed()
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     call = Invocation()
     call.words = given
@@ -152,9 +162,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = Exit.INTERRUPTED
-    except BrokenPipeError:
-        _leave_the_pipe()
-        code = Exit.DONE
     except Exception as error:
         if call.flags.debug:
             raise
@@ -202,6 +209,14 @@ def _mistake(error: Exception, call: Invocation) -> UserError:
     else:
         problem = f"this is a mistake of ours: {type(error).__name__}: {told}"
     return UserError(problem, try_=call.again(add=["--debug"]), code=code)
+
+
+def _open_what_is_closed() -> None:
+    """Write nowhere to what was closed before we began (`>&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, nowhere)
 
 
 def _leave_the_pipe() -> None:

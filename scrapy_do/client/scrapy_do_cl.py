@@ -9,6 +9,7 @@ import configparser
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -128,7 +129,8 @@ def parser() -> argparse.ArgumentParser:
 def _configured() -> Mapping[str, str]:
     """What the user's file says; nothing where there is none."""
     parser = configparser.ConfigParser()
-    parser.read(Path("~/.scrapy-do.cfg").expanduser())
+    with suppress(RuntimeError):  # a user without a home
+        parser.read(Path("~/.scrapy-do.cfg").expanduser())
     return dict(parser.items("scrapy-do")) if parser.has_section("scrapy-do") else {}
 
 

@@ -122,7 +122,7 @@ def settings_of(flags: Mapping[str, str | None], environ: Mapping[str, str], cwd
     places.append(_Place(origin=f"{found} [deploy]", values=deploy.get("", {})))
     if profiles.current:
         places.append(profiles.place(profiles.current))
-    old = Path(environ.get("HOME", "~")).expanduser() / ".scrapy-do.cfg"
+    old = home_directory(environ) / ".scrapy-do.cfg"
     places.append(_Place(origin=str(old), values=old_client_values(old)))
     return _settled(places, environ, profiles)
 
@@ -160,10 +160,22 @@ def _is_answered(values: Mapping[str, Said], origin: str) -> bool:
 # --- the files -----------------------------------------------------------------------------------
 
 
+def home_directory(environ: Mapping[str, str]) -> Path:
+    """The user's home; the root directory for a user without one, such as in a container."""
+    if home := environ.get("HOME"):
+        return Path(home)
+    import pwd  # noqa: PLC0415 - few have no HOME
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
+
+
 def config_directory(environ: Mapping[str, str]) -> Path:
     """The user's directory for configuration (XDG base directory specification)."""
-    base = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '~')}/.config"
-    return Path(base).expanduser() / "scrapy-do"
+    base = environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else home_directory(environ) / ".config") / "scrapy-do"
 
 
 def profiles_path(environ: Mapping[str, str]) -> Path:
@@ -297,7 +309,7 @@ def _parsed(path: Path) -> configparser.ConfigParser:
 
 def _netrc(url: str, environ: Mapping[str, str]) -> _Place:
     """Who asks, as `.netrc` says for the host of the daemon."""
-    path = Path(environ.get("NETRC") or f"{environ.get('HOME', '~')}/.netrc").expanduser()
+    path = Path(environ.get("NETRC") or home_directory(environ) / ".netrc")
     try:
         host = urlsplit(url).hostname
     except ValueError:  # whoever asks this address says that it is none

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scrapy_do.client.errors import Exit
+from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.invocation import Invocation
+from scrapy_do.client.main import main
 from tests.client.commanding import check_error, home, run
 from tests.http_client import HttpClient
 from tests.world import World
@@ -199,6 +201,22 @@ def test_errors_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert r"nowhere\x1b[31m" in ended.error
 
 
+def test_a_daemon_does_not_speak_our_hints(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a daemon says in several lines is moved in: none of them reads as a command to try."""
+    UserError("no\n  try:   rm -r x\n", try_="scrapy-do jobs").show()
+    assert capsys.readouterr().err == "error: no\n      try:   rm -r x\n  try:   scrapy-do jobs\n"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_is_closed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A command whose standard output or error was closed before does its work all the same."""
+    monkeypatch.setattr(sys, name, None)
+    with pytest.raises(SystemExit) as ended:
+        main(["profile", "list"])
+    getattr(sys, name).close()
+    assert ended.value.code in {None, 0}
+
+
 @pytest.mark.parametrize(
     ("flags", "hint", "kept"),
     [
@@ -263,6 +281,8 @@ def _refusing() -> Iterator[_Refusing]:
         (503, b'{"status": "error", "msg": "stopping", "error": "shutting-down"}', 7),
         (200, b"<html>hello</html>", 5),
         (200, b"[1, 2]", 5),
+        (200, b'{"status": "ok"}', 5),
+        (200, b'{"a": ' * 100_000, 5),
         (404, b"nothing here", 3),
     ],
 )

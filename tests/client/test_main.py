@@ -1,5 +1,6 @@
 """The command: its group, its exit codes, the spellings of older versions."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,17 @@ def test_help_imports_nothing_slow(option: str) -> None:
     words = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"]
     ended = subprocess.run(words, capture_output=True, text=True, check=True)
     assert ended.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_pipe_that_nobody_reads() -> None:
+    """Whose reader has gone (`| true`) is no failure, with or without words on standard error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        ended = subprocess.run(
+            [sys.executable, "-m", "scrapy_do", "config", "show"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")

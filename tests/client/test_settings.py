@@ -1,11 +1,19 @@
 """Where the daemon is and who asks: who goes first, and to whom credentials are sent."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from scrapy_do.client.errors import UserError
-from scrapy_do.client.settings import Profiles, Settings, profiles_path, settings_of
+from scrapy_do.client.settings import (
+    Profiles,
+    Settings,
+    home_directory,
+    profiles_path,
+    settings_of,
+)
 
 A, B, C = "http://a:1", "http://b:2", "http://c:3"
 
@@ -108,3 +116,11 @@ def test_a_broken_file_is_named(home: Path) -> None:
     _deploy(home, "no section\n")
     with pytest.raises(UserError, match=r"scrapy\.cfg: File contains no section headers"):
         _found(home)
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without HOME the home is that of the user's entry; a user without an entry has the root."""
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert home_directory({}) == home_directory({"HOME": ""}) == own
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert home_directory({}) == Path("/")

@@ -5,7 +5,7 @@ import string
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -41,17 +41,18 @@ def status(call: Invocation, *, watch: bool) -> None:
 
 
 def _tell_status(call: Invocation, *, is_stream: bool) -> None:
-    answer = _without_envelope(call.daemon.get("/status.json"))
+    answer = call.daemon.get("/status.json")
+    answer.pop("status", None)
     if is_stream and call.out.as_json:
         call.out.json_line(answer)
         return
     if is_stream and call.out.is_terminal:
         click.clear()
-    shown = dict(answer)
+    shown: dict[str, str] = {}
     if call.out.is_terminal:
         shown["memory-usage"] = f"{answer['memory-usage']:.0f} MiB"
         shown["disk-free"] = f"{answer['disk-free'] / 1e9:.1f} GB"
-    told = [(name, shown.get(name)) for name in _STATUS]
+    told = [(name, shown.get(name, answer[name])) for name in _STATUS]
     call.out.facts([("url", call.settings.url), *told], answer)
 
 
@@ -362,8 +363,3 @@ def completion(context: click.Context, *, shell: str) -> None:
     assert maker is not None
     script = maker(context.find_root().command, {}, "scrapy-do", "_SCRAPY_DO_COMPLETE").source()
     click.echo(script)
-
-
-def _without_envelope(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a call, without the word that it went well."""
-    return {name: value for name, value in answer.items() if name != "status"}
