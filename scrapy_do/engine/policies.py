@@ -19,7 +19,10 @@ from scrapy_do.launchers.interface import Launcher, SpiderList
 from scrapy_do.protocol.wire import CrawlLimits, SpidersRequest, StartMethod
 from scrapy_do.system.runtime import Runtime
 
-_LIBRARIES = (sysconfig.get_path("purelib"), Path(__file__).parents[2])
+_LIBRARIES = (
+    *(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")),
+    Path(__file__).parents[2],
+)
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""

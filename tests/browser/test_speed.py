@@ -61,7 +61,9 @@ async def _fill(store: Store) -> None:
         jobs.append(NewJob(id=name, request=request, state=state, created_at=ended))
     await store.jobs.add_all(jobs)
     for number in range(SCHEDULES):
-        made = schedule(f"every day at {number // 60:02}:{number % 60:02}", now)
+        # None of them starts while anything is measured.
+        start = now + timedelta(hours=8, minutes=number)
+        made = schedule(f"every day at {start:%H:%M}", now)
         await store.schedules.add(replace(made, request=request))
 
 

@@ -245,3 +245,18 @@ def test_unknown_projects_and_spiders_are_not_found(world: World) -> None:
 
     for path in ("/ui/projects/nothing", "/ui/projects/quotesbot/spiders/nothing"):
         assert pages.answer(path).status == 404
+
+
+def test_a_spider_with_many_schedules_shows_the_last(world: World) -> None:
+    """Twenty of them, and the way to all."""
+    world.put_project()
+    for minute in range(21):
+        job = JobRequest(project="quotesbot", spider="toscrape-css")
+        order = ScheduleRequest(when=f"every hour at :{minute:02}")
+        world.do(world.schedules.submit(job, order, by=TESTER))
+
+    page = Pages(world).get("/ui/projects/quotesbot/spiders/toscrape-css")
+
+    assert page.count('<th scope="row" data-l="When">') == 20
+    assert 'href="/ui/schedules?project=quotesbot"' in page
+    assert "every hour at :20</a>" in page

@@ -1,7 +1,7 @@
 """A spider: its last runs, the arguments it ever got, its schedules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from scrapy_do.ui.words import duration, iso, number
 RUNS = 100
 COVERED_RUNS = 20
 MOST_FIELDS = 20
+MOST_SCHEDULES = 20
 MOST_ARGUMENTS = 50
 COLUMNS = ("id", "outcome", "started", "ended", "duration_s", "items", "responses", "errors")
 
@@ -60,6 +61,7 @@ class SpiderView:
     more_fields: int
     used: Sequence[UsedArguments]
     schedules: Sequence[Schedule]
+    has_more_schedules: bool
 
 
 async def spider(operations: Operations, project: str, name: str) -> PageView:
@@ -67,7 +69,8 @@ async def spider(operations: Operations, project: str, name: str) -> PageView:
     found = await operations.projects.spider(project, name)
     wanted = JobFilter(project=project, spider=name, limit=RUNS)
     jobs = await operations.jobs.find(wanted)
-    schedules = await operations.listing.schedules(wanted, STANDING)
+    few = replace(wanted, limit=MOST_SCHEDULES)
+    schedules = await operations.listing.schedules(few, STANDING)
     runs = await _runs(operations, found)
     fields = await _coverage(operations, jobs)
     return PageView(
@@ -86,6 +89,7 @@ async def spider(operations: Operations, project: str, name: str) -> PageView:
             more_fields=len(fields) - MOST_FIELDS,
             used=used_arguments(jobs),
             schedules=schedules.rows,
+            has_more_schedules=schedules.next_after is not None,
         ),
     )
 
