@@ -19,6 +19,7 @@ from scrapy_do.errors import (
     NotAuthenticated,
     ScrapyDoError,
     TooLarge,
+    TooManyGuesses,
     Unavailable,
     WrongHost,
 )
@@ -41,6 +42,7 @@ _MEANINGS = {
     413: "The body is too large",
     416: "No byte of the file is in the range",
     421: "The daemon is not known under this name",
+    429: "Too many wrong credentials came from this address",
     500: "A bug; the log says more",
     503: "Not now; trying again helps",
     507: "The disk is full",
@@ -49,6 +51,7 @@ _ANY: tuple[type[ScrapyDoError], ...] = (
     Invalid,
     NotAuthenticated,
     Denied,
+    TooManyGuesses,
     WrongHost,
     InternalError,
     Unavailable,
