@@ -176,6 +176,8 @@ class ScrapyDo(_Process):
             "SCRAPY_DO_JOB_SLOTS": str(slots),
             "SCRAPY_DO_MAX_ARCHIVE_SIZE": "100MB",
             "CRAWLS_LOG_SIZE": "1GiB",
+            # Where the spiders note down what they did when, as those of the others do.
+            "CRAWLS_WRITABLE": str(root.with_name("notes")),
             "RETENTION_FINISHED_PER_SPIDER": "0",
         }
         words = [sys.executable, "-m", "scrapy_do", "serve"]

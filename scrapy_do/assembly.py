@@ -10,6 +10,7 @@ from scrapy_do.config import Config
 from scrapy_do.engine.audit_trail import AuditTrail
 from scrapy_do.engine.controller import Controller
 from scrapy_do.engine.custody import Custody
+from scrapy_do.engine.isolation import isolation_in_words
 from scrapy_do.engine.policies import DaemonPolicies, SpiderLister
 from scrapy_do.engine.pruner import Pruner
 from scrapy_do.engine.run_setup import RunSetup
@@ -163,6 +164,7 @@ def assemble(
             config=config,
             journal=journal,
             next_pruning=lambda: pruner.next_at,
+            isolation=lambda: isolation_in_words(config()),
             runtime=runtime,
         ),
         status=StatusOperations(

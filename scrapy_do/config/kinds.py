@@ -120,6 +120,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
+def _paths(text: str) -> tuple[Path, ...]:
+    paths = tuple(map(Path, _names(text)))
+    if any(not path.is_absolute() for path in paths):
+        raise ValueError("must be absolute paths such as /srv/exports, /mnt/images")
+    return paths
+
+
 def _endpoints(text: str) -> tuple[Endpoint, ...]:
     endpoints = tuple(_endpoint(part) for part in _names(text))
     if not endpoints:
@@ -185,6 +192,7 @@ DURATION: Kind[float] = Kind(parse=_duration, says="a duration")
 POSITIVE_DURATION: Kind[float] = Kind(parse=_positive_duration, says="a duration above 0")
 SIZE: Kind[int] = Kind(parse=_size, says="a size")
 NAMES: Kind[tuple[str, ...]] = Kind(parse=_names, says="names separated by commas")
+PATHS: Kind[tuple[Path, ...]] = Kind(parse=_paths, says="absolute paths separated by commas")
 ENDPOINTS: Kind[tuple[Endpoint, ...]] = Kind(
     parse=_endpoints, says="ADDRESS:PORT, separated by commas"
 )

@@ -24,9 +24,11 @@ T = TypeVar("T")
 
 LauncherName = Literal["fork", "spawn"]
 OnStop = Literal["stop", "leave"]
+Isolation = Literal["auto", "required", "off"]
 
 _LAUNCHER: Kind[LauncherName] = kinds.choice("fork", "spawn")
 _ON_STOP: Kind[OnStop] = kinds.choice("stop", "leave")
+_ISOLATION: Kind[Isolation] = kinds.choice("auto", "required", "off")
 ENVIRONMENT_PREFIX = "SCRAPY_DO_"
 PROJECT_PREFIX = "project:"
 _UNITS = ("_s", "_bytes")
@@ -202,6 +204,20 @@ class CrawlConfig:
         "What a plain stop of the daemon does to running crawls: `stop` ends them, and they run "
         "again after the next start; `leave` lets them go on, and the next daemon takes them "
         "over.",
+    )
+    isolation: Isolation = option(
+        "auto",
+        _ISOLATION,
+        "Whether the code of projects is kept from everything that is not theirs, by Landlock: it "
+        "writes below its own directories and `writable` only, and can neither read the files of "
+        "the daemon and of other jobs, nor look into other processes, nor signal them. `auto`: "
+        "where the kernel has it; `required`: no start without; `off`: it can do whatever the "
+        "user of the daemon can.",
+    )
+    writable: tuple[Path, ...] = option(
+        "",
+        kinds.PATHS,
+        "Directories outside that crawls may write to, such as the target of an absolute FEEDS.",
     )
     project_slots: int = option(
         "0", kinds.whole(0), "How many crawls of one project run at the same time; 0: no limit."

@@ -30,7 +30,7 @@ from scrapy_do.crawl import processes
 from scrapy_do.crawl.keeper import Keeper
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, Streams, set_streams
 from scrapy_do.crawl.unwritten import Unwritten
-from scrapy_do.protocol import run_record
+from scrapy_do.protocol import landlock, run_record
 from scrapy_do.protocol.run_record import ExitRecord, StartRecord
 from scrapy_do.protocol.wire import (
     FAILED_ANNOUNCEMENT,
@@ -220,6 +220,10 @@ def _crawl(
         if problem is not None:
             raise problem
         processes.point(STDOUT, spec.placement.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        placement = spec.placement
+        if placement.confinement.is_on:
+            own = (*placement.own, *placement.confinement.writable)
+            landlock.confine(own=own, hidden=placement.confinement.hidden)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 from scrapy_do.crawl import processes
 from scrapy_do.crawl.streams import STDERR, STDIN, STDOUT, set_streams
+from scrapy_do.protocol import landlock
 from scrapy_do.protocol.wire import (
     LISTING_OUTPUT,
     MARK,
@@ -232,6 +233,9 @@ def _list(order: SpidersRequest, answer: int) -> NoReturn:
         )
         os.chdir(order.project_dir)
         processes.set_limits(order.limits)
+        if order.confinement.is_on:
+            own = (order.work_dir, order.project_dir, *order.confinement.writable)
+            landlock.confine(own=own, hidden=order.confinement.hidden)
         found = encode(_find(order))
         with os.fdopen(answer, "wb") as file:
             file.write(found)

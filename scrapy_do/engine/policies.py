@@ -9,6 +9,7 @@ from pathlib import Path
 from scrapy_do.config import Config
 from scrapy_do.core.grammar import parse_zone
 from scrapy_do.core.plan import JobLimits, Limits, ProjectLimits
+from scrapy_do.engine.isolation import confinement_of
 from scrapy_do.engine.pruner import Retention
 from scrapy_do.engine.run_setup import CrawlDefaults
 from scrapy_do.errors import BadArchive, BadArgument, ConfigError
@@ -118,6 +119,7 @@ def crawl_defaults_of(config: Config, environ: Mapping[str, str], python: str) -
         start_method=lambda project: start_method_of(config, project),
         python=python,
         limits=crawl_limits_of(config),
+        confinement=confinement_of(config),
         kept=KeptLimits(
             files=config.retention.job_files, size_bytes=config.retention.job_files_size_bytes
         ),
@@ -220,6 +222,7 @@ class SpiderLister:
                     start_method=crawls.start_method(project),
                     python=crawls.python,
                     limits=crawls.limits,
+                    confinement=crawls.confinement,
                     timeout_s=self._timeout_s,
                 )
             )

@@ -5,7 +5,7 @@ The store and the files do not know each other; here they meet.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from twisted.logger import Logger
@@ -21,7 +21,14 @@ from scrapy_do.files.stores import FileStores
 from scrapy_do.files.trees import Manifest, Place, Source, look_through
 from scrapy_do.protocol.facts import Ending, Progress
 from scrapy_do.protocol.run_record import RESULT
-from scrapy_do.protocol.wire import CrawlLimits, CrawlOrder, CrawlSpec, Placement, StartMethod
+from scrapy_do.protocol.wire import (
+    Confinement,
+    CrawlLimits,
+    CrawlOrder,
+    CrawlSpec,
+    Placement,
+    StartMethod,
+)
 from scrapy_do.store.store import Store
 from scrapy_do.system.runtime import Runtime, background
 
@@ -39,8 +46,8 @@ class CrawlDefaults:
 
     `environment` makes the environment of the crawls of a project, but for what is each
     job's own; `start_method` says how they are started; `python` is the interpreter. The
-    limits are those that the planner does not watch over; `kept` limits what is kept of the
-    files that a run leaves.
+    limits are those that the planner does not watch over; `confinement` says what crawls are
+    kept from, and `kept` limits what is kept of the files that a run leaves.
     """
 
     environment: Callable[[str], Mapping[str, str]]
@@ -49,6 +56,7 @@ class CrawlDefaults:
     limits: CrawlLimits
     kept: KeptLimits
     report_interval_s: float
+    confinement: Confinement = field(default_factory=Confinement)
 
 
 class RunSetup:
@@ -305,6 +313,7 @@ class RunSetup:
             },
             start_method=self.defaults.start_method(project),
             python=self.defaults.python,
+            confinement=self.defaults.confinement,
         )
 
 

@@ -56,6 +56,7 @@ class ServerOperations:
         config: Callable[[], Config],
         journal: Journal,
         next_pruning: Callable[[], datetime | None],
+        isolation: Callable[[], tuple[bool, str]],
         runtime: Runtime,
     ) -> None:
         self._store = store
@@ -63,6 +64,7 @@ class ServerOperations:
         self._config = config
         self._journal = journal
         self._next_pruning = next_pruning
+        self._isolation = isolation
         self._in_thread = runtime.in_thread
 
     def options(self) -> list[OptionFact]:
@@ -84,6 +86,11 @@ class ServerOperations:
         """With which Python and Scrapy spiders are listed and run."""
         python, scrapy = python_and_scrapy()
         return Interpreter(python=python, scrapy=scrapy)
+
+    @property
+    def isolation(self) -> tuple[bool, str]:
+        """Whether crawls are kept from what is not theirs, and how or why not."""
+        return self._isolation()
 
     @property
     def log(self) -> Sequence[str]:

@@ -100,6 +100,19 @@ class CrawlLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """What a project's code is kept from, where the kernel can do that: see `landlock`.
+
+    It writes below its own directories and below `writable` only, and reads nothing below
+    `hidden` but what is its own. All are absolute.
+    """
+
+    is_on: bool = False
+    writable: Sequence[Path] = ()
+    hidden: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlOrder:
     """What to run, on whatever machine: nothing in it is a path or an interpreter.
 
@@ -162,9 +175,16 @@ class Placement:
     start_method: StartMethod
     python: str
     reports_socket: Path | None = None
+    confinement: Confinement = field(default_factory=Confinement)
 
     def __post_init__(self) -> None:
         check_environment(self.environment)
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """The directories in which the crawl and its recorder write."""
+        named = (Path(path) for path in self.environment.values())
+        return (self.result.parent, self.project_dir, self.out.parent, *named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +272,7 @@ class SpidersRequest:
     start_method: StartMethod
     python: str
     limits: CrawlLimits = field(default_factory=CrawlLimits)
+    confinement: Confinement = field(default_factory=Confinement)
     timeout_s: float = MAX_LISTING_S
     mark: str = ""
 
@@ -342,6 +363,7 @@ def _placement(reader: FrameReader) -> Placement:
         start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
         reports_socket=reader.path_or_none("reports_socket"),
+        confinement=_confinement(reader),
     )
 
 
@@ -393,6 +415,7 @@ def decode_spiders_request(frame: bytes) -> SpidersRequest:
         start_method=reader.word("start_method", StartMethod),
         python=reader.text("python"),
         limits=_limits(reader),
+        confinement=_confinement(reader),
         timeout_s=reader.number("timeout_s"),
         mark=reader.text("mark"),
     )
@@ -416,6 +439,15 @@ def decode_spiders_answer(frame: bytes) -> SpidersAnswer:
 def _limits(reader: FrameReader) -> CrawlLimits:
     limits = FrameReader("limits", reader.mapping("limits"))
     return CrawlLimits(**{one.name: limits.whole_or_none(one.name) for one in fields(CrawlLimits)})
+
+
+def _confinement(reader: FrameReader) -> Confinement:
+    confinement = FrameReader("confinement", reader.mapping("confinement"))
+    return Confinement(
+        is_on=confinement.flag("is_on"),
+        writable=tuple(map(Path, confinement.texts_in_order("writable"))),
+        hidden=tuple(map(Path, confinement.texts_in_order("hidden"))),
+    )
 
 
 _COUNTS = ("items", "requests", "responses", "log_lines", "errors")
@@ -453,6 +485,8 @@ def _plain(value: object) -> JSON:
         return str(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
     return value
 
 

@@ -32,6 +32,8 @@ class Life(Running):
             "SCRAPY_DO_CRAWLS_STOP_GRACE": "3s",
             "SCRAPY_DO_SCRAPY_DO_JOB_SLOTS": "3",
             "SCRAPY_DO_RETENTION_VERSIONS_PER_PROJECT": "1000",
+            # They may do everything that they could do where no kernel keeps them from it.
+            "SCRAPY_DO_CRAWLS_ISOLATION": "off",
         }
         root.mkdir(exist_ok=True)
         super().__init__(root, options=quick | dict(options or {}), **more)

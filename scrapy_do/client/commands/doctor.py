@@ -106,6 +106,7 @@ def _configured(config: "Config") -> Iterator[Finding]:
     for endpoint in config.web.interfaces:
         yield _port(endpoint, "https" if config.web.https else "http")
     yield _disk(config.scrapy_do.project_store)
+    yield _isolation(config)
     yield _clock()
     zone = config.scrapy_do.timezone
     yield _ok(
@@ -141,6 +142,15 @@ def _who_has(url: str, error: OSError) -> Finding:
         pass
     hint = "scrapy-do serve --listen 127.0.0.1:0"
     return _problem("port", f"{url}: {error.strerror or error}", hint)
+
+
+def _isolation(config: "Config") -> Finding:
+    from scrapy_do.engine.isolation import isolation_in_words  # noqa: PLC0415 - the same
+
+    holds, words = isolation_in_words(config)
+    if holds:
+        return _ok("isolation", words)
+    return _warning("isolation", words, "scrapy-do config show --origin")
 
 
 def _disk(directory: Path) -> Finding:

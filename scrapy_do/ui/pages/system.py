@@ -22,6 +22,7 @@ class System:
     sections: Mapping[str, Sequence[OptionFact]]
     storage: Storage
     interpreter: Interpreter
+    isolation: tuple[bool, str]
     log: Sequence[str]
 
 
@@ -42,6 +43,7 @@ async def system(operations: Operations) -> PageView:
             sections=sections,
             storage=await operations.server.storage(most_trash=MOST_TRASH),
             interpreter=operations.server.interpreter,
+            isolation=operations.server.isolation,
             log=operations.server.log[-LOG_LINES:],
         ),
     )

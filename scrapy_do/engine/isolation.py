@@ -1,0 +1,48 @@
+"""What the code of projects is kept from, and whether this kernel can do that."""
+
+from pathlib import Path
+
+from scrapy_do.config.sections import Config
+from scrapy_do.errors import ConfigError
+from scrapy_do.protocol import landlock
+from scrapy_do.protocol.wire import Confinement
+
+
+def confinement_of(config: Config) -> Confinement:
+    """What crawls are kept from: the data directory, and the files that hold secrets.
+
+    Raises:
+        ConfigError: isolation is required, and this kernel has none.
+    """
+    crawls, web = config.crawls, config.web
+    is_there = landlock.version() >= landlock.OLDEST
+    if crawls.isolation == "required" and not is_there:
+        raise ConfigError("crawls", "isolation", f"{_MISSING}: give `auto` or `off`")
+    files = {Path(origin) for origin in config.origins.values() if "/" in origin}
+    secret = {web.key, web.auth_db, web.api_keys, *files}
+    return Confinement(
+        is_on=is_there and crawls.isolation != "off",
+        writable=crawls.writable,
+        hidden=tuple(path.absolute() for path in (config.scrapy_do.project_store, *sorted(secret))),
+    )
+
+
+def isolation_in_words(config: Config) -> tuple[bool, str]:
+    """Whether crawls are kept from what is not theirs, and how or why not."""
+    if config.crawls.isolation == "off":
+        return False, "off: crawls can do whatever the user of the daemon can"
+    if landlock.version() < landlock.OLDEST:
+        return False, f"{_MISSING}: crawls can do whatever the user of the daemon can"
+    return True, f"Landlock {landlock.version()}: {_kept(landlock.version())}"
+
+
+_MISSING = "this kernel has no Landlock that would do (Linux 5.19, not switched off)"
+
+
+def _kept(version: int) -> str:
+    """What is kept, in the words of whoever reads it."""
+    gaps = [
+        *([] if version >= landlock.WITH_TRUNCATE else ["files outside can be emptied"]),
+        *([] if version >= landlock.WITH_SCOPES else ["processes outside can be signalled"]),
+    ]
+    return "crawls write to their own directories only" + "".join(f"; {gap}" for gap in gaps)

@@ -1,0 +1,168 @@
+"""Keeps this process, and all that it starts, away from what is not theirs.
+
+Landlock is asked, which every process may do for itself: it cannot be taken back, it holds for
+root as well, and whoever is kept by it can neither look into the memory of a process outside
+nor send it a signal. Source: Linux, "Landlock: unprivileged access control".
+
+Note [What can be read]: rights are given to what lies below a directory, and cannot be taken
+away again further down. What is to be hidden is therefore walked around: beside it all is
+readable, above it only the entries that do not lead to it, and those directories themselves
+cannot be listed. What is made later beside it is not readable for this process.
+
+Note [What is not kept]: the kernel does not look at changes of mode, owner and time, nor at TCP
+by address. As root most of that needs capabilities, which are dropped.
+"""
+
+import contextlib
+import ctypes
+import os
+import stat
+import struct
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_VERSION = 1
+_PATH_BENEATH = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION = 0x20080522
+
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
+_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_REFER, _TRUNCATE = 1 << 13, 1 << 14
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+_SCOPE_SIGNAL = 2
+
+OLDEST = 2
+"""The first version in which a file can be moved to another directory."""
+WITH_TRUNCATE, _WITH_NET, WITH_SCOPES = 3, 4, 6
+
+_DEVICES = ("full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero")
+_CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 18)
+"""What root keeps: the rights of files, users and signals, low ports, chroot."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def version() -> int:
+    """Which version of Landlock this kernel has; 0: none, or it is switched off."""
+    found = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
+    return max(0, int(found))
+
+
+def confine(*, own: Iterable[Path], hidden: Iterable[Path]) -> None:
+    """Let this process write only below `own`, and read nothing below `hidden` but that.
+
+    What is not there is passed over. Nothing is done where the kernel is too old: `version`
+    is then below `OLDEST`. The code of this interpreter stays readable wherever it lies.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    known = version()
+    if known < OLDEST:
+        return
+    away = set(map(_real, hidden))
+    all_rights = (_REFER << 1) - 1 | (_TRUNCATE if known >= WITH_TRUNCATE else 0)
+    ruleset = _ruleset(known, all_rights)
+    try:
+        for path in map(_real, own):
+            # What is hidden is not given away with a directory above it.
+            is_above = any(one.is_relative_to(path) for one in away)
+            for part in _around(away, path) if is_above else (path,):
+                _allow(ruleset, part, all_rights)
+        for name in _DEVICES:
+            _allow(ruleset, Path("/dev", name), all_rights)
+        # Their threads and descriptors are files there.
+        _allow(ruleset, Path(f"/proc/{os.getpid()}"), _READ | _WRITE_FILE)
+        for path in (*_around(away | {Path("/dev")}, Path("/")), *_code(away)):
+            _allow(ruleset, path, _READ)
+        _drop_capabilities()
+        _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0))
+        _check(_libc.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0)))
+    finally:
+        os.close(ruleset)
+
+
+def _ruleset(known: int, rights: int) -> int:
+    words = [rights]
+    if known >= _WITH_NET:
+        words.append(0)
+    if known >= WITH_SCOPES:
+        words.append(_SCOPE_SIGNAL)
+    handled = struct.pack(f"={len(words)}Q", *words)
+    made = _libc.syscall(
+        _CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), ctypes.c_uint32(0)
+    )
+    return _check(made)
+
+
+def _allow(ruleset: int, path: Path, rights: int) -> None:
+    """Give rights to a file, or to all below a directory; a link is not followed."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # it is gone, or nothing that this user gets at
+        return
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISLNK(mode):
+            return
+        given = rights if stat.S_ISDIR(mode) else rights & _OF_FILES
+        rule = struct.pack("=Qi", given, descriptor)
+        _check(
+            _libc.syscall(
+                _ADD_RULE,
+                ctypes.c_int(ruleset),
+                ctypes.c_int(_PATH_BENEATH),
+                rule,
+                ctypes.c_uint32(0),
+            )
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _around(away: Collection[Path], directory: Path) -> Iterator[Path]:
+    """What lies in a directory and neither is nor leads to what is hidden."""
+    above = {parent for path in away for parent in path.parents}
+    # One that cannot be listed has nothing to give, either.
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if path in above:
+                yield from _around(away, path)
+            elif path not in away:
+                yield path
+
+
+def _code(away: Collection[Path]) -> Iterator[Path]:
+    """Where modules come from, unless what is hidden lies in it."""
+    above = {parent for path in away for parent in (path, *path.parents)}
+    for name in {sys.prefix, sys.base_prefix, *sys.path}:
+        path = _real(name)
+        if name and path not in above:
+            yield path
+
+
+def _real(path: str | Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _drop_capabilities() -> None:
+    """Keep what root needs for files; without capabilities, as mostly, nothing changes."""
+    kept = sum(1 << number for number in _CAPABILITIES)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    held = ctypes.create_string_buffer(24)
+    _check(_libc.capget(header, held))
+    low_effective, low_permitted, low_inheritable, *_high = struct.unpack("=6I", held.raw)
+    few = (low_effective & kept, low_permitted & kept, low_inheritable & kept)
+    _check(_libc.capset(header, struct.pack("=6I", *few, 0, 0, 0)))
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(result)

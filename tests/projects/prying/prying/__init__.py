@@ -1,0 +1,1 @@
+"""A project whose code looks for what is not its own."""

@@ -1,0 +1,2 @@
+BOT_NAME = "prying"
+SPIDER_MODULES = ["prying.spiders"]
