@@ -64,7 +64,7 @@ def confine(*, own: Iterable[Path], hidden: Iterable[Path]) -> None:
     known = version()
     if known < OLDEST:
         return
-    away = set(map(_real, hidden))
+    away = {_real(path) for path in hidden if os.path.lexists(path)}
     all_rights = (_REFER << 1) - 1 | (_TRUNCATE if known >= WITH_TRUNCATE else 0)
     ruleset = _ruleset(known, all_rights)
     try:
