@@ -81,6 +81,12 @@ class ServerOperations:
             for name, value in options.items()
         ]
 
+    def environment_of(self, project: str) -> Sequence[str]:
+        """The names of the variables that the configuration gives the crawls of a project."""
+        config = self._config()
+        mine = config.projects.get(project)
+        return sorted({*config.crawls.environment, *(mine.environment if mine else ())})
+
     @property
     def interpreter(self) -> Interpreter:
         """With which Python and Scrapy spiders are listed and run."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from scrapy_do.config.sections import ProjectConfig
 from scrapy_do.core.job import Job, JobRequest
 from scrapy_do.core.schedule_rules import ScheduleRequest
 from scrapy_do.files.record_stats import RecordKind
@@ -260,3 +261,19 @@ def test_a_spider_with_many_schedules_shows_the_last(world: World) -> None:
     assert page.count('<th scope="row" data-l="When">') == 20
     assert 'href="/ui/schedules?project=quotesbot"' in page
     assert "every hour at :20</a>" in page
+
+
+def test_the_names_of_a_projects_variables_are_shown(world: World) -> None:
+    """What all crawls get and what this project's get, without the values."""
+    world.put_project()
+    assert "Environment</h2>" not in Pages(world).get("/ui/projects/quotesbot")
+
+    crawls = replace(world.config.crawls, environment={"PROXY": "s3cret-one"})
+    own = ProjectConfig(environment={"API_KEY": "s3cret-two"})
+    other = ProjectConfig(environment={"NOT_MINE": "s3cret-three"})
+    world.config = replace(world.config, crawls=crawls, projects={"quotesbot": own, "books": other})
+    page = Pages(world).get("/ui/projects/quotesbot")
+
+    assert "<code>API_KEY</code>, <code>PROXY</code>" in page
+    assert "s3cret" not in page
+    assert "NOT_MINE" not in page

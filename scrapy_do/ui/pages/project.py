@@ -54,6 +54,7 @@ class ProjectView:
     former: Sequence[Spider]
     versions: Sequence[VersionRow]
     failed: Sequence[PushReport]
+    environment: Sequence[str]
     said: str
     problem: str
 
@@ -81,6 +82,7 @@ async def project(
                 for one in await operations.projects.reports()
                 if one.problem and one.project == name
             ],
+            environment=operations.server.environment_of(name),
             said=_said(done, label, found, versions),
             problem=problem,
         ),
