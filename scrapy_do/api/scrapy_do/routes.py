@@ -71,6 +71,7 @@ from scrapy_do.errors import (
     Invalid,
     JobNotFound,
     LogNotFound,
+    NotAuthenticated,
     NotFound,
     ProjectNotFound,
     ScrapyDoError,
@@ -110,7 +111,8 @@ def _error_body(error: ScrapyDoError, _status: int) -> bytes:
 
 def _name(error: ScrapyDoError) -> str:
     """The name of an error, which stays when its words change: `spider-not-found`."""
-    kind = ProjectNotFound if isinstance(error, ProjectNotFound) else type(error)
+    families = (ProjectNotFound, NotAuthenticated)  # their kinds differ in words alone
+    kind = next((one for one in families if isinstance(error, one)), type(error))
     return _CAPITAL.sub("-", kind.__name__).lower()
 
 

@@ -1,5 +1,6 @@
 """What the API takes for a name, and what errors are called: for programs that people talk to."""
 
+import json
 import re
 from pathlib import Path
 from uuid import UUID
@@ -7,9 +8,13 @@ from uuid import UUID
 import pytest
 
 from scrapy_do import errors
+from scrapy_do.api.scrapy_do.routes import STYLE
 from scrapy_do.core.job import JobRequest
+from scrapy_do.errors import NotAuthenticated
 from scrapy_do.protocol.facts import Ending
 from scrapy_do.web import status as web_status
+from scrapy_do.web.auth import TokenExpired
+from scrapy_do.web.digest import StaleNonce
 from tests.api.scrapy_do.test_routes import listed, ok, push, refusal, schedule
 from tests.factories import TESTER
 from tests.http_client import HttpClient, completed
@@ -207,3 +212,10 @@ def test_every_name_is_documented() -> None:
     rows = (line.split("|")[1] for line in table.strip().splitlines())
     documented = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
     assert names == documented
+
+
+def test_who_is_not_known_is_told_so_by_one_name() -> None:
+    """Whether it is a password, a token that has expired, or an old nonce."""
+    for error in (NotAuthenticated("wrong"), TokenExpired("ci"), StaleNonce("old")):
+        body = json.loads(STYLE.body(error, 401))
+        assert (body["error"], body["msg"]) == ("not-authenticated", str(error))
