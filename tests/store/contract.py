@@ -8,6 +8,7 @@ import pytest
 
 from scrapy_do.core.project import Version
 from scrapy_do.store.store import Store
+from tests.store.contract_accounts import AccountContract
 from tests.store.contract_filters import FilterContract
 from tests.store.contract_jobs import JobContract
 from tests.store.contract_overview import OverviewContract
@@ -24,6 +25,7 @@ class StoreContract(
     ScheduleContract,
     FilterContract,
     OverviewContract,
+    AccountContract,
 ):
     """All of it; `pushed` is the one version of a project."""
 
