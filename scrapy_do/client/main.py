@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,7 +146,7 @@ group = Commands(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code."""
-    _open_what_is_closed()
+    _prepare_streams()
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     call = Invocation()
     call.words = given
@@ -211,12 +212,14 @@ def _mistake(error: Exception, call: Invocation) -> UserError:
     return UserError(problem, try_=call.again(add=["--debug"]), code=code)
 
 
-def _open_what_is_closed() -> None:
-    """Write nowhere to what was closed before we began (`>&-`)."""
+def _prepare_streams() -> None:
+    """Have streams that take every text; what was closed before we began (`>&-`) goes nowhere."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
             setattr(sys, name, nowhere)
+        if isinstance(stream := getattr(sys, name), TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what an encoding has no letter for
 
 
 def _leave_the_pipe() -> None:

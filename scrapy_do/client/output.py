@@ -227,6 +227,7 @@ def _cell(value: Cell) -> str:
 
 
 def _json(value: object, *, indent: int | None = None) -> str:
-    """JSON that can be written, also of half a character that a spider has made."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return text.encode("utf-8", "backslashreplace").decode()
+    """JSON that can be written and steers no terminal, also of half a character."""
+    is_utf_8 = (sys.stdout.encoding or "utf-8").lower() in {"utf-8", "utf8"}
+    text = json.dumps(value, ensure_ascii=not is_utf_8, indent=indent)
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

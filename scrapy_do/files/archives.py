@@ -70,14 +70,14 @@ class ArchiveStore:
         """
         return self._path(ref.digest).open("rb")
 
-    def listing(self, ref: ArchiveRef) -> ArchiveListing:
-        """Say what the archive holds.
+    def listing(self, ref: ArchiveRef, *, is_named: bool = False) -> ArchiveListing:
+        """Say what the archive holds; what `is_named` elsewhere needs no name of its own.
 
         Raises:
             BadArchive: it is not acceptable.
             FileNotFoundError: it was deleted.
         """
-        return inspect_archive(self._path(ref.digest), self._limits)
+        return inspect_archive(self._path(ref.digest), self._limits, is_named=is_named)
 
     def unpack(self, ref: ArchiveRef, target: Path) -> None:
         """Unpack an archive into a directory that is not there yet.
@@ -90,7 +90,7 @@ class ArchiveStore:
             NoSpace: the disk is full; nothing is left behind.
             FileNotFoundError: it was deleted.
         """
-        listing = self.listing(ref)
+        listing = self.listing(ref, is_named=True)
         with space_needed("the unpacked archive"):
             target.mkdir(mode=_DIRECTORY_MODE)
             try:

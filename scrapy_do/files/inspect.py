@@ -73,8 +73,8 @@ class ArchiveEntry:
 class ArchiveListing:
     """What an accepted archive holds.
 
-    `project` is None where the archive does not name it. `root` is the project's directory
-    inside the archive ("" for the top). `settings_module` is a dotted Python name.
+    `project` is None where the archive does not name it, or need not. `root` is the project's
+    directory inside the archive ("" for the top). `settings_module` is a dotted Python name.
     `expanded_bytes` is the sum of all files. `warnings` say what was left out or read in
     another way than it was written: sentences without a final full stop.
     """
@@ -88,8 +88,10 @@ class ArchiveListing:
     warnings: tuple[str, ...]
 
 
-def inspect_archive(path: Path, limits: ArchiveLimits | None = None) -> ArchiveListing:
-    """Judge an archive without extracting it.
+def inspect_archive(
+    path: Path, limits: ArchiveLimits | None = None, *, is_named: bool = False
+) -> ArchiveListing:
+    """Judge an archive without extracting it; what `is_named` elsewhere needs no name of its own.
 
     An egg without `scrapy.cfg` is named after the first package of its settings module:
     the name in its own metadata is the word "project" in every egg of the usual tools.
@@ -113,7 +115,7 @@ def inspect_archive(path: Path, limits: ArchiveLimits | None = None) -> ArchiveL
         os.close(descriptor)
     return ArchiveListing(
         kind=kind,
-        project=file.project,
+        project=None if is_named else file.checked_project(),
         root=root,
         settings_module=file.settings_module,
         entries=entries,

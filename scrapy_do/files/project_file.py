@@ -19,10 +19,20 @@ _MODULE_LIMIT = 200  # characters of a dotted module name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFile:
-    """The project's name, None where it is not there, and the dotted name of its settings."""
+    """The project's name as it is written, None where it is not; the name of its settings."""
 
     project: str | None
     settings_module: str
+
+    def checked_project(self) -> str | None:
+        """The project's name, for an archive that nobody names otherwise.
+
+        Raises:
+            BadArchive: it is no name.
+        """
+        if self.project is not None and not is_name(self.project):
+            raise BadArchive(f"{_NO_NAME}: {self.project[:100]!a} is not a name ({NAME_RULE})")
+        return self.project
 
 
 def read_project_file(content: bytes) -> ProjectFile:
@@ -31,7 +41,7 @@ def read_project_file(content: bytes) -> ProjectFile:
     Values are taken as written, without interpolation.
 
     Raises:
-        BadArchive: the settings are missing, or one of the two is no name.
+        BadArchive: the settings are missing, or no name of a module.
     """
     parser = _parse(content)
     sections = ["deploy", *(name for name in parser.sections() if name.startswith("deploy:"))]
@@ -74,6 +84,4 @@ def _checked(project: str | None, settings_module: str) -> ProjectFile:
         raise BadArchive(
             f"{_NO_SETTINGS}: {settings_module[:100]!a} is not the name of a settings module"
         )
-    if project is not None and not is_name(project):
-        raise BadArchive(f"{_NO_NAME}: {project[:100]!a} is not a name ({NAME_RULE})")
     return ProjectFile(project=project, settings_module=settings_module)

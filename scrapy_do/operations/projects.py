@@ -159,7 +159,9 @@ class ProjectOperations:
         notes.begin("check the archive")
         if label is not None:
             check_name(label, "version")
-        listing = await self._in_thread(lambda: inspect_archive(upload, self._limits))
+        listing = await self._in_thread(
+            lambda: inspect_archive(upload, self._limits, is_named=bool(project))
+        )
         name = project or listing.project
         if name is None:
             raise BadArchive(NO_PROJECT)

@@ -53,6 +53,15 @@ def test_a_json_list(shown: Callable[..., str]) -> None:
     assert shown(lambda out: out.rows(COLUMNS, [], []), as_json=True) == "[]\n"
 
 
+def test_json_on_a_terminal(shown: Callable[..., str]) -> None:
+    """JSON spells out all that steers a terminal, and means the same."""
+    document = {"a": "\x9b2J\u202egpj\x7f", "\udc80": "grün\u2028"}
+    text = shown(lambda out: out.document(document), terminal=True, as_json=True)
+    assert json.loads(text) == document
+    assert printable(text) == text
+    assert "grün" in text
+
+
 def test_a_table_on_a_terminal(shown: Callable[..., str]) -> None:
     """A table has its names, long cells are folded, never cut, and states have a colour."""
     rows = [["f" * 200, "SUCCESSFUL"], ["\033[2J", "FAILED"]]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scrapy_do.core.project import ArchiveRef
 from scrapy_do.errors import BadArchive
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.inspect import inspect_archive
@@ -32,6 +33,12 @@ def snapshot(root: Path) -> dict[str, bytes | None]:
     }
 
 
+def _take(store: ArchiveStore, ref: ArchiveRef, target: Path) -> None:
+    """Take an archive that nobody has named: look at it, then unpack it."""
+    store.listing(ref)
+    store.unpack(ref, target)
+
+
 @pytest.mark.parametrize(
     "hostile", ARCHIVES, ids=[f"{hostile.family}-{hostile.label}" for hostile in ARCHIVES]
 )
@@ -46,7 +53,7 @@ def test_refused(hostile: Hostile, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
 
     with pytest.raises(BadArchive) as refusal:
-        store.unpack(ref, root / "tree")
+        _take(store, ref, root / "tree")
 
     assert hostile.reason in str(refusal.value)
     assert str(refusal.value).isprintable()

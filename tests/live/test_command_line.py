@@ -234,6 +234,25 @@ def test_a_project_from_push_to_items(
     assert target.read_text() == "\n"
 
 
+def test_statistics_have_dates(shop: Shop, command: Callable[..., Ended]) -> None:
+    """The moments among the statistics are told as dates, in JSON they are the API's numbers."""
+    told = dict(line.split("\t") for line in command("stats", shop.job, "--utc").out.splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", told["finish_time"])
+    stats = json.loads(command("stats", shop.job, "--json").out)["stats"]
+    assert isinstance(stats["finish_time"], int | float)
+
+
+@pytest.mark.parametrize(("name", "likely"), [("my/shop", "my-shop"), ("my shop", "my-shop")])
+def test_a_push_by_a_bad_name(
+    shop: Shop, command: Callable[..., Ended], name: str, likely: str
+) -> None:
+    """What cannot be a project's name is refused by the daemon, with a name that can be."""
+    refused = command("push", str(shop.project), "-p", name)
+    check_error(refused, Exit.FAILED)
+    assert f"name: '{name}' is not a name" in refused.err
+    assert refused.hint == f"scrapy-do push {shop.project} -p {likely}"
+
+
 def test_exit_codes_tell_how_a_job_has_ended(shop: Shop, command: Callable[..., Ended]) -> None:
     """What is waited for ends the command as it has ended itself."""
     failed = command("run", "exits", "--wait", "-p", "good")

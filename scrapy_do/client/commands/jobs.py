@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,11 +12,12 @@ import click
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.invocation import Invocation, command, pass_call
 from scrapy_do.client.names import JOB, PROJECT, SPIDER, find_job, short, the_project
-from scrapy_do.client.times import MOMENT, SPAN, local_text, span_text
+from scrapy_do.client.times import MOMENT, SPAN, local_text, moment_text, span_text
 
 STATES = ("PENDING", "RUNNING", "SUCCESSFUL", "FAILED", "CANCELED")
 _ENDS = {"SUCCESSFUL": Exit.DONE, "FAILED": Exit.FAILED, "CANCELED": Exit.CANCELED}
 _WORST = (Exit.FAILED, Exit.CANCELED, Exit.DONE)
+_MOMENTS = frozenset({"start_time", "finish_time"})
 _ACTIVE = "PENDING,RUNNING"
 _MOST = 10_000
 _COLUMNS = ("id", "job", "status", "items", "errors", "created", "started", "took", "reason")
@@ -478,7 +479,7 @@ def stats(call: Invocation, *, job: str, compare: str | None) -> None:
     found = find_job(call, job)
     document: dict[str, Any] = {"identifier": found["identifier"], "stats": found["stats"]}
     if compare is None:
-        rows = [[name, value] for name, value in sorted(found["stats"].items())]
+        rows = [[name, _said(call, name, value)] for name, value in sorted(found["stats"].items())]
         call.out.rows(["name", "value"], rows, document)
         return
     other = _job_before(call, found) if compare == "@before" else find_job(call, compare)
@@ -487,14 +488,25 @@ def stats(call: Invocation, *, job: str, compare: str | None) -> None:
     rows = [
         [
             name,
-            (value := found["stats"].get(name)),
-            (old := other["stats"].get(name)),
+            _said(call, name, value := found["stats"].get(name)),
+            _said(call, name, old := other["stats"].get(name)),
             _change(value, old),
         ]
         for name in names
     ]
     columns = ["name", short(found["identifier"]), short(other["identifier"]), "change"]
     call.out.rows(columns, rows, document)
+
+
+def _said(call: Invocation, name: str, value: object) -> object:
+    """A statistic as people read it: the moments among them are milliseconds since 1970."""
+    if name not in _MOMENTS or not isinstance(value, int | float):
+        return value
+    try:
+        moment = datetime.fromtimestamp(value / 1000, UTC)
+        return moment_text(moment if call.flags.utc else moment.astimezone())
+    except (ValueError, OverflowError, OSError):  # a spider may write what it likes
+        return value
 
 
 def _change(value: object, old: object) -> object:

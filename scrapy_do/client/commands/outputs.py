@@ -1,6 +1,7 @@
 """What jobs have written: logs, items."""
 
 import csv
+import io
 import json
 import re
 import sys
@@ -17,6 +18,7 @@ import click
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.invocation import Invocation, command, pass_call
 from scrapy_do.client.names import JOB, find_job, short
+from scrapy_do.client.output import printable
 from scrapy_do.client.times import moment_text
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -221,6 +223,21 @@ def write_line(call: Invocation, line: Line) -> None:
 # --- items ---------------------------------------------------------------------------------------
 
 
+class _Shown(io.TextIOBase):
+    """A terminal, which items cannot steer."""
+
+    def __init__(self, terminal: IO[str]) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        """Write it, control characters spelled out."""
+        return self._terminal.write(printable(text))
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._terminal.flush()
+
+
 @command("items")
 @click.argument("job", type=JOB)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
@@ -278,7 +295,7 @@ def save_items(call: Invocation, identifier: str, file: str) -> None:
         _write(lines, target, ending if ending in _FORMATS else "jsonl", ())
 
 
-def _write(lines: Iterable[str], target: IO[str], kind: str, names: Sequence[str]) -> None:
+def _write(lines: Iterable[str], target: IO[str] | _Shown, kind: str, names: Sequence[str]) -> None:
     if kind == "csv":
         _write_table(lines, target, names)
         return
@@ -294,7 +311,7 @@ def _write(lines: Iterable[str], target: IO[str], kind: str, names: Sequence[str
         target.write("[]\n" if first else "\n]\n")
 
 
-def _write_table(lines: Iterable[str], target: IO[str], names: Sequence[str]) -> None:
+def _write_table(lines: Iterable[str], target: IO[str] | _Shown, names: Sequence[str]) -> None:
     """Write a table; without names its columns are all fields, so the items are read twice."""
     if names:
         _rows(lines, target, names)
@@ -311,7 +328,7 @@ def _write_table(lines: Iterable[str], target: IO[str], names: Sequence[str]) ->
 
 
 def _rows(
-    lines: Iterable[str], target: IO[str], names: Sequence[str], *, nested: bool = True
+    lines: Iterable[str], target: IO[str] | _Shown, names: Sequence[str], *, nested: bool = True
 ) -> None:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(names)
@@ -344,12 +361,14 @@ def _at(item: object, name: str) -> Any:  # noqa: ANN401 - a JSON value
 
 
 @contextmanager
-def _target(file: str | None) -> Iterator[IO[str]]:
+def _target(file: str | None) -> Iterator[IO[str] | _Shown]:
     if file in {None, "-"}:
-        yield sys.stdout
+        yield sys.stdout if not sys.stdout.isatty() else _Shown(sys.stdout)
         return
     try:
-        with Path(str(file)).open("w", encoding="utf-8", newline="") as target:
+        with Path(str(file)).open(
+            "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as target:
             yield target
     except OSError as error:
         raise UserError(

@@ -1,5 +1,6 @@
 """Commands about projects: push, projects, spiders, rollback, rm."""
 
+import re
 import tempfile
 import time
 from datetime import datetime
@@ -66,9 +67,9 @@ def push(
     with tempfile.TemporaryDirectory(prefix="scrapy-do-") as scratch:
         archive = place
         if source is not None:
-            archive = Path(scratch) / f"{source.project}.zip"
+            archive = Path(scratch) / "project.zip"
             source.write(archive)
-        answer = _send(call, archive, form)
+        answer = _send(call, archive, form, source.project if source else place.stem)
     call.out.passing("")
     _tell_pushed(call, answer)
 
@@ -86,7 +87,9 @@ def _tell_files(call: Invocation, place: Path, source: "Source | None") -> None:
     call.out.rows(["size", "path"], [[one["size"], one["path"]] for one in shown], document)
 
 
-def _send(call: Invocation, archive: Path, form: list[tuple[str, str]]) -> dict[str, Any]:
+def _send(
+    call: Invocation, archive: Path, form: list[tuple[str, str]], called: str | None
+) -> dict[str, Any]:
     from scrapy_do.client.http import Refused  # noqa: PLC0415 - the same
 
     begun_s = time.monotonic()
@@ -110,7 +113,12 @@ def _send(call: Invocation, archive: Path, form: list[tuple[str, str]]) -> dict[
         trace = str(error.answer.get("traceback") or "").splitlines()[-_LAST_LINES:]
         warnings = [f"warning: {one}" for one in error.answer.get("warnings") or ()]
         hint = error.try_
-        if error.kind == "spider-in-use":
+        if "is not a name" in error.message:
+            said = dict(form).get("name")
+            likely = re.sub("[^A-Za-z0-9._-]+", "-", said or called or "").strip("-._") or "project"
+            add = [] if said else ["-p", likely]
+            hint = call.again(instead_of=said or "", say=likely, add=add)
+        elif error.kind == "spider-in-use":
             hint = call.again(add=["--force"])
         elif error.exit_code == Exit.FAILED:
             hint = call.again(add=["--dry-run"])

@@ -173,6 +173,14 @@ def test_a_push_with_a_bad_name(client: HttpClient) -> None:
     assert refusal(push(client, name="../x")).startswith("name: '../x' is not a name")
 
 
+def test_a_push_with_a_name_instead_of_a_bad_one(client: HttpClient) -> None:
+    """A project whose scrapy.cfg has no name of ours can be pushed by another name."""
+    cfg = "[settings]\ndefault = shop.settings\n[deploy]\nproject = my shop\n"
+    archive = project("shop", **{"scrapy.cfg": cfg})
+    assert "'my shop' is not a name" in refusal(push(client, archive))
+    assert ok(push(client, archive, name="shop"))["name"] == "shop"
+
+
 def test_what_a_push_leaves_out(world: World, client: HttpClient) -> None:
     """It is told with the answer, before what the spiders are warned of; also when it fails."""
     content = project()
