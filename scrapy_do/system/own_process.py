@@ -6,6 +6,7 @@ Note [Signals across a start in place]
     during the restart is sent on to it.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from scrapy_do.system.service import Farewell
 
 _log = Logger(namespace="scrapy_do.process")
 
+_PR_SET_DUMPABLE = 4
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _RESTARTS = (signal.SIGUSR2,)
 _RELOADS = (signal.SIGHUP,)
@@ -87,6 +89,7 @@ class OwnProcess:
 
     def run(self) -> int:
         """Run to the end; return the exit status."""
+        _keep_to_itself()
         self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         if self._is_restart:
@@ -215,3 +218,11 @@ class OwnProcess:
         self._served.hand_on(os.environ)
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "scrapy_do", *sys.argv[1:]])  # noqa: S606 - ourselves
+
+
+def _keep_to_itself() -> None:
+    """Let no other process of this user look into the memory and the environment of this one.
+
+    Source: prctl(2), PR_SET_DUMPABLE. A program that is started from this one can be looked into.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), 0, 0, 0)

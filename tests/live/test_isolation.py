@@ -25,6 +25,14 @@ PLAIN = ("setpriv", f"--bounding-set={CAPABILITIES}") if os.geteuid() == 0 else 
 """Makes root somebody for whom the modes of files count."""
 
 
+NOBODY = 65534
+OTHER = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    # The interpreter and the tests may lie where only root looks.
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
+
 @pytest.fixture(scope="module", params=["fork", "spawn", "plain"])
 def daemon(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[Running]:
     root = tmp_path_factory.mktemp("isolated")
@@ -36,13 +44,16 @@ def _running(root: Path, how: str, **more: str) -> Any:
     (root / "writable").mkdir()
     (root / "readable").write_text("x")
     (root / "keys").touch(mode=0o600)
+    if how == "nobody":
+        for name in ("writable", "keys"):
+            os.chown(root / name, NOBODY, NOBODY)
     options = {
         "SCRAPY_DO_CRAWLS_LAUNCHER": "spawn" if how == "spawn" else "fork",
         "SCRAPY_DO_CRAWLS_WRITABLE": str(root / "writable"),
         "SCRAPY_DO_WEB_API_KEYS": str(root / "keys"),
         **more,
     }
-    return running(root, options=options, wrapper=PLAIN if how == "plain" else ())
+    return running(root, options=options, wrapper={"plain": PLAIN, "nobody": OTHER}.get(how, ()))
 
 
 def _probed(daemon: Running, root: Path) -> dict[str, str]:
@@ -93,6 +104,18 @@ def test_without_isolation(tmp_path: Path) -> None:
 
     for probe in ("read database", "read log of another job", "write outside", "signal the daemon"):
         assert found[probe] == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_the_daemon_keeps_to_itself(tmp_path: Path) -> None:
+    """Also without isolation no crawl, of the same user as the daemon, looks into its memory."""
+    os.chown(tmp_path, NOBODY, NOBODY)
+    with _running(tmp_path, "nobody", SCRAPY_DO_CRAWLS_ISOLATION="off") as daemon:
+        found = _probed(daemon, tmp_path)
+
+    assert found["read log of another job"] == ""
+    for probe in ("memory of the daemon", "environment of the daemon", "debug the daemon"):
+        assert "Permission" in found[probe] or "not permitted" in found[probe]
 
 
 def test_a_push_harms_itself_only(daemon: Running, tmp_path: Path) -> None:
