@@ -50,6 +50,17 @@ def test_options_say_where_their_values_come_from(world: World, tmp_path: Path) 
     assert "SCRAPY_DO_RETENTION_TRASH_AGE" in page
 
 
+def test_isolation_that_is_off_is_seen(world: World, tmp_path: Path) -> None:
+    """Whoever switched it off, or whose kernel has none, is told so."""
+    path = tmp_path / "scrapy-do.conf"
+    path.write_text("[crawls]\nisolation = off\n")
+    world.config = load(path, {})
+
+    page = Pages(world).get("/ui/system")
+
+    assert "</span>not isolated</span> Isolation of crawls: off: crawls can do whatever" in page
+
+
 def test_services_that_are_not_well_are_named(world: World) -> None:
     """What is wrong stands beside the name of the service."""
     world.problems["scheduler"] = "it stands still"
