@@ -51,7 +51,8 @@ class Rendered:
 def _texts() -> Mapping[str, str]:
     """The documents by their names, a few hundred kilobytes; nothing where they are not there."""
     clone = _TOP / "docs"
-    found = dict(_in(clone)) if (clone / "index.md").is_file() else dict(_installed())
+    is_clone = (_TOP / "setup.cfg").is_file()  # others may install a directory of this name, too
+    found = dict(_in(clone) if is_clone else _installed())
     return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
 
 
