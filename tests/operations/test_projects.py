@@ -80,12 +80,15 @@ def test_a_sweep_takes_no_archive_that_arrives(tmp_path: Path, upload: Path) -> 
 
 
 def _archive(world: World, content: bytes) -> str:
-    """Push a project; return the digest of its archive."""
+    """Push a project; return the digest of its archive, which is the same at any time."""
     upload = world.archives.incoming / "upload"
     with zipfile.ZipFile(upload, "w") as packed:
-        packed.writestr("scrapy.cfg", "[settings]\ndefault = p.settings\n[deploy]\nproject = p\n")
-        packed.writestr("p/__init__.py", content)
-        packed.writestr("p/settings.py", "")
+        packed.writestr(
+            zipfile.ZipInfo("scrapy.cfg"),
+            "[settings]\ndefault = p.settings\n[deploy]\nproject = p\n",
+        )
+        packed.writestr(zipfile.ZipInfo("p/__init__.py"), content)
+        packed.writestr(zipfile.ZipInfo("p/settings.py"), "")
     digest = world.archives.measure(upload).digest
     world.do(world.projects.push(upload, by="tester"))
     return digest
