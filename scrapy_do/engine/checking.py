@@ -34,7 +34,9 @@ def check(pair: Pair) -> CheckReport:
     except WrongDatabase as error:
         problem = error.problem
     report.problem = problem
-    if problem is None:
+    if problem is None and pair.path is not None and not pair.path.exists():
+        report.lines.append(f"none yet: the first start makes {pair.name}")
+    elif problem is None:
         report.lines.append(f"whole, and the one of {pair.directory.root}: {pair.name}")
     for copy in all_copies(pair.path):
         report.lines.append(f"copy: {copy.name} {_state(copy)}")

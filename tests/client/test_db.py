@@ -43,7 +43,11 @@ def test_backup_and_restore(capsys: pytest.CaptureFixture[str], data: Path, tmp_
     )
     (data / "scrapy-do.db").unlink()
     problem = f"the database {data}/scrapy-do.db is missing, but the data directory is in use"
-    expected: Any = (1, [], [f"error: {problem}", "  try:   scrapy-do db restore"])
+    expected: Any = (
+        1,
+        [],
+        [f"error: {problem}", f"  try:   scrapy-do db restore --data-dir {data}"],
+    )
     assert _run(capsys, "db", "check", *where) == expected
     assert _run(capsys, "db", "restore", copy, *where) == (0, [f"restored: {copy}"], [])
     with Opened(data) as store:
@@ -179,3 +183,20 @@ def test_clean_and_upgrade(capsys: pytest.CaptureFixture[str], data: Path) -> No
     with Opened(data) as store:
         assert completed(store.jobs.find(JobFilter())) == []
         assert _run(capsys, "db", "clean", "--yes", *where)[0] == 1
+
+
+@pytest.mark.parametrize("words", ["clean --dry-run", "clean --yes", "upgrade", "backup copy"])
+def test_no_database_is_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str
+) -> None:
+    """Where no daemon has been, nothing is whole, and no command makes a database."""
+    where = ["--data-dir", str(tmp_path)]
+    code, _, err = _run(capsys, "db", *words.split(), *where)
+    assert code == 1
+    assert err == [
+        f"error: the database {tmp_path}/scrapy-do.db is missing",
+        f"  try:   scrapy-do db restore --data-dir {tmp_path}",
+    ]
+    code, out, _ = _run(capsys, "db", "check", *where)
+    assert (code, out) == (0, [f"none yet: the first start makes {tmp_path}/scrapy-do.db"])
+    assert not (tmp_path / "scrapy-do.db").exists()

@@ -13,7 +13,7 @@ import click
 from scrapy_do.client.commands.import_0_5 import import_0_5
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Group, Invocation, pass_call
-from scrapy_do.client.server_options import config_option, data_dir_option, overridden
+from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
 from scrapy_do.client.times import SPAN, moment_text
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ def check_command(call: Invocation, *, config_path: Path | None, data_dir: str |
     with _pair(config_path, data_dir) as pair:
         _become_owner_of(pair.directory.root)
         report = check(pair)
-    if call.out.as_json:
-        call.out.document({"lines": list(report.lines), "problem": report.problem})
-    else:
-        for line in report.lines:
-            call.out.line(line)
-    if report.problem is not None:
-        raise UserError(report.problem, try_="scrapy-do db restore")
+        if call.out.as_json:
+            call.out.document({"lines": list(report.lines), "problem": report.problem})
+        else:
+            for line in report.lines:
+                call.out.line(line)
+        if report.problem is not None:
+            raise UserError(report.problem, try_="scrapy-do db restore")
 
 
 @db.command("backup")
@@ -138,8 +138,7 @@ def backup_command(
                 "[scrapy-do] database: a PostgreSQL database is copied with pg_dump",
                 try_="scrapy-do db --help",
             )
-        if not pair.path.exists():
-            raise UserError(f"the database {pair.path} is missing", try_="scrapy-do db restore")
+        _need_database(pair)
         if file.exists():
             raise UserError(f"{file}: File exists", try_="scrapy-do db backup --help")
         if not file.absolute().parent.is_dir():
@@ -159,6 +158,7 @@ def upgrade_command(call: Invocation, *, config_path: Path | None, data_dir: str
     """
     with _pair(config_path, data_dir) as pair:
         _become_owner_of(pair.directory.root)
+        _need_database(pair)
         pair.lock()
         pair.open().close()
     _tell(call, [("up to date", pair.name)], {"database": pair.name})
@@ -191,12 +191,24 @@ def clean_command(
     moment = datetime.now(UTC) - timedelta(seconds=older_than)
     with _pair(config_path, data_dir) as pair:
         _become_owner_of(pair.directory.root)
+        _need_database(pair)
         if not dry_run:
             call.confirm(f"Remove the jobs that ended before {moment_text(moment)}?")
         jobs = clean(pair, moment, is_dry=dry_run)
     what = "would be removed" if dry_run else "removed"
     document = {"jobs": jobs, "before": moment.isoformat(), "dry-run": dry_run}
     _tell(call, [(what, f"{jobs} jobs")], document)
+
+
+def _need_directory(root: Path) -> None:
+    if not root.is_dir():
+        raise UserError(f"{root}: no data directory", try_="scrapy-do db --help")
+
+
+def _need_database(pair: "Pair") -> None:
+    """Refuse to make a database: a daemon does at its first start."""
+    if pair.path is not None and not pair.path.exists():
+        raise UserError(f"the database {pair.path} is missing", try_="scrapy-do db restore")
 
 
 def _become_owner_of(directory: Path) -> None:
@@ -215,20 +227,25 @@ def _pair(config_path: Path | None, data_dir: str | None) -> Iterator["Pair"]:
     from scrapy_do.engine.pairing import Pair  # noqa: PLC0415 - the same
     from scrapy_do.files.data_directory import DataDirectory  # noqa: PLC0415 - the same
 
+    options = words_of(config_path, data_dir)
     try:
         config = load(config_path, overridden(os.environ, data_dir))
         root = config.scrapy_do.project_store
-        if not root.is_dir():
-            raise UserError(f"{root}: no data directory", try_="scrapy-do db --help")
+        _need_directory(root)
         pair = Pair(DataDirectory(root), config.scrapy_do.database)
         try:
             yield pair
         finally:
             pair.close()
     except (errors.DataDirectoryInUse, errors.DatabaseInUse) as error:
-        raise UserError(f"{error}; stop it first", try_="scrapy-do db check") from error
+        hint = f"scrapy-do db check{options}"
+        raise UserError(f"{error}; stop it first", try_=hint) from error
     except errors.WrongDatabase as error:
-        raise UserError(error.problem, try_="scrapy-do db check") from error
+        raise UserError(error.problem, try_=f"scrapy-do db check{options}") from error
+    except UserError as error:
+        if error.try_ == "scrapy-do db restore":
+            error.try_ += options
+        raise
     except (errors.ScrapyDoError, sqlite3.Error) as error:
         raise UserError(str(error), try_="scrapy-do db --help") from error
     except OSError as error:
