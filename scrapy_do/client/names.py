@@ -24,6 +24,9 @@ SHORT = 8
 
 _UUID = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _KEY = re.compile(r"/p/([0-9]+)/(?:jobs?/)?([0-9]+)/([0-9]+)")
+_PLAIN = re.compile(r"[\w@][\w@%+=:,./-]*")
+"""A name that no shell reads as something else: others have to be typed, with quotes."""
+
 _MOST = 50
 
 
@@ -48,7 +51,11 @@ class Name(click.ParamType[str]):
                 f"{self._kind} {project or ''}",
                 lambda daemon: _look(daemon, self._kind, project),
             )
-        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+        return [
+            CompletionItem(name)
+            for name in found
+            if name.startswith(incomplete) and _PLAIN.fullmatch(name)
+        ]
 
 
 JOB = Name("job", "jobs")

@@ -69,7 +69,7 @@ def _address(said: "queue.Queue[str]") -> str:
         heard.append(f"it did not listen within {_START_LIMIT_S:.0f} s")
     errors = [line.removeprefix(_ERROR) for line in heard if line.startswith(_ERROR)]
     reason = (errors or heard or ["it said nothing"])[-1]
-    raise UserError(f"the daemon did not start: {reason}", try_="scrapy-do serve")
+    raise UserError(f"the daemon did not start: {reason}", try_="scrapy-do demo")
 
 
 def _keep(output: IO[bytes], log: Path, said: "queue.Queue[str]") -> None:

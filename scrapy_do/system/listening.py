@@ -42,10 +42,11 @@ def open_socket(endpoint: Endpoint) -> socket.socket:
     try:
         return socket.create_server((host, endpoint.port), family=family, backlog=BACKLOG)
     except OSError as error:
+        reason = str(error.strerror).partition(" (while attempting")[0]  # the address once more
         raise ConfigError(
             "web",
             "interfaces",
-            f"cannot listen on {endpoint}: {error.strerror}; "
+            f"cannot listen on {endpoint}: {reason}; "
             "stop what uses it, or choose another port with --listen ADDR:PORT",
         ) from error
 

@@ -66,6 +66,18 @@ def test_names_of_the_daemon(tmp_path: Path) -> None:
     assert "somewhere" in _completed("bash", "scrapy-do profile use some", tmp_path, **at)
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_only_plain_names(shell: str, tmp_path: Path) -> None:
+    """A name that a shell or a terminal would read as something else is not put on the line."""
+    profiles = tmp_path / ".config" / "scrapy-do" / "profiles.ini"
+    profiles.parent.mkdir(parents=True)
+    names = ("shöp_2.a", "shop $(x)", "shop;x", "shop\033[2J", "shop`x`", "--shop")
+    profiles.write_text("".join(f"[profile:{name}]\nurl = http://a:1\n" for name in names))
+    found = _completed(shell, "scrapy-do profile use ", tmp_path)
+    assert "shöp_2.a" in found
+    assert "shop" not in found
+
+
 def test_nobody_waits_for_a_silent_daemon(tmp_path: Path) -> None:
     """Without an answer in time, or with a wrong configuration, there is nothing to complete."""
     begun_s = time.monotonic()

@@ -36,7 +36,8 @@ def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
         other = str(tmp_path / "other")
         error = _refused("--data-dir", other, "--listen", f"{host}:{port}")
         expected = (
-            f"error: [web] interfaces: cannot listen on {host}:{port}: Address already in use"
+            f"error: [web] interfaces: cannot listen on {host}:{port}: Address already in use; "
+            "stop what uses it, or choose another port"
         )
         assert error.startswith(expected)
         error = _refused("--data-dir", str(data), "--listen", "127.0.0.1:0")
