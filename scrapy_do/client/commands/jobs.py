@@ -240,7 +240,7 @@ def watched(
                         write_line(call, line)
                 if event.name == "stats":
                     took_s = (datetime.now().astimezone() - begun).total_seconds()
-                    call.out.passing(_progress(event.data, took_s))
+                    call.out.passing(progress_text(event.data, before=job["items"], took_s=took_s))
                 if event.name == "end":
                     hints = event.data.get("hints", ())
         call.out.passing("")
@@ -253,8 +253,9 @@ def watched(
         raise click.exceptions.Exit(Exit.INTERRUPTED) from None
 
 
-def _progress(stats: Mapping[str, int], took_s: float) -> str:
-    rate = stats["items"] * 60 / took_s if took_s > 1 else 0
+def progress_text(stats: Mapping[str, int], *, before: int, took_s: float) -> str:
+    """What has come; the rate is of what has come since we watch."""
+    rate = (stats["items"] - before) * 60 / took_s if took_s > 1 else 0
     counts = f"items {stats['items']} · pages {stats['responses']}"
     return f"{counts} · {rate:.0f}/min · {span_text(took_s)}"
 
