@@ -300,7 +300,8 @@ def _parsed(path: Path) -> configparser.ConfigParser:
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
+        is_text = isinstance(error, configparser.Error)
+        problem = " ".join(str(error).split()) if is_text else "it is not text in UTF-8"
         raise UserError(
             f"{path}: {problem}", try_="scrapy-do config --help", code=Exit.USAGE
         ) from error

@@ -111,6 +111,13 @@ def test_secrets_are_not_shown(home: Path) -> None:
     assert ("token", "***", "SCRAPY_DO_TOKEN") in shown
 
 
+def test_a_file_that_is_no_text_is_named(home: Path) -> None:
+    """A file that is not UTF-8 is named, in words."""
+    (home / ".scrapy-do.cfg").write_bytes(b"\xff\xfe[")
+    with pytest.raises(UserError, match=r"\.scrapy-do\.cfg: it is not text in UTF-8"):
+        _found(home)
+
+
 def test_a_broken_file_is_named(home: Path) -> None:
     """A file that means nothing is named in one sentence."""
     _deploy(home, "no section\n")

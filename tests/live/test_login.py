@@ -49,6 +49,7 @@ def test_login(
         said("a-token-that-nobody-knows\n")
         wrong = run(capsys, "login", url, "--ca-file", authority, "--token-stdin")
         check_error(wrong, Exit.LOGIN)
+        assert wrong.hint == f"scrapy-do login {url} --ca-file {authority} --token-stdin"
         assert run(capsys, "profile", "list", "--json").out == "[]\n"
 
         said(f"{TOKEN}\n")

@@ -135,14 +135,20 @@ def login(
         secret, username = _asked(call, address, username)
     if secret:
         kept |= {"username": username, "password": secret} if username else {"token": secret}
-    DaemonClient(
+    daemon = DaemonClient(
         address,
         credentials=Credentials(
             token=kept.get("token"), username=username, password=kept.get("password")
         ),
         timeout_s=limit_s,
         ca_file=authority,
-    ).get("/status.json")
+    )
+    try:
+        daemon.get("/status.json")
+    except UserError as error:
+        if error.exit_code is Exit.LOGIN:
+            error.try_ = call.again()
+        raise
     profiles.put(name, kept)
     shown = {"profile": name, "url": address, "user": username or ("token" if secret else "")}
     call.out.facts(shown.items(), shown)
