@@ -280,7 +280,12 @@ class Command(click.Command):
         """Run it."""
         if not self.has_json and ctx.ensure_object(Invocation).flags.json:
             raise click.UsageError(f"{ctx.command_path} has no JSON to give", ctx)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            if error.try_ == f"{PROGRAM} --help":  # nobody knew anything better
+                error.try_ = f"{ctx.command_path} --help"
+            raise
 
 
 class TextCommand(Command):

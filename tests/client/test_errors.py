@@ -70,6 +70,7 @@ USAGE = [
     "projects a b",
     "rollback",
     "rm",
+    "rm shop@ --yes",
     "push missing",
     "push .",
     "push named",

@@ -234,6 +234,23 @@ def test_a_project_from_push_to_items(
     assert target.read_text() == "\n"
 
 
+def test_hints_lead_on(command: Callable[..., Ended]) -> None:
+    """What a version, a zone or a field has wrong is answered with a command about that."""
+    for words, hint, code in (
+        ("run noop -p good --version 99", "scrapy-do projects good", Exit.NOT_FOUND),
+        ("rm good@99 --yes", "scrapy-do projects good", Exit.NOT_FOUND),
+        ("rm good@99 --dry-run", "scrapy-do projects good", Exit.NOT_FOUND),
+        (
+            "schedule add noop -p good --tz Mars/X --when every_day",
+            "scrapy-do schedule add --help",
+            Exit.FAILED,
+        ),
+    ):
+        ended = command(*(word.replace("_", " ") for word in words.split()))
+        check_error(ended, code)
+        assert ended.hint == hint
+
+
 def test_statistics_have_dates(shop: Shop, command: Callable[..., Ended]) -> None:
     """The moments among the statistics are told as dates, in JSON they are the API's numbers."""
     told = dict(line.split("\t") for line in command("stats", shop.job, "--utc").out.splitlines())

@@ -185,7 +185,7 @@ def clean_command(
     config_path: Path | None,
     data_dir: str | None,
 ) -> None:
-    """Remove ended jobs with their files, as a daemon does by itself. It must be down."""
+    """Remove ended jobs with their files, as a daemon does by itself; it must not be running."""
     from scrapy_do.engine.cleaning import clean  # noqa: PLC0415 - Note [Why commands import]
 
     moment = datetime.now(UTC) - timedelta(seconds=older_than)

@@ -187,6 +187,8 @@ def _order(
     except Refused as error:
         if error.kind == "spider-not-found":
             raise known_spiders(call, project, spider) from error
+        if error.kind == "version-not-found":
+            error.try_ = call.hint("projects", project)
         raise
     return find_job(call, str(answer["identifier"]))
 

@@ -230,8 +230,17 @@ def rollback(call: Invocation, *, project: str, version: str | None) -> None:
 @pass_call
 def remove(call: Invocation, *, what: str, dry_run: bool) -> None:
     """Remove a project, or one version of it; jobs that were accepted run to their end."""
-    name, _, version = what.partition("@")
+    name, at, version = what.partition("@")
+    if at and not version:
+        raise click.UsageError(f"{what!r} names no version; without the @ it is the whole project")
     versions = call.daemon.get("/list-versions.json", {"project": name})["versions"]
+    if version and version not in [one["version"] for one in versions]:
+        raise UserError(
+            f'project "{name}" has no version "{version}"',
+            notes=[f"known: {', '.join(one['version'] for one in versions)}"],
+            try_=call.hint("projects", name),
+            code=Exit.NOT_FOUND,
+        )
     if dry_run:
         labels = [one["version"] for one in versions if version in {"", one["version"]}]
         shown = {"project": name, "versions": labels, "removed": False}
