@@ -17,7 +17,7 @@ from scrapy_do.assembly import Parts, assemble
 from scrapy_do.config import Config, changed_options
 from scrapy_do.engine.old_users import refuse_users, take_over_users
 from scrapy_do.engine.pairing import Pair
-from scrapy_do.engine.policies import DaemonPolicies
+from scrapy_do.engine.policies import DaemonPolicies, environment_to_start_with
 from scrapy_do.errors import ScrapyDoError
 from scrapy_do.files.data_directory import DataDirectory
 from scrapy_do.files.stores import FileStores
@@ -109,7 +109,9 @@ class Daemon:
             now=runtime.now,
         )
         launcher = make_launcher(
-            reports_socket=directory.reports_socket, environment=self._environ, runtime=runtime
+            reports_socket=directory.reports_socket,
+            environment=environment_to_start_with(self._environ),
+            runtime=runtime,
         )
         self._parts = assemble(
             store=self._store,

@@ -29,6 +29,10 @@ PASSED_ON = ("PATH", "LANG", "TZ")
 """What a crawl gets of the daemon's own environment without being granted it."""
 
 
+_FOR_PROGRAMS = ("LC_", "LD_", "MALLOC_", "GLIBC_TUNABLES", "OPENSSL_CONF")
+"""What the loader, the C library and OpenSSL read when a program starts, by how it begins."""
+
+
 def zone_of(config: Config) -> str:
     """The IANA name of the zone for orders that give none.
 
@@ -94,6 +98,18 @@ def environment_of(config: Config, environ: Mapping[str, str], project: str) -> 
         **own,
         **config.crawls.environment,
         **({} if mine is None else mine.environment),
+    }
+
+
+def environment_to_start_with(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of the daemon's own environment with which interpreters of crawls are started.
+
+    A crawl sees all of it, whatever its own is then: in `/proc/self/environ`, and in its memory.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in PASSED_ON or name.startswith(_FOR_PROGRAMS)
     }
 
 

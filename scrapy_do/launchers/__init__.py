@@ -17,8 +17,8 @@ def make_launcher(
     """Return the launcher of this machine; each order says how its process is started.
 
     `reports_socket` is where crawls send their reports: a path in the data directory.
-    `environment` is that of the interpreters that make crawls (PATH, LANG), of which the
-    crawls themselves see nothing.
+    `environment` is that of the interpreters that make crawls (PATH, LANG): there must be no
+    secret in it, as a forked crawl can look up what its parent was started with.
     """
     starters: dict[StartMethod, Starter] = {
         StartMethod.FORK: ForkServer(runtime, environment),

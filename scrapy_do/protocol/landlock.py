@@ -76,7 +76,8 @@ def confine(*, own: Iterable[Path], hidden: Iterable[Path]) -> None:
         for name in _DEVICES:
             _allow(ruleset, Path("/dev", name), all_rights)
         # Their threads and descriptors are files there.
-        _allow(ruleset, Path(f"/proc/{os.getpid()}"), _READ | _WRITE_FILE)
+        of_own = _READ | _WRITE_FILE | all_rights & _TRUNCATE
+        _allow(ruleset, Path(f"/proc/{os.getpid()}"), of_own)
         for path in (*_around(away | {Path("/dev")}, Path("/")), *_code(away)):
             _allow(ruleset, path, _READ)
         _drop_capabilities()

@@ -8,6 +8,7 @@ from scrapy_do.config import Config, CrawlConfig, ProjectConfig
 from scrapy_do.engine.policies import (
     crawl_limits_of,
     environment_of,
+    environment_to_start_with,
     has_cloud_access,
     start_method_of,
 )
@@ -90,3 +91,11 @@ def test_who_may_call_the_daemon(*, general: bool, own: bool | None) -> None:
     assert has_cloud_access(config, "books") is (general if own is None else own)
     assert has_cloud_access(config, "others") is general
     assert has_cloud_access(Config(), "books") is False
+
+
+def test_no_secret_of_the_daemon_starts_an_interpreter() -> None:
+    """What is handed on is named, so nothing else is: crawls could look it up."""
+    handed = {"PATH": "/bin", "TZ": "UTC", "LC_ALL": "C", "LD_LIBRARY_PATH": "/opt/lib"}
+    secret = {"SCRAPY_DO_WEB_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "HOME": "/root"}
+
+    assert environment_to_start_with({**handed, **secret}) == handed

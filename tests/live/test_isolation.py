@@ -51,6 +51,7 @@ def _running(root: Path, how: str, **more: str) -> Any:
         "SCRAPY_DO_CRAWLS_LAUNCHER": "spawn" if how == "spawn" else "fork",
         "SCRAPY_DO_CRAWLS_WRITABLE": str(root / "writable"),
         "SCRAPY_DO_WEB_API_KEYS": str(root / "keys"),
+        "DAEMONS_SECRET": "x",
         **more,
     }
     return running(root, options=options, wrapper={"plain": PLAIN, "nobody": OTHER}.get(how, ()))
@@ -94,6 +95,7 @@ ALLOWED = {
     *("write where it may", "read what belongs to the system", "look up a name", "a child"),
     *("signal a child", "a lock between processes", "a process", "a thread"),
     *("forget what is written", "chance", "an own device", "import what was not imported"),
+    "its own name to the system",
 }
 
 
@@ -114,6 +116,7 @@ def test_the_daemon_keeps_to_itself(tmp_path: Path) -> None:
         found = _probed(daemon, tmp_path)
 
     assert found["read log of another job"] == ""
+    assert "not handed on" in found["what the daemon was started with"]
     for probe in ("memory of the daemon", "environment of the daemon", "debug the daemon"):
         assert "Permission" in found[probe] or "not permitted" in found[probe]
 

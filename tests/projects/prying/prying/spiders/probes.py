@@ -59,6 +59,12 @@ def _moved(target):
     os.rename("taken", target)
 
 
+def _inherited(name):
+    """Look for a variable where the kernel has put those that a program was started with."""
+    if name.encode() not in Path("/proc/self/environ").read_bytes():
+        raise PermissionError(0, "it was not handed on")
+
+
 def _mounted():
     place = tempfile.mkdtemp()
     subprocess.run(["mount", "-t", "tmpfs", "none", place], capture_output=True, check=True)
@@ -103,6 +109,7 @@ class Prying(scrapy.Spider):
             "memory of the daemon": lambda: Path(f"/proc/{daemon}/mem").open("rb"),
             "environment of the daemon": lambda: Path(f"/proc/{daemon}/environ").read_bytes(),
             "files of the daemon": lambda: os.readlink(f"/proc/{daemon}/fd/0"),
+            "what the daemon was started with": lambda: _inherited("DAEMONS_SECRET"),
             "debug the daemon": lambda: _attach(daemon),
             "signal the daemon": lambda: os.kill(daemon, signal.SIGCONT),
             "signal the holder": lambda: os.kill(holder, signal.SIGCONT),
@@ -129,6 +136,7 @@ class Prying(scrapy.Spider):
             "a lock between processes": multiprocessing.Lock,
             "a process": self._process,
             "a thread": self._thread,
+            "its own name to the system": lambda: Path("/proc/self/comm").write_text("x"),
             "forget what is written": lambda: Path("/dev/null").write_text("x"),
             "chance": lambda: Path("/dev/urandom").open("rb").read(1),
             "an own device": lambda: os.openpty(),
