@@ -31,11 +31,15 @@ _MOST = 50
 
 
 class Name(click.ParamType[str]):
-    """A name that shells complete."""
+    """A name that shells complete; an empty one, such as of an unset variable, means nothing."""
 
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
         self._kind = kind
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse an empty one: a filter by it would be none."""
+        return value or self.fail("it is empty", param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
