@@ -24,6 +24,8 @@ One command, `scrapy-do`; `python -m scrapy_do` is the same. Made from the comma
   document and nothing else; a list is an array. Commands that go on (`logs`, `items`, `--watch`)
   write one document a line. The fields are those of the API, without the `status` of its answers;
   fields are added, never changed.
+- **On a terminal** lists are tables, by `$PAGER` if they are long; where there is no room for one,
+  each row has a line for each of its facts.
 - **In a pipe** output has no colours, nothing is cut, nobody is asked; lists are tab-separated,
   and have a first line of names only with `--header`. Tabs and line breaks in values are `\\t` and
   `\\n`.
