@@ -10,7 +10,7 @@ Note [Sight]
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from scrapy_do.core.principal import Principal
@@ -26,7 +26,9 @@ def seen_by(principal: Principal) -> Iterator[None]:
     try:
         yield
     finally:
-        _ASKING.reset(before)
+        # A request that is given up is ended by whoever did that, in a context of their own.
+        with suppress(ValueError):
+            _ASKING.reset(before)
 
 
 def seen_projects() -> frozenset[int] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,7 +51,11 @@ class DataDirectory:
             OSError: it cannot be made or written.
         """
         self.root.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self.root.stat().st_mode)
         make_private(self.root)
+        # What is in a closed directory is seen only once it is open: `/proc` is nobody's mistake.
+        if not self.identity.exists() and any(self.root.iterdir()):
+            self.root.chmod(mode)
         owner = self._lock.take()
         if owner is not None:
             raise DataDirectoryInUse(
