@@ -443,3 +443,18 @@ def test_the_audit_is_shown_to_administrators(everything: Everything) -> None:
     number = int(re.findall(r'"number": (\d+)', first.text)[0])
     second = everything.ask("GET", f"/ui/audit.json?limit=1&before={number}", who="admin")
     assert int(re.findall(r'"number": (\d+)', second.text)[0]) == number - 1
+
+
+def test_files_of_a_run_of_another_project(tmp_path: Path) -> None:
+    """Who sees one project gets no file that a run of another has left, by its address either."""
+    everything = Everything(tmp_path)
+    crawl = everything.world.launcher.crawl_of(everything.job)
+    (crawl.spec.placement.project_dir / "left.txt").write_text(HIDDEN)
+    crawl.finish()
+    target = f"/get-file/data/{everything.job}/left.txt"
+
+    assert HIDDEN in everything.ask("GET", target, who="read").text
+    for method in ("GET", "HEAD"):
+        refused = everything.ask(method, target, who="some")
+        assert refused.status == 403
+        assert HIDDEN not in refused.text

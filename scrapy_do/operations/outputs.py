@@ -111,6 +111,7 @@ class OutputOperations:
         Raises:
             LogNotFound: there is no such job, or no such file.
         """
+        await self._job(job_id)
         left = self._artifacts.left(job_id, attempt)
         place, _ = await self._in_thread(lambda: left.find(path))
         return Output(path=place, is_live=lambda: False, on_end=lambda _listener: _nothing)
