@@ -54,14 +54,16 @@ class DataDirectory:
         mode = stat.S_IMODE(self.root.stat().st_mode)
         make_private(self.root)
         # What is in a closed directory is seen only once it is open: `/proc` is nobody's mistake.
-        if not self.identity.exists() and any(self.root.iterdir()):
+        is_strange = not self.identity.exists() and any(self.root.iterdir())
+        if is_strange:
             self.root.chmod(mode)
         owner = self._lock.take()
         if owner is not None:
             raise DataDirectoryInUse(
                 f"{self.root} belongs to another daemon that is running ({owner})"
             )
-        self.open_again()
+        if not is_strange:
+            self.open_again()
 
     def announce(self) -> None:
         """Let others read who owns the directory, and make what is always there."""
