@@ -222,8 +222,8 @@ def _crawl(
         processes.point(STDOUT, spec.placement.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         placement = spec.placement
         if placement.confinement.is_on:
-            own = (*placement.own, *placement.confinement.writable)
-            landlock.confine(own=own, hidden=placement.confinement.hidden)
+            kept = placement.confinement
+            landlock.confine(own=placement.own, shared=kept.writable, hidden=kept.hidden)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 

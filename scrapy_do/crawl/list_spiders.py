@@ -234,8 +234,8 @@ def _list(order: SpidersRequest, answer: int) -> NoReturn:
         os.chdir(order.project_dir)
         processes.set_limits(order.limits)
         if order.confinement.is_on:
-            own = (order.work_dir, order.project_dir, *order.confinement.writable)
-            landlock.confine(own=own, hidden=order.confinement.hidden)
+            own, kept = (order.work_dir, order.project_dir), order.confinement
+            landlock.confine(own=own, shared=kept.writable, hidden=kept.hidden)
         found = encode(_find(order))
         with os.fdopen(answer, "wb") as file:
             file.write(found)

@@ -12,7 +12,8 @@ def confinement_of(config: Config) -> Confinement:
     """What crawls are kept from: the data directory, and the files that hold secrets.
 
     Raises:
-        ConfigError: isolation is required, and this kernel has none.
+        ConfigError: isolation is required, and this kernel has none; or crawls are to write to
+            what they are kept from.
     """
     crawls, web = config.crawls, config.web
     is_there = landlock.version() >= landlock.OLDEST
@@ -20,10 +21,13 @@ def confinement_of(config: Config) -> Confinement:
         raise ConfigError("crawls", "isolation", f"{_MISSING}: give `auto` or `off`")
     files = {Path(origin) for origin in config.origins.values() if "/" in origin}
     secret = {web.key, web.auth_db, web.api_keys, *files}
+    hidden = tuple(path.absolute() for path in (config.scrapy_do.project_store, *sorted(secret)))
+    for path in crawls.writable:
+        for one in hidden:
+            if path.resolve().is_relative_to(one.resolve()):
+                raise ConfigError("crawls", "writable", f"{path} is, or lies in, {one}: {_HIDDEN}")
     return Confinement(
-        is_on=is_there and crawls.isolation != "off",
-        writable=crawls.writable,
-        hidden=tuple(path.absolute() for path in (config.scrapy_do.project_store, *sorted(secret))),
+        is_on=is_there and crawls.isolation != "off", writable=crawls.writable, hidden=hidden
     )
 
 
@@ -36,6 +40,7 @@ def isolation_in_words(config: Config) -> tuple[bool, str]:
     return True, f"Landlock {landlock.version()}: {_kept(landlock.version())}"
 
 
+_HIDDEN = "crawls get nothing of that; SPIDER_DATA_DIR is theirs. Name a directory outside"
 _MISSING = "this kernel has no Landlock that would do (Linux 5.19, not switched off)"
 
 

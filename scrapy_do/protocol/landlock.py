@@ -52,9 +52,10 @@ def version() -> int:
     return max(0, int(found))
 
 
-def confine(*, own: Iterable[Path], hidden: Iterable[Path]) -> None:
-    """Let this process write only below `own`, and read nothing below `hidden` but that.
+def confine(*, own: Iterable[Path], shared: Iterable[Path], hidden: Iterable[Path]) -> None:
+    """Let this process write only below `own` and `shared`, and read nothing `hidden` but `own`.
 
+    `shared` gives nothing away that is hidden, wherever links in it lead by now.
     What is not there is passed over. Nothing is done where the kernel is too old: `version`
     is then below `OLDEST`. The code of this interpreter stays readable wherever it lies.
 
@@ -68,11 +69,8 @@ def confine(*, own: Iterable[Path], hidden: Iterable[Path]) -> None:
     all_rights = (_REFER << 1) - 1 | (_TRUNCATE if known >= WITH_TRUNCATE else 0)
     ruleset = _ruleset(known, all_rights)
     try:
-        for path in map(_real, own):
-            # What is hidden is not given away with a directory above it.
-            is_above = any(one.is_relative_to(path) for one in away)
-            for part in _around(away, path) if is_above else (path,):
-                _allow(ruleset, part, all_rights)
+        for path in (*map(_real, own), *_beside(away, map(_real, shared))):
+            _allow(ruleset, path, all_rights)
         for name in _DEVICES:
             _allow(ruleset, Path("/dev", name), all_rights)
         # Their threads and descriptors are files there.
@@ -123,6 +121,14 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         )
     finally:
         os.close(descriptor)
+
+
+def _beside(away: Collection[Path], paths: Iterable[Path]) -> Iterator[Path]:
+    """What of these, and of what is below them, is not hidden."""
+    for path in paths:
+        if not any(path.is_relative_to(one) for one in away):
+            is_above = any(one.is_relative_to(path) for one in away)
+            yield from _around(away, path) if is_above else (path,)
 
 
 def _around(away: Collection[Path], directory: Path) -> Iterator[Path]:

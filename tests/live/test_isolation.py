@@ -41,7 +41,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[R
 
 
 def _running(root: Path, how: str, **more: str) -> Any:
-    (root / "writable").mkdir()
+    for name in ("writable", "turned"):
+        (root / name).mkdir()
     (root / "readable").write_text("x")
     (root / "keys").touch(mode=0o600)
     if how == "nobody":
@@ -49,7 +50,7 @@ def _running(root: Path, how: str, **more: str) -> Any:
             os.chown(root / name, NOBODY, NOBODY)
     options = {
         "SCRAPY_DO_CRAWLS_LAUNCHER": "spawn" if how == "spawn" else "fork",
-        "SCRAPY_DO_CRAWLS_WRITABLE": str(root / "writable"),
+        "SCRAPY_DO_CRAWLS_WRITABLE": f"{root / 'writable'}, {root / 'turned'}",
         "SCRAPY_DO_WEB_API_KEYS": str(root / "keys"),
         "DAEMONS_SECRET": "x",
         **more,
@@ -59,6 +60,9 @@ def _running(root: Path, how: str, **more: str) -> Any:
 
 def _probed(daemon: Running, root: Path) -> dict[str, str]:
     """Run the spider that tries all; return what each attempt met, "" where it succeeded."""
+    # Whoever may write above a directory can turn it into a link.
+    (root / "turned").rmdir()
+    (root / "turned").symlink_to(daemon.data)
     daemon.push("good", root)
     daemon.push("prying", root)
     other = daemon.run("noop")
