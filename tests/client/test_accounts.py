@@ -80,6 +80,7 @@ def test_a_token_is_shown_once(shell: Shell) -> None:
 )
 def test_what_cannot_be_done(shell: Shell, words: list[str], code: Exit, problem: str) -> None:
     """Each refusal names what is wrong, and a command that helps."""
+    use(shell.data)
     ended = shell(*words)
     check_error(ended, code)
     assert problem in ended.error
@@ -108,3 +109,25 @@ def test_each_change_leaves_a_line(shell: Shell) -> None:
     ]
     assert all(line.principal.endswith("(command)") for line in lines)
     assert secret not in repr(lines)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("user", "list"),
+        ("user", "rm", "ann", "--yes"),
+        ("token", "list"),
+        ("token", "revoke", "x", "--yes"),
+    ],
+)
+@pytest.mark.parametrize("is_made", [True, False])
+def test_where_nothing_is_nothing_is_made(shell: Shell, words: list[str], *, is_made: bool) -> None:
+    """A slip in the name of the data directory makes none there."""
+    if is_made:
+        shell.data.mkdir()
+    ended = shell(*words)
+
+    check_error(ended, Exit.NOT_FOUND)
+    assert "no daemon has kept anything there yet" in ended.error
+    assert ended.hint == f"scrapy-do user add NAME --data-dir {shell.data}"
+    assert not shell.data.exists() or not list(shell.data.iterdir())

@@ -12,7 +12,7 @@ import click
 
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.invocation import Group, Invocation, can_ask, pass_call
-from scrapy_do.client.server_options import config_option, data_dir_option, overridden
+from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
 from scrapy_do.client.times import SPAN, moment_text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def user_add(
     """Add a user; the daemon may be running, and knows them at once."""
     password = _password(call, name, from_stdin=password_stdin)
     role = role or ("push" if projects else "admin")
-    with _desk(config_path, data_dir) as desk:
+    with _desk(config_path, data_dir, may_be_first=True) as desk:
         desk.add_user(name, password, role=role, projects=projects)
     document = {"user": name, "role": role, "projects": list(projects) or None}
     call.out.facts([("user", name), ("role", role), _opened(projects)], document)
@@ -146,7 +146,7 @@ def token_create(
 
     NAME is what lists and the audit call it. The daemon may be running, and knows it at once.
     """
-    with _desk(config_path, data_dir) as desk:
+    with _desk(config_path, data_dir, may_be_first=True) as desk:
         made, secret = desk.add_token(name, role=role, projects=projects, expires_s=expires)
     until = None if made.expires_at is None else moment_text(made.expires_at)
     if call.out.as_json:
@@ -156,7 +156,7 @@ def token_create(
                 "token": secret,
                 "role": role,
                 "projects": list(projects) or None,
-                "expires": until,
+                "expires": made.expires_at and made.expires_at.isoformat(),
             }
         )
         return
@@ -179,7 +179,8 @@ def token_list(call: Invocation, *, config_path: Path | None, data_dir: str | No
         expires = getattr(one.account, "expires_at", None)
         until = None if expires is None else moment_text(expires)
         rows.append([*_cells(one), moment_text(one.account.created_at), until])
-        document.append({"name": one.account.name, **_document(one), "expires": until})
+        moment = None if expires is None else expires.isoformat()
+        document.append({"name": one.account.name, **_document(one), "expires": moment})
     call.out.rows(["name", "role", "projects", "created", "expires"], rows, document)
 
 
@@ -214,7 +215,7 @@ def _document(one: "Listed") -> dict[str, object]:
     return {
         "role": one.account.role.name.lower(),
         "projects": None if one.projects is None else list(one.projects),
-        "created": moment_text(one.account.created_at),
+        "created": one.account.created_at.isoformat(),
         "created-by": one.account.created_by,
     }
 
@@ -239,14 +240,20 @@ def _password(call: Invocation, name: str, *, from_stdin: bool) -> str:
 
 
 @contextmanager
-def _desk(config_path: Path | None, data_dir: str | None) -> Iterator["AccountDesk"]:
-    """Give what changes accounts; say in a sentence what fails."""
+def _desk(
+    config_path: Path | None, data_dir: str | None, *, may_be_first: bool = False
+) -> Iterator["AccountDesk"]:
+    """Give what changes accounts; say in a sentence what fails.
+
+    Only the `may_be_first` make a data directory where there is none.
+    """
     from scrapy_do import errors  # noqa: PLC0415 - Note [Why commands import inside ...]
     from scrapy_do.config import load  # noqa: PLC0415 - the same
     from scrapy_do.engine.accounts import AccountDesk  # noqa: PLC0415 - the same
     from scrapy_do.engine.pairing import Pair  # noqa: PLC0415 - the same
     from scrapy_do.files.data_directory import DataDirectory  # noqa: PLC0415 - the same
 
+    options = words_of(config_path, data_dir)
     try:
         config = load(config_path, overridden(os.environ, data_dir))
         root = config.scrapy_do.project_store
@@ -255,23 +262,30 @@ def _desk(config_path: Path | None, data_dir: str | None) -> Iterator["AccountDe
             os.setegid(status.st_gid)
             os.seteuid(status.st_uid)
         pair = Pair(DataDirectory(root), config.scrapy_do.database)
+        is_there = root.is_dir() and (pair.path is None or pair.path.exists())
+        if not (is_there or may_be_first):
+            raise UserError(
+                f"{root}: no daemon has kept anything there yet, nor are there users or tokens",
+                try_=f"scrapy-do user add NAME{options}",
+                code=Exit.NOT_FOUND,
+            )
         try:
             yield AccountDesk(pair=pair, keeps_digest=config.web.auth_digest)
         finally:
             pair.close()
     except errors.AccountNotFound as error:
-        hint = f"scrapy-do {error.kind} list"
+        hint = f"scrapy-do {error.kind} list{options}"
         raise UserError(str(error), try_=hint, code=Exit.NOT_FOUND) from error
     except errors.NameTaken as error:
-        raise UserError(str(error), try_=f"scrapy-do {error.kind} list") from error
+        raise UserError(str(error), try_=f"scrapy-do {error.kind} list{options}") from error
     except errors.ProjectNotFound as error:
         raise UserError(str(error), try_="scrapy-do projects", code=Exit.NOT_FOUND) from error
     except errors.BadArgument as error:
         raise UserError(str(error), try_="scrapy-do user --help", code=Exit.USAGE) from error
     except errors.WrongDatabase as error:
-        raise UserError(error.problem, try_="scrapy-do db check") from error
+        raise UserError(error.problem, try_=f"scrapy-do db check{options}") from error
     except (errors.ScrapyDoError, sqlite3.Error) as error:
-        raise UserError(str(error), try_="scrapy-do db check") from error
+        raise UserError(str(error), try_=f"scrapy-do db check{options}") from error
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         raise UserError(problem, try_="scrapy-do user --help") from error
