@@ -308,7 +308,7 @@ class RunSetup:
             samples=path(job.id, Artifact.SAMPLES),
             environment={
                 "HOME": str(run.crawl / "home"),
-                "TMPDIR": str(run.crawl / "tmp"),
+                "TMPDIR": str(run.tmp),
                 "SPIDER_DATA_DIR": str(self._spider_data.prepare(project)),
             },
             start_method=self.defaults.start_method(project),

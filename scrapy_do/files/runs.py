@@ -4,6 +4,11 @@ In `active` lie the records of the daemon and the holder, the business of `run_r
 `crawls` lies what the crawl itself writes. A crawl is only given paths of the latter. Runs
 begun by an earlier version have everything in `active`. Blocking: called off the reactor
 thread.
+
+Note [Short names]
+    The address of a Unix socket holds 107 bytes. Browsers, and Python's `multiprocessing`, make
+    theirs below `TMPDIR`, up to 45 bytes below it, and end if that is too long. In `tmp` lies a
+    link with a short name to the directory of each run for temporary files.
 """
 
 import contextlib
@@ -22,16 +27,21 @@ _NAME = re.compile(
     r"\.(?P<attempt>0|[1-9][0-9]{0,8})"
 )
 _SHOWN_CHARACTERS = 50
+_SHORT_CHARACTERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPath:
-    """The directories of one attempt of a job: `path` for its records, `crawl` for the crawl."""
+    """The directories of one attempt of a job: `path` for its records, `crawl` for the crawl.
+
+    `tmp` is a link to the directory `tmp` in the latter; see Note [Short names].
+    """
 
     job_id: UUID
     attempt: int
     path: Path
     crawl: Path
+    tmp: Path
 
 
 class RunStore:
@@ -40,6 +50,7 @@ class RunStore:
     def __init__(self, root: Path) -> None:
         self._active = root / "active"
         self._crawls = root / "crawls"
+        self._short = root / "tmp"
         self._trash = root / "trash"
         self._is_stopped = threading.Event()
         self._make_usable()
@@ -57,6 +68,8 @@ class RunStore:
             run.path.mkdir(mode=0o700)
             bury(run.crawl, self._trash)
             run.crawl.mkdir(mode=0o700)
+            run.tmp.unlink(missing_ok=True)
+            run.tmp.symlink_to(Path("..", run.crawl.parent.name, run.crawl.name, "tmp"))
             sync_directory(self._active)
         return run
 
@@ -68,6 +81,7 @@ class RunStore:
             attempt=attempt,
             path=self._active / name,
             crawl=self._crawls / name,
+            tmp=self._short / f"{name[:_SHORT_CHARACTERS]}.{attempt}",
         )
 
     def list(self) -> tuple[RunPath, ...]:
@@ -93,7 +107,7 @@ class RunStore:
         Doing it twice is harmless.
         """
         self._make_usable()
-        bury(run.crawl, self._trash)
+        self._bury_crawl(run)
         if bury(run.path, self._trash) is not None:
             sync_directory(self._active)
 
@@ -104,7 +118,12 @@ class RunStore:
         """
         self._make_usable()
         trash.put(run.path, f"run-{run.path.name}")
+        self._bury_crawl(run)
+
+    def _bury_crawl(self, run: RunPath) -> None:
         bury(run.crawl, self._trash)
+        with contextlib.suppress(OSError):
+            run.tmp.unlink()
 
     def empty_trash(self) -> None:
         """Remove what was discarded, also by a killed process, until it is gone or `stop`."""
@@ -117,7 +136,7 @@ class RunStore:
 
     def _make_usable(self) -> None:
         """Make the roots; a crawl may have taken them from us since."""
-        for directory in (self._active, self._crawls, self._trash):
+        for directory in (self._active, self._crawls, self._short, self._trash):
             if is_private(directory) and not directory.is_symlink():
                 continue
             if directory.is_symlink() or directory.is_file():

@@ -157,7 +157,7 @@ def test_the_order_is_complete(world: World) -> None:
         "PATH": "/bin",
         "PROJECT_OF": "quotesbot",
         "HOME": str(crawl_dir / "home"),
-        "TMPDIR": str(crawl_dir / "tmp"),
+        "TMPDIR": str(crawl_dir.parents[1] / "tmp" / f"{str(job_id)[:8]}.1"),
         "SCRAPY_JOB": str(world.job(job_id).key),
         "SCRAPY_PROJECT": "quotesbot",
         "SCRAPY_SPIDER": "toscrape-css",

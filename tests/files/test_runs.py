@@ -2,6 +2,7 @@
 
 import stat
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +26,22 @@ def test_create(tmp_path: Path) -> None:
     for path in (run.path, run.crawl):
         assert names(path) == []
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_temporary_files_have_a_short_name(tmp_path: Path) -> None:
+    """The socket of a browser in /var/lib/scrapy-do has an address; the name goes with the run."""
+    store = RunStore(tmp_path / "runs")
+    trash = Trash(tmp_path / "trash", age=timedelta(days=1), now=lambda: datetime.now(UTC))
+    socket = "org.chromium.Chromium.XXXXXX/SingletonSocket"
+    for end in (store.discard, partial(store.quarantine, trash=trash)):
+        run = store.create(JOB, 999)
+        (run.crawl / "tmp").mkdir()
+        room = 107 - len("/var/lib/scrapy-do")
+
+        assert run.tmp.resolve() == run.crawl / "tmp"
+        assert len(f"/{(run.tmp / socket).relative_to(tmp_path)}") <= room
+        end(run)
+        assert names(run.tmp.parent) == []
 
 
 def test_run(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_the_environment(start: Start, launcher: str) -> None:
         "LANG": "C.UTF-8",
         "TZ": "Asia/Kolkata",
         "HOME": str(run / "home"),
-        "TMPDIR": str(run / "tmp"),
+        "TMPDIR": str(run.parents[1] / "tmp" / f"{job[:8]}.1"),
         "SCRAPY_JOB": daemon.job(job)["key"],
         "SCRAPY_DO_JOB": job,
         "SCRAPY_PROJECT": "good",
