@@ -16,6 +16,7 @@ by address. As root most of that needs capabilities, which are dropped.
 import contextlib
 import ctypes
 import os
+import re
 import stat
 import struct
 import sys
@@ -42,6 +43,8 @@ _DEVICES = ("full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "z
 _CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 18)
 """What root keeps: the rights of files, users and signals, low ports, chroot."""
 
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -65,7 +68,8 @@ def confine(*, own: Iterable[Path], shared: Iterable[Path], hidden: Iterable[Pat
     known = version()
     if known < OLDEST:
         return
-    away = {_real(path) for path in hidden if os.path.lexists(path)}
+    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    away = places_of({_real(path) for path in hidden if os.path.lexists(path)}, mounts)
     all_rights = (_REFER << 1) - 1 | (_TRUNCATE if known >= WITH_TRUNCATE else 0)
     ruleset = _ruleset(known, all_rights)
     try:
@@ -83,6 +87,33 @@ def confine(*, own: Iterable[Path], shared: Iterable[Path], hidden: Iterable[Pat
         _check(_libc.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0)))
     finally:
         os.close(ruleset)
+
+
+def places_of(hidden: Collection[Path], mounts: str) -> set[Path]:
+    """Where else the same can be reached, and there: a directory may be mounted more than once.
+
+    `mounts` is what Linux says of them, see proc_pid_mountinfo(5).
+    """
+    known = []
+    for line in filter(None, mounts.split("\n")):
+        _, _, device, *paths = line.split(" ")[:5]
+        root, place = (Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), it)) for it in paths)
+        known.append((device, root, place))
+    places = {*hidden}
+    within = {place for *_, place in known if any(place.is_relative_to(one) for one in hidden)}
+    for path in (*hidden, *within):
+        above = [one for one in known if path.is_relative_to(one[2])]
+        if not above:  # it lies in the directory that is the root of this process
+            continue
+        # Of those on the same place the last one covers the others.
+        device, root, place = max(reversed(above), key=lambda one: len(one[2].parts))
+        inner = root / path.relative_to(place)
+        for other, its_root, its_place in known:
+            if other == device and inner.is_relative_to(its_root):
+                places.add(its_place / inner.relative_to(its_root))
+            elif other == device and its_root.is_relative_to(inner):
+                places.add(its_place)
+    return places
 
 
 def _ruleset(known: int, rights: int) -> int:
