@@ -46,6 +46,7 @@ def known(outcome: str) -> bool:
     return outcome in ends or (
         outcome.startswith(("its records are damaged: ", "killed "))
         or "before the spider opened" in outcome
+        or outcome.endswith(" errors and not one response or item")
     )
 
 
