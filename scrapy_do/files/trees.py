@@ -19,6 +19,7 @@ Blocking: called off the reactor thread. Safe for several threads of one process
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -38,7 +39,7 @@ from uuid import uuid4
 from scrapy_do.core.project import ArchiveRef
 from scrapy_do.files.archives import ArchiveStore
 from scrapy_do.files.disk import bury, empty, make_private, space_needed
-from scrapy_do.protocol.regular_file import open_regular
+from scrapy_do.protocol.regular_file import read_regular
 
 MOST_SPARE = 16
 """How many trees of one version wait to be taken."""
@@ -141,8 +142,12 @@ class Manifest:
             OSError: there is none.
             ValueError: it is not what was written.
         """
-        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            text = file.read(_MOST_MANIFEST_BYTES)
+        try:
+            text = read_regular(path, _MOST_MANIFEST_BYTES)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise ValueError("no manifest: too large") from error
+            raise
         try:
             content = json.loads(text)
             return cls(

@@ -24,6 +24,7 @@ from scrapy_do.system.service import Farewell
 _log = Logger(namespace="scrapy_do.process")
 
 _PR_SET_DUMPABLE = 4
+_M_ARENA_MAX = -8
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _RESTARTS = (signal.SIGUSR2,)
 _RELOADS = (signal.SIGHUP,)
@@ -90,6 +91,7 @@ class OwnProcess:
     def run(self) -> int:
         """Run to the end; return the exit status."""
         _keep_to_itself()
+        _keep_memory_together()
         self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         if self._is_restart:
@@ -226,3 +228,13 @@ def _keep_to_itself() -> None:
     Source: prctl(2), PR_SET_DUMPABLE. A program that is started from this one can be looked into.
     """
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), 0, 0, 0)
+
+
+def _keep_memory_together() -> None:
+    """Let all threads take memory from one heap, where the C library has one for each.
+
+    What the pages and statements of a database take is taken in one thread and given back in
+    another: with a heap for each, all of them grow to what one needs. Source: mallopt(3).
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
