@@ -497,8 +497,9 @@ class Watching:
         self._master, slave = pty.openpty()
         environ = {name: text for name, text in os.environ.items() if "SCRAPY_DO" not in name}
         environ |= {"SCRAPY_DO_URL": daemon.url, "HOME": str(daemon.data), "TERM": "xterm"}
+        # What a shell starts in the background ignores Ctrl-C, and so does what that starts.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scrapy_do", *words],
+            ["env", "--default-signal=INT", sys.executable, "-m", "scrapy_do", *words],
             stdin=slave if terminal else subprocess.DEVNULL,
             stdout=slave,
             stderr=slave,
