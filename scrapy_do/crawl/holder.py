@@ -39,6 +39,7 @@ from scrapy_do.protocol.wire import (
     STARTED_ANNOUNCEMENT,
     TAKEN_ANNOUNCEMENT,
     CrawlSpec,
+    Placement,
     decode_spec,
 )
 
@@ -210,6 +211,7 @@ def _crawl(
     status, problem = 1, None
     try:
         streams = _prepare(spec, marker)
+        walls = _walls(spec.placement)
     except OSError as error:
         problem = error
     # Before the word nothing is written and nothing of the project is touched.
@@ -220,10 +222,7 @@ def _crawl(
         if problem is not None:
             raise problem
         processes.point(STDOUT, spec.placement.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        placement = spec.placement
-        if placement.confinement.is_on:
-            kept = placement.confinement
-            landlock.confine(own=placement.own, shared=kept.writable, hidden=kept.hidden)
+        landlock.enter(walls)
         # Scrapy must not be in the memory of a holder that was started by itself.
         from scrapy_do.crawl.runner import run  # noqa: PLC0415
 
@@ -232,6 +231,14 @@ def _crawl(
         sys.stderr.write(f"The crawl cannot be prepared: {error}\n")
     finally:
         processes.leave(status)
+
+
+def _walls(placement: Placement) -> int | None:
+    """Prepare what keeps the crawl in, if anything is to."""
+    kept = placement.confinement
+    if not kept.is_on:
+        return None
+    return landlock.prepared(own=placement.own, shared=kept.writable, hidden=kept.hidden)
 
 
 def _prepare(spec: CrawlSpec, marker: processes.Marker) -> Streams:

@@ -43,10 +43,18 @@ _DEVICES = ("full", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "z
 _CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 18)
 """What root keeps: the rights of files, users and signals, low ports, chroot."""
 
+_BLANKS = re.compile(r"[ \t\n\\]")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+# One rule for each entry beside what is hidden, before each crawl: said once how it is called.
+_add_rule = ctypes.CFUNCTYPE(
+    *(ctypes.c_long, ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32),
+    use_errno=True,
+)(("syscall", _libc))
+_RULE = struct.Struct("=Qi")
+_PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def version() -> int:
@@ -56,37 +64,77 @@ def version() -> int:
 
 
 def confine(*, own: Iterable[Path], shared: Iterable[Path], hidden: Iterable[Path]) -> None:
-    """Let this process write only below `own` and `shared`, and read nothing `hidden` but `own`.
+    """Do at once what `prepared` and `enter` do one after the other.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    enter(prepared(own=own, shared=shared, hidden=hidden))
+
+
+def prepared(*, own: Iterable[Path], shared: Iterable[Path], hidden: Iterable[Path]) -> int | None:
+    """Prepare to write only below `own` and `shared`, and to read nothing `hidden` but `own`.
 
     `shared` gives nothing away that is hidden, wherever links in it lead by now.
-    What is not there is passed over. Nothing is done where the kernel is too old: `version`
-    is then below `OLDEST`. The code of this interpreter stays readable wherever it lies.
+    What is not there is passed over. The code of this interpreter stays readable wherever it lies.
+
+    Returns:
+        A descriptor for `enter`; None where the kernel is too old, with a `version` below `OLDEST`.
 
     Raises:
         OSError: the kernel refuses.
     """
     known = version()
     if known < OLDEST:
-        return
-    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
-    away = places_of({_real(path) for path in hidden if os.path.lexists(path)}, mounts)
+        return None
+    away = _places_of(sorted({_real(path) for path in hidden if os.path.lexists(path)}))
     all_rights = (_REFER << 1) - 1 | (_TRUNCATE if known >= WITH_TRUNCATE else 0)
     ruleset = _ruleset(known, all_rights)
     try:
         for path in (*map(_real, own), *_beside(away, map(_real, shared))):
             _allow(ruleset, path, all_rights)
         for name in _DEVICES:
-            _allow(ruleset, Path("/dev", name), all_rights)
+            _allow(ruleset, f"/dev/{name}", all_rights)
         # Their threads and descriptors are files there.
         of_own = _READ | _WRITE_FILE | all_rights & _TRUNCATE
-        _allow(ruleset, Path(f"/proc/{os.getpid()}"), of_own)
-        for path in (*_around(away | {Path("/dev")}, Path("/")), *_code(away)):
+        _allow(ruleset, f"/proc/{os.getpid()}", of_own)
+        for path in (*_around(away | {"/dev"}, "/"), *_code(away)):
             _allow(ruleset, path, _READ)
+    except BaseException:
+        os.close(ruleset)
+        raise
+    return ruleset
+
+
+def enter(ruleset: int | None) -> None:
+    """Keep this process, and all that it starts, to what was prepared; closes the descriptor.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if ruleset is None:
+        return
+    try:
         _drop_capabilities()
         _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0))
         _check(_libc.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0)))
     finally:
         os.close(ruleset)
+
+
+def _places_of(hidden: Collection[str]) -> set[str]:
+    """The same, and where else it can be reached; mostly nowhere, which is seen quickly."""
+    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    devices = {f" {os.major(one)}:{os.minor(one)} " for one in map(_device_of, hidden)}
+    # Names with blanks are written there otherwise.
+    within = any(f" {path}/" in mounts or _BLANKS.search(path) for path in hidden)
+    if not within and all(mounts.count(device) == 1 for device in devices):
+        return set(hidden)
+    return set(map(str, places_of(set(map(Path, hidden)), mounts)))
+
+
+def _device_of(path: str) -> int:
+    return os.lstat(path).st_dev
 
 
 def places_of(hidden: Collection[Path], mounts: str) -> set[Path]:
@@ -129,63 +177,62 @@ def _ruleset(known: int, rights: int) -> int:
     return _check(made)
 
 
-def _allow(ruleset: int, path: Path, rights: int) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> None:
     """Give rights to a file, or to all below a directory; a link is not followed."""
     try:
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, _PLACE)
     except OSError:  # it is gone, or nothing that this user gets at
         return
     try:
         mode = os.fstat(descriptor).st_mode
-        if stat.S_ISLNK(mode):
-            return
-        given = rights if stat.S_ISDIR(mode) else rights & _OF_FILES
-        rule = struct.pack("=Qi", given, descriptor)
-        _check(
-            _libc.syscall(
-                _ADD_RULE,
-                ctypes.c_int(ruleset),
-                ctypes.c_int(_PATH_BENEATH),
-                rule,
-                ctypes.c_uint32(0),
-            )
-        )
+        if not stat.S_ISLNK(mode):
+            given = rights if stat.S_ISDIR(mode) else rights & _OF_FILES
+            rule = _RULE.pack(given, descriptor)
+            _check(_add_rule(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
     finally:
         os.close(descriptor)
 
 
-def _beside(away: Collection[Path], paths: Iterable[Path]) -> Iterator[Path]:
+def _beside(away: Collection[str], paths: Iterable[str]) -> Iterator[str]:
     """What of these, and of what is below them, is not hidden."""
     for path in paths:
-        if not any(path.is_relative_to(one) for one in away):
-            is_above = any(one.is_relative_to(path) for one in away)
+        if not any(_is_in(path, one) for one in away):
+            is_above = any(_is_in(one, path) for one in away)
             yield from _around(away, path) if is_above else (path,)
 
 
-def _around(away: Collection[Path], directory: Path) -> Iterator[Path]:
-    """What lies in a directory and neither is nor leads to what is hidden."""
-    above = {parent for path in away for parent in path.parents}
+def _around(away: Collection[str], directory: str) -> Iterator[str]:
+    """What lies in a directory and neither is nor leads to what is hidden; no links."""
+    above = set().union(*map(_above, away))
     # One that cannot be listed has nothing to give, either.
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            path = Path(entry.path)
-            if path in above:
-                yield from _around(away, path)
-            elif path not in away:
-                yield path
+            if entry.path in above:
+                yield from _around(away, entry.path)
+            elif entry.path not in away and not entry.is_symlink():
+                yield entry.path
 
 
-def _code(away: Collection[Path]) -> Iterator[Path]:
+def _code(away: Collection[str]) -> Iterator[str]:
     """Where modules come from, unless what is hidden lies in it."""
-    above = {parent for path in away for parent in (path, *path.parents)}
-    for name in {sys.prefix, sys.base_prefix, *sys.path}:
-        path = _real(name)
-        if name and path not in above:
+    above = set(away).union(*map(_above, away))
+    for path in map(_real, filter(None, {sys.prefix, sys.base_prefix, *sys.path})):
+        if path not in above:
             yield path
 
 
-def _real(path: str | Path) -> Path:
-    return Path(os.path.realpath(path))
+def _above(path: str) -> Iterator[str]:
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")
+
+
+def _real(path: str | Path) -> str:
+    return os.path.realpath(path)
 
 
 def _drop_capabilities() -> None:
