@@ -3,7 +3,8 @@
 The rule: at least 5 runs before. `m` is their median, `s` 1.4826 times the median of the
 distances from it, and at least 5 % of `m`. Warned of are
 items below m - 3 s and below 0.8 m, or none where there were some;
-a duration above m + 3 s and above 1.5 m; errors above the most so far and above 3;
+a duration above m + 3 s and above 1.5 m, by two seconds or more: less is the machine's doing;
+errors above the most so far and above 3;
 a field that fewer items have, by 20 points or more;
 a share of 4xx and 5xx answers that has doubled and is 5 % or more.
 A run that goes on is compared with what the others would have had at its age, once it has
@@ -19,6 +20,7 @@ _TO_SIGMA = 1.4826
 _FLOOR = 0.05
 _SIGMAS = 3
 _LOW, _LONG = 0.8, 1.5
+_SHORT_S = 2.0
 _FEW_ERRORS = 3
 _POINTS = 0.20
 _SHARE = 0.05
@@ -69,7 +71,8 @@ def anomalies(
         found.append(_anomaly("items", run.items, items))
     durations = [one.duration_s for one in before]
     middle, spread = _usual(durations)
-    if run.duration_s > middle + _SIGMAS * spread and run.duration_s > _LONG * middle:
+    longest_s = max(middle + _SIGMAS * spread, _LONG * middle)
+    if run.duration_s > longest_s and run.duration_s >= middle + _SHORT_S:
         found.append(_anomaly("duration", run.duration_s, durations))
     errors = [one.errors for one in before]
     if run.errors > max(errors) and run.errors > _FEW_ERRORS:

@@ -83,3 +83,11 @@ def test_false_alarms_are_rare() -> None:
 
     warned = sum(bool(anomalies(run(), [run() for _ in range(20)])) for _ in range(200))
     assert warned < 4
+
+
+def test_short_runs_are_not_told_apart() -> None:
+    """A tenth of a second more or less is the machine's doing, two seconds are the spider's."""
+    quick = [Measures(items=10, duration_s=0.05, errors=0)] * 5
+
+    assert anomalies(replace(quick[0], duration_s=1.5), quick) == []
+    assert [one.what for one in anomalies(replace(quick[0], duration_s=2.5), quick)] == ["duration"]
