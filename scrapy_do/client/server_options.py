@@ -1,5 +1,6 @@
 """The options of commands that run on the daemon's machine, and the configuration they mean."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
@@ -36,3 +37,11 @@ def words_of(config_path: Path | None, data_dir: str | None) -> str:
     """The options as they were given, to be appended to a command."""
     given = (("--config", config_path), ("--data-dir", data_dir))
     return "".join(f" {name} {quote(str(value))}" for name, value in given if value is not None)
+
+
+def become_owner_of(directory: Path) -> None:
+    """Make files as the daemon's user would, where root runs the command."""
+    if os.geteuid() == 0:
+        status = directory.stat()
+        os.setegid(status.st_gid)
+        os.seteuid(status.st_uid)

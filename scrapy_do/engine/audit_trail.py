@@ -11,6 +11,9 @@ from scrapy_do.system.service import Farewell
 GATHERED_S = 0.5
 """How long lines are gathered: a sync of the disk for each would halve the orders of a second."""
 
+AGAIN_S = 5.0
+"""When it is tried again, where the database does not answer."""
+
 MOST_WAITING = 10_000
 """How many lines wait for a database that does not answer; more are told to the log alone."""
 
@@ -43,11 +46,19 @@ class AuditTrail:
             self._log.error("not stored: {line}", line=line)
             return
         self._waiting.append(line)
+        self._write_in(GATHERED_S)
+
+    def _write_in(self, delay_s: float) -> None:
         if self._timer is None or not self._timer.active():
-            self._timer = self._reactor.callLater(GATHERED_S, self._begin)
+            self._timer = self._reactor.callLater(delay_s, self._begin)
 
     def _begin(self) -> None:
-        background(self._write(), "storing the audit")
+        background(self._write_or_wait(), "storing the audit")
+
+    async def _write_or_wait(self) -> None:
+        await self._write()
+        if self._waiting:
+            self._write_in(GATHERED_S if self.problem is None else AGAIN_S)
 
     async def _write(self) -> None:
         lines, self._waiting = self._waiting, []

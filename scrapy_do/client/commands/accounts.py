@@ -12,7 +12,13 @@ import click
 
 from scrapy_do.client.errors import Exit, UserError
 from scrapy_do.client.invocation import Group, Invocation, can_ask, pass_call
-from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
+from scrapy_do.client.server_options import (
+    become_owner_of,
+    config_option,
+    data_dir_option,
+    overridden,
+    words_of,
+)
 from scrapy_do.client.times import SPAN, moment_text
 
 if TYPE_CHECKING:
@@ -257,10 +263,8 @@ def _desk(
     try:
         config = load(config_path, overridden(os.environ, data_dir))
         root = config.scrapy_do.project_store
-        if root.is_dir() and os.geteuid() == 0:  # make files as the daemon's user would
-            status = root.stat()
-            os.setegid(status.st_gid)
-            os.seteuid(status.st_uid)
+        if root.is_dir():
+            become_owner_of(root)
         pair = Pair(DataDirectory(root), config.scrapy_do.database)
         is_there = root.is_dir() and (pair.path is None or pair.path.exists())
         if not (is_there or may_be_first):

@@ -13,7 +13,13 @@ import click
 from scrapy_do.client.commands.import_0_5 import import_0_5
 from scrapy_do.client.errors import UserError
 from scrapy_do.client.invocation import Group, Invocation, pass_call
-from scrapy_do.client.server_options import config_option, data_dir_option, overridden, words_of
+from scrapy_do.client.server_options import (
+    become_owner_of,
+    config_option,
+    data_dir_option,
+    overridden,
+    words_of,
+)
 from scrapy_do.client.times import SPAN, moment_text
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def restore_command(
     if copy is not None and in_place:
         raise click.UsageError("COPY and --in-place exclude each other")
     with _pair(config_path, data_dir) as pair:
-        _become_owner_of(pair.directory.root)
+        become_owner_of(pair.directory.root)
         if copy is not None and pair.path is not None and not copy.exists():
             copy = pair.path.parent / copy  # as refusals name it
         pair.lock()
@@ -107,7 +113,7 @@ def check_command(call: Invocation, *, config_path: Path | None, data_dir: str |
     from scrapy_do.engine.checking import check  # noqa: PLC0415 - Note [Why commands import]
 
     with _pair(config_path, data_dir) as pair:
-        _become_owner_of(pair.directory.root)
+        become_owner_of(pair.directory.root)
         report = check(pair)
         if call.out.as_json:
             call.out.document({"lines": list(report.lines), "problem": report.problem})
@@ -157,7 +163,7 @@ def upgrade_command(call: Invocation, *, config_path: Path | None, data_dir: str
     The daemon must be down.
     """
     with _pair(config_path, data_dir) as pair:
-        _become_owner_of(pair.directory.root)
+        become_owner_of(pair.directory.root)
         _need_database(pair)
         pair.lock()
         pair.open().close()
@@ -190,7 +196,7 @@ def clean_command(
 
     moment = datetime.now(UTC) - timedelta(seconds=older_than)
     with _pair(config_path, data_dir) as pair:
-        _become_owner_of(pair.directory.root)
+        become_owner_of(pair.directory.root)
         _need_database(pair)
         if not dry_run:
             call.confirm(f"Remove the jobs that ended before {moment_text(moment)}?")
@@ -209,14 +215,6 @@ def _need_database(pair: "Pair") -> None:
     """Refuse to make a database: a daemon does at its first start."""
     if pair.path is not None and not pair.path.exists():
         raise UserError(f"the database {pair.path} is missing", try_="scrapy-do db restore")
-
-
-def _become_owner_of(directory: Path) -> None:
-    """Make files as the daemon's user would, where root runs the command."""
-    if os.geteuid() == 0:
-        status = directory.stat()
-        os.setegid(status.st_gid)
-        os.seteuid(status.st_uid)
 
 
 @contextmanager
