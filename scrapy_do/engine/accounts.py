@@ -7,7 +7,8 @@ Note [A change beside a running daemon]
 """
 
 import asyncio
-import getpass
+import os
+import pwd
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -227,8 +228,8 @@ def _line(action: str, subject: str, **detail: str) -> AuditLine:
 def _whoever() -> str:
     """Who runs the command, to the system."""
     try:
-        return f"{getpass.getuser()} (command)"
-    except (KeyError, OSError):
+        return f"{pwd.getpwuid(os.getuid()).pw_name} (command)"
+    except KeyError:
         return "command"
 
 

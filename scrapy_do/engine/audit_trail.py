@@ -69,6 +69,9 @@ class AuditTrail:
         except ScrapyDoError as error:
             self.problem = str(error)
             self._log.error("{count} lines wait: {error}", count=len(lines), error=error)
-            self._waiting = [*lines, *self._waiting][:MOST_WAITING]
+            waiting = [*lines, *self._waiting]
+            self._waiting = waiting[:MOST_WAITING]
+            for line in waiting[MOST_WAITING:]:
+                self._log.error("not stored: {line}", line=line)
             return
         self.problem = None

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from scrapy_do.config.sections import Config
+from scrapy_do.engine.old_users import taken_over
 from scrapy_do.errors import ConfigError
 from scrapy_do.protocol import landlock
 from scrapy_do.protocol.wire import Confinement
+from scrapy_do.store.database import database_url, file_of
 
 
 def confinement_of(config: Config) -> Confinement:
@@ -20,7 +22,11 @@ def confinement_of(config: Config) -> Confinement:
     if crawls.isolation == "required" and not is_there:
         raise ConfigError("crawls", "isolation", f"{_MISSING}: give `auto` or `off`")
     files = {Path(origin) for origin in config.origins.values() if "/" in origin}
-    secret = {web.key, web.auth_db, web.api_keys, *files}
+    secret = {web.key, web.auth_db, taken_over(web.auth_db), web.api_keys, *files}
+    where = config.scrapy_do.database
+    database = None if where is None else file_of(database_url(where))
+    if database is not None:  # with its log and its copies, which come and go beside it
+        secret.add(database.parent)
     hidden = tuple(path.absolute() for path in (config.scrapy_do.project_store, *sorted(secret)))
     for path in crawls.writable:
         for one in hidden:

@@ -1,7 +1,7 @@
 """The file of users of Scrapy Do 0.5, with passwords in clear text: taken over once, then refused.
 
-A start takes its users into the store and moves the file away. Where it cannot be moved it may
-stay as it is, but nothing else that is written into it counts: that would be believed to work.
+A start takes its users into the store and moves the file away. One that could not be moved may
+stay unchanged. If it is changed the start is refused, lest somebody believe that the change counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,11 @@ from scrapy_do.store.accounts import AccountStore
 from scrapy_do.system.passwords import digest_secret, password_hash
 
 _log = Logger(namespace="scrapy_do.accounts")
-_MOVED = ".taken-over"
+
+
+def taken_over(path: Path) -> Path:
+    """Where a file of users is after its users were taken over; passwords are in it still."""
+    return path.with_name(f"{path.name}.taken-over")
 
 
 def take_over_users(
@@ -62,7 +66,7 @@ def take_over_users(
         subject=", ".join(user.name for user in taken),
     )
     accounts.take_over_now(taken, digest, line)
-    moved = path.with_name(path.name + _MOVED)
+    moved = taken_over(path)
     try:
         path.rename(moved)
     except OSError as error:
@@ -96,7 +100,7 @@ def refuse_users(
     taken = accounts.taken_over_now()
     if taken is None:
         raise ConfigError("web", "auth-db", f"the users of {path} are taken over at a start only")
-    if taken == _digest(path) and not path.with_name(path.name + _MOVED).exists():
+    if taken == _digest(path) and not taken_over(path).exists():
         _log.warn("{path} is read no more, and holds passwords: remove it", path=str(path))
         return
     raise ConfigError(

@@ -91,14 +91,17 @@ def _title(text: str) -> str:
     return text.lstrip().partition("\n")[0].lstrip("# ")
 
 
-@cache
 def document(name: str) -> Rendered | None:
     """A document as HTML, None where there is none of this name."""
+    return _rendered(name) if name in _texts() else None
+
+
+@cache
+def _rendered(name: str) -> Rendered:
+    """One of the documents; they are few."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - two megabytes that few daemons need
 
-    text = _texts().get(name)
-    if text is None:
-        return None
+    text = _texts()[name]
     if name == LICENCE:
         text = f"# Licence\n\n```\n{text}```\n"
     maker = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -36,3 +36,18 @@ def test_what_may_be_written(tmp_path: Path, outside: str) -> None:
     path = tmp_path / "data" / outside
 
     assert confinement_of(_config(tmp_path / "data", path)).writable == (path,)
+
+
+def test_what_is_hidden(tmp_path: Path) -> None:
+    """The passwords that were taken over, and a database elsewhere with what lies beside it."""
+    config = _config(tmp_path / "data", tmp_path / "out")
+    config = replace(
+        config,
+        scrapy_do=replace(config.scrapy_do, database=f"sqlite:///{tmp_path}/db/jobs.db"),
+        web=replace(config.web, auth_db=tmp_path / "auth.db"),
+    )
+
+    hidden = confinement_of(config).hidden
+
+    places = ("data", "db", "auth.db", "auth.db.taken-over")
+    assert {tmp_path / name for name in places} <= set(hidden)
