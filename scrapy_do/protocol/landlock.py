@@ -9,8 +9,9 @@ away again further down. What is to be hidden is therefore walked around: beside
 readable, above it only the entries that do not lead to it, and those directories themselves
 cannot be listed. What is made later beside it is not readable for this process.
 
-Note [What is not kept]: the kernel does not look at changes of mode, owner and time, nor at TCP
-by address. As root most of that needs capabilities, which are dropped.
+Note [What is not kept]: the kernel does not look at changes of mode, owner and time, at limits
+set for other processes, at sockets that have a path, nor at TCP by address.
+As root most of that needs capabilities, which are dropped.
 """
 
 import contextlib

@@ -5,8 +5,9 @@ Note [What is throttled]
     minute, after ten more for two, and so on up to an hour. A right answer takes nothing back:
     somebody with an account of their own could guess those of others between two logins. Sessions
     are not asked for. A token that we made is looked up even then, as nobody guesses 256 bits: so
-    whoever shares an address (a proxy's) with somebody who guesses is kept out with a password
-    only. Tokens of jobs are as long, and a crawl may go on to send one that is over: they count
+    whoever shares an address (a proxy's) with somebody who guesses is kept out with a password,
+    an API key or the token of the configuration only.
+    Tokens of jobs are as long, and a crawl may go on to send one that is over: they count
     for nothing.
 """
 
